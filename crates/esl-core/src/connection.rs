@@ -1,0 +1,305 @@
+//! One authenticated socket: commands go out as they are given, each reply comes back with what was asked, in order.
+//!
+//! A [`Connection`] is driven by the one task that owns it. [`crate::Client`] wraps it in such a task; whoever has to act
+//! on replies and events without a detour through another task owns it directly.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use secrecy::SecretString;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tokio_util::io::poll_read_buf;
+
+use crate::error::{Error, Kind};
+use crate::wire::{Decoder, Frame, FrameKind, Limits};
+use crate::{Command, Event, Reply};
+
+/// How much is read at a time at least: seven large events.
+const READ_CHUNK: usize = 64 << 10;
+
+/// Replies that may be outstanding. A FreeSWITCH works its commands off one by one, and 20,000 of them held its events
+/// up for 82 ms.
+const WAITING_MAX: usize = 50_000;
+
+/// How to get in.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    password: SecretString,
+}
+
+impl Credentials {
+    /// By the server's one password (`event_socket.conf.xml`).
+    pub fn password(password: impl Into<SecretString>) -> Self {
+        Self { password: password.into() }
+    }
+}
+
+/// How a connection is made.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How long connecting and logging in may take, each.
+    pub timeout: Duration,
+    /// What the server may send at most.
+    pub limits: Limits,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(5), limits: Limits::default() }
+    }
+}
+
+/// What came from the server.
+#[derive(Debug)]
+pub enum Incoming<T> {
+    /// The answer to a command, with what was given when it was sent.
+    Reply(T, Reply),
+    /// An event.
+    Event(Event),
+    /// A frame of another kind: a log line, an event in another format than plain, something unknown.
+    Other(Frame),
+}
+
+/// An authenticated connection. `T` is what comes back with a command's reply.
+///
+/// Everything that waits is in this value, so its futures can be dropped at any time: nothing is lost and no reply is
+/// shifted.
+#[derive(Debug)]
+pub struct Connection<T, S = TcpStream> {
+    stream: S,
+    decoder: Decoder,
+    out: BytesMut,
+    waiting: VecDeque<T>,
+    received_at: Instant,
+    closed: Option<Error>,
+}
+
+impl<T> Connection<T> {
+    /// Connects to `address` (`host:port`) and logs in.
+    ///
+    /// # Errors
+    /// Nobody listens there, or what listens is no Event Socket, takes too long, refuses the password or this address.
+    pub async fn connect(address: &str, credentials: &Credentials, options: &Options) -> Result<Self, Error> {
+        let connect = async {
+            let stream = TcpStream::connect(address).await?;
+            // Commands are small and must leave at once.
+            stream.set_nodelay(true)?;
+            Ok(stream)
+        };
+        let stream = timeout(options.timeout, connect)
+            .await
+            .map_err(|_| Kind::Timeout { what: "connecting", after: options.timeout })?
+            .map_err(|source| Kind::Connect { address: address.to_owned(), source })?;
+        timeout(options.timeout, Self::log_in(stream, credentials, options.limits))
+            .await
+            .unwrap_or_else(|_| Err(Kind::Silent { address: address.to_owned(), after: options.timeout }.into()))
+    }
+}
+
+impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
+    /// Logs in over a stream that is already there.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`], without a limit on time.
+    pub async fn log_in(stream: S, credentials: &Credentials, limits: Limits) -> Result<Self, Error> {
+        let mut connection = Self {
+            stream,
+            decoder: Decoder::new(limits),
+            out: BytesMut::new(),
+            waiting: VecDeque::new(),
+            received_at: Instant::now(),
+            closed: None,
+        };
+        let greeting = connection.frame().await?;
+        if greeting.kind != FrameKind::AuthRequest {
+            return Err(Kind::Handshake(String::from_utf8_lossy(&greeting.head).into_owned()).into());
+        }
+        Command::Auth(&credentials.password).encode(&mut connection.out)?;
+        connection.flush().await?;
+        let frame = connection.frame().await?;
+        let reply = Reply::new(connection.received_at, frame);
+        match reply.ok() {
+            Ok(text) if text.starts_with("+OK") => Ok(connection),
+            Ok(text) => Err(Kind::Handshake(text.into_owned()).into()),
+            Err(refusal) => Err(Kind::Password(refusal.words).into()),
+        }
+    }
+
+    /// Takes a command to be sent. `tag` comes back with its reply.
+    ///
+    /// Nothing is written yet: that is done by [`Connection::flush`], [`Connection::try_flush`] and
+    /// [`Connection::next`].
+    ///
+    /// # Errors
+    /// The command's text cannot be sent, the connection is closed, or too many replies are outstanding.
+    pub fn send(&mut self, command: &Command<'_>, tag: T) -> Result<(), Error> {
+        self.may_send()?;
+        command.encode(&mut self.out)?;
+        self.waiting.push_back(tag);
+        Ok(())
+    }
+
+    /// As [`Connection::send`], for a command that was encoded before.
+    pub(crate) fn send_encoded(&mut self, bytes: &[u8], tag: T) -> Result<(), Error> {
+        self.may_send()?;
+        self.out.extend_from_slice(bytes);
+        self.waiting.push_back(tag);
+        Ok(())
+    }
+
+    fn may_send(&self) -> Result<(), Error> {
+        match &self.closed {
+            Some(closed) => Err(closed.clone()),
+            None if self.has_room() => Ok(()),
+            None => Err(Kind::Overrun(WAITING_MAX).into()),
+        }
+    }
+
+    /// Whether another command is taken: not too many replies are outstanding.
+    pub fn has_room(&self) -> bool {
+        self.waiting.len() < WAITING_MAX
+    }
+
+    /// How many replies are outstanding.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// How many bytes of commands the socket has not taken yet. More than none means that the server does not keep up.
+    pub fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Writes what the socket takes at once, without waiting for more.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn try_flush(&mut self) -> Result<(), Error> {
+        match poll_fn(|cx| Poll::Ready(self.poll_flush(cx))).await {
+            Poll::Ready(result) => result.map_err(|error| self.close(Kind::Io(error).into())),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Writes all that was taken.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_flush(cx)).await.map_err(|error| self.close(Kind::Io(error).into()))
+    }
+
+    /// The next reply or event. Commands that wait to be sent are written meanwhile.
+    ///
+    /// # Errors
+    /// The connection is over; the same again from then on. [`Connection::into_waiting`] has what was not answered.
+    pub async fn next(&mut self) -> Result<Incoming<T>, Error> {
+        loop {
+            if let Some(incoming) = self.buffered()? {
+                return Ok(incoming);
+            }
+            self.fill().await?;
+        }
+    }
+
+    /// The next reply or event among the bytes that have been read already, `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Connection::next`].
+    pub fn buffered(&mut self) -> Result<Option<Incoming<T>>, Error> {
+        let Some(frame) = self.decode()? else {
+            return Ok(None);
+        };
+        match frame.kind {
+            FrameKind::CommandReply | FrameKind::ApiResponse => match self.waiting.pop_front() {
+                Some(tag) => Ok(Some(Incoming::Reply(tag, Reply::new(self.received_at, frame)))),
+                // Nothing was asked: it is no answer.
+                None => Ok(Some(Incoming::Other(frame))),
+            },
+            FrameKind::EventPlain => Ok(Some(Incoming::Event(Event::from_plain(frame.body)))),
+            FrameKind::DisconnectNotice if frame.header("Content-Disposition") != Some(b"linger") => {
+                Err(self.close(Kind::Closed { notice: true }.into()))
+            }
+            FrameKind::RudeRejection => Err(self.close(Kind::Rejected.into())),
+            _ => Ok(Some(Incoming::Other(frame))),
+        }
+    }
+
+    /// When the bytes that were read last had been read.
+    pub fn received_at(&self) -> Instant {
+        self.received_at
+    }
+
+    /// What was given with the commands that were not answered, in their order.
+    pub fn into_waiting(self) -> impl Iterator<Item = T> {
+        self.waiting.into_iter()
+    }
+
+    async fn frame(&mut self) -> Result<Frame, Error> {
+        loop {
+            match self.decode()? {
+                Some(frame) if frame.kind == FrameKind::RudeRejection => return Err(Kind::Rejected.into()),
+                Some(frame) => return Ok(frame),
+                None => self.fill().await?,
+            }
+        }
+    }
+
+    fn decode(&mut self) -> Result<Option<Frame>, Error> {
+        if let Some(closed) = &self.closed {
+            return Err(closed.clone());
+        }
+        self.decoder.next_frame().map_err(|error| self.close(Kind::Wire(error).into()))
+    }
+
+    async fn fill(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.poll_fill(cx)).await
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            match ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                written => self.out.advance(written),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Reads once, and writes what waits to be written.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // A socket that takes no more must still be read: its server may be waiting for just that, or may have said
+        // why it closed.
+        if let Poll::Ready(Err(_)) = self.poll_flush(cx) {
+            self.out.clear();
+        }
+        let wanted = self.decoder.missing().max(READ_CHUNK);
+        let buffer = self.decoder.buffer();
+        buffer.reserve(wanted);
+        match ready!(poll_read_buf(Pin::new(&mut self.stream), cx, buffer)) {
+            Ok(0) => Poll::Ready(Err(self.close(Kind::Closed { notice: false }.into()))),
+            Ok(_) => {
+                self.received_at = Instant::now();
+                Poll::Ready(Ok(()))
+            }
+            Err(error) => Poll::Ready(Err(self.close(Kind::Io(error).into()))),
+        }
+    }
+
+    /// Remembers the first reason for the end.
+    fn close(&mut self, error: Error) -> Error {
+        self.closed.get_or_insert(error).clone()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod dialogue;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+use super::dialogue::{log_in, logged_in};
+use super::*;
+use crate::EventName;
+
+const NOTICE: &str = "Content-Type: text/disconnect-notice\nContent-Length: 9\n\nGood-bye\n";
+
+#[tokio::test]
+async fn a_wrong_password_is_told_in_the_server_s_words() {
+    let (result, _server) = log_in::<(), _>(|mut server| async move {
+        server.say("Content-Type: auth/request\n\n").await;
+        server.expect("auth ClueCon\n\n").await;
+        server.say("Content-Type: command/reply\nReply-Text: -ERR invalid\n\n").await;
+        server.say(NOTICE).await;
+        server
+    })
+    .await;
+    let error = result.unwrap_err();
+    assert!(error.is_password(), "{error}");
+    assert_eq!(error.to_string(), "the server refused the password: invalid");
+}
+
+#[tokio::test]
+async fn a_rude_rejection_is_known() {
+    let (result, _server) = log_in::<(), _>(|mut server| async move {
+        server.say("Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n").await;
+        server
+    })
+    .await;
+    assert!(result.unwrap_err().is_rejected());
+}
+
+#[tokio::test]
+async fn a_server_of_something_else_is_known() {
+    let (result, _server) = log_in::<(), _>(|mut server| async move {
+        server.say("220 mail.example ESMTP\r\n").await;
+        server
+    })
+    .await;
+    let message = result.unwrap_err().to_string();
+    assert_eq!(message, r#"not an Event Socket frame: "220 mail.example ESMTP\r""#);
+}
+
+#[tokio::test]
+async fn events_come_between_replies() {
+    let (mut connection, mut server) = logged_in().await;
+    connection.send(&Command::api("one"), 1).unwrap();
+    connection.send(&Command::api("two"), 2).unwrap();
+    connection.flush().await.unwrap();
+    server.expect("api one\n\napi two\n\n").await;
+    server.answer("1").await;
+    server.say("Content-Length: 22\nContent-Type: text/event-plain\n\nEvent-Name: HEARTBEAT\n").await;
+    server.answer("2").await;
+    assert!(matches!(connection.next().await, Ok(Incoming::Reply(1, reply)) if reply.text() == "1"));
+    let event = connection.next().await.unwrap();
+    assert!(matches!(event, Incoming::Event(event) if event.name() == EventName::Heartbeat));
+    assert!(matches!(connection.next().await, Ok(Incoming::Reply(2, reply)) if reply.text() == "2"));
+}
+
+#[tokio::test]
+async fn unknown_frames_and_a_lingering_notice_do_not_end_it() {
+    let (mut connection, mut server) = logged_in::<()>().await;
+    server.say("Content-Type: text/novelty\nContent-Length: 2\n\nhi").await;
+    server.say("Content-Type: text/disconnect-notice\nContent-Disposition: linger\n\n").await;
+    assert!(matches!(connection.next().await, Ok(Incoming::Other(frame)) if &frame.body[..] == b"hi"));
+    assert!(matches!(connection.next().await, Ok(Incoming::Other(_))));
+    server.say(NOTICE).await;
+    let error = connection.next().await.unwrap_err();
+    assert_eq!(error.to_string(), "the connection was closed by the server with a disconnect notice");
+    assert!(connection.send(&Command::Noop, ()).unwrap_err().is_closed());
+    assert!(connection.next().await.unwrap_err().is_closed(), "it stays closed");
+}
+
+#[tokio::test]
+async fn a_dropped_future_loses_nothing() {
+    let (mut connection, mut server) = logged_in().await;
+    connection.send(&Command::api("x"), ()).unwrap();
+    connection.flush().await.unwrap();
+    let text = "Content-Type: api/response\nContent-Length: 4\n\n+OK\n";
+    for byte in text.chars() {
+        // Each piece is awaited by a future of its own, which is dropped unless it was the last piece.
+        server.say(&byte.to_string()).await;
+        let next = timeout(Duration::from_millis(1), connection.next()).await;
+        assert_eq!(next.is_ok(), byte == '\n' && connection.waiting() == 0);
+    }
+    assert_eq!(connection.waiting(), 0);
+}

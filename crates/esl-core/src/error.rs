@@ -1,0 +1,162 @@
+//! What can go wrong, and what a caller can ask about it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::wire::WireError;
+
+/// Why something did not work. Cheap to clone: the end of a connection is told to everyone who waits on it.
+#[derive(Clone, Debug)]
+pub struct Error(Arc<Kind>);
+
+#[derive(Debug, Error)]
+pub(crate) enum Kind {
+    #[error("cannot connect to {address}: {source}")]
+    Connect { address: String, source: io::Error },
+    #[error("{what} took longer than {after:?}")]
+    Timeout { what: &'static str, after: Duration },
+    #[error("{address} did not speak Event Socket within {after:?}")]
+    Silent { address: String, after: Duration },
+    #[error("the server does not accept connections from this address (its apply-inbound-acl refuses it)")]
+    Rejected,
+    #[error("the server refused the password: {0}")]
+    Password(String),
+    #[error("expected the server to ask for a password, got {0:?}")]
+    Handshake(String),
+    #[error(transparent)]
+    Wire(WireError),
+    #[error("the connection was closed by the server{}", if *.notice { " with a disconnect notice" } else { "" })]
+    Closed { notice: bool },
+    #[error("the connection was closed here")]
+    Dropped,
+    #[error("the connection broke: {0}")]
+    Io(io::Error),
+    #[error("too many replies are outstanding ({0})")]
+    Overrun(usize),
+    #[error(transparent)]
+    Command(CommandError),
+    #[error(transparent)]
+    Api(ApiError),
+}
+
+impl Error {
+    /// Something that took longer than it may.
+    #[must_use]
+    pub fn timed_out(what: &'static str, after: Duration) -> Self {
+        Kind::Timeout { what, after }.into()
+    }
+
+    /// Whether the connection is gone: closed by the server, broken, or not understood any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        matches!(*self.0, Kind::Closed { .. } | Kind::Dropped | Kind::Io(_) | Kind::Wire(_) | Kind::Rejected)
+    }
+
+    /// Whether something took too long.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(*self.0, Kind::Timeout { .. } | Kind::Silent { .. })
+    }
+
+    /// Whether the server refused the password.
+    #[must_use]
+    pub fn is_password(&self) -> bool {
+        matches!(*self.0, Kind::Password(_))
+    }
+
+    /// Whether the server refuses connections from this address.
+    #[must_use]
+    pub fn is_rejected(&self) -> bool {
+        matches!(*self.0, Kind::Rejected)
+    }
+
+    /// What the server answered, where it refused a command.
+    #[must_use]
+    pub fn command_failure(&self) -> Option<&ApiError> {
+        match &*self.0 {
+            Kind::Api(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Kind> for Error {
+    fn from(kind: Kind) -> Self {
+        Self(Arc::new(kind))
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        Kind::Command(error).into()
+    }
+}
+
+impl From<ApiError> for Error {
+    fn from(error: ApiError) -> Self {
+        Kind::Api(error).into()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
+}
+
+/// A command that cannot be sent, since its text would break out of its place.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum CommandError {
+    /// A line break ends a header or a command, NUL ends a string in the server.
+    #[error("{place} {text:?} holds {}: it cannot be sent", match .byte { b'\n' => "a line feed", b'\r' => "a carriage return", _ => "a NUL" })]
+    ControlByte {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+        /// The byte that cannot be sent.
+        byte: u8,
+    },
+    /// A text that must say something is empty.
+    #[error("{0} is empty")]
+    Empty(&'static str),
+    /// The parser of FreeSWITCH's `originate` has no way to carry this.
+    #[error("{place} {text:?} holds {unfit:?}, which FreeSWITCH's originate cannot carry there")]
+    Originate {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+        /// The character that cannot be carried.
+        unfit: char,
+    },
+}
+
+/// The server's refusal of a command, in its own words.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{}{words}", match .kind { ApiErrorKind::Refused => "-ERR ", ApiErrorKind::Usage => "-USAGE: " })]
+pub struct ApiError {
+    /// Which of its kinds.
+    pub kind: ApiErrorKind,
+    /// The server's words, without `-ERR` or `-USAGE:`.
+    pub words: String,
+}
+
+/// The kinds of refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiErrorKind {
+    /// `-ERR …`
+    Refused,
+    /// `-USAGE: …`
+    Usage,
+}

@@ -1,0 +1,88 @@
+//! A client library for FreeSWITCH's Event Socket (`mod_event_socket`, the inbound mode).
+//!
+//! ```no_run
+//! use esl_core::{Client, Credentials, EventName, Listener, Options, Originate, Subscription};
+//!
+//! # async fn example() -> Result<(), esl_core::Error> {
+//! let options = Options::default();
+//! let credentials = Credentials::password("ClueCon");
+//!
+//! // One connection receives events …
+//! let subscription = Subscription::new([EventName::ChannelAnswer, EventName::ChannelDestroy]);
+//! let mut listener =
+//!     Listener::connect("127.0.0.1:8021", &credentials, &options, &subscription).await?;
+//!
+//! // … and another one sends commands, so that they never wait behind events.
+//! let client = Client::connect("127.0.0.1:8021", &credentials, &options).await?;
+//! println!("{}", client.cmd("version").await?);
+//!
+//! let uuid = uuid::Uuid::new_v4();
+//! let call = Originate::new(uuid, "sofia/external/9196@127.0.0.1:5080", "park")
+//!     .variable("ignore_early_media", "true")
+//!     .command()?;
+//! client.background(uuid, &call).await?;
+//!
+//! loop {
+//!     let event = listener.next().await?;
+//!     if event.unique_id() == Some(uuid) && event.name() == EventName::ChannelAnswer {
+//!         break;
+//!     }
+//! }
+//! client.cmd(&format!("uuid_kill {uuid}")).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Layers
+//!
+//! [`wire`] turns bytes into frames and does no I/O. A [`Connection`] owns one authenticated socket and pairs each
+//! reply with what was asked, in order. A [`Client`] is a handle to a connection that a task drives; a [`Listener`] is
+//! a connection with a [`Subscription`], driven by whoever reads its events.
+//!
+//! # Pipelining
+//!
+//! FreeSWITCH answers the commands of one connection in the order in which they came. Commands are therefore written
+//! as they are given, without waiting, and the n-th reply belongs to the n-th command:
+//!
+//! ```text
+//! Sequential              Pipelined
+//! | client | server |     | client | server |
+//! | send 1 |        |     | send 1 |        |
+//! |        | do 1   |     | send 2 | do 1   |
+//! | get 1  |        |     | send 3 | do 2   |
+//! | send 2 |        |     | get 1  | do 3   |
+//! |        | do 2   |     | get 2  |        |
+//! | get 2  |        |     | get 3  |        |
+//! ```
+//!
+//! A caller that stops waiting (a dropped future, a time-out) leaves its place in that order behind, so that no other
+//! caller gets its reply.
+//!
+//! # Time
+//!
+//! A FreeSWITCH hands events over up to 20 ms late unless the connection gets input. [`Listener::set_awaited`] keeps a
+//! connection awake while an event is awaited whose time matters, see [`KeepAwake`].
+
+pub mod wire;
+
+mod client;
+mod command;
+mod connection;
+mod error;
+mod event;
+mod event_name;
+mod hangup_cause;
+mod listener;
+mod originate;
+mod reply;
+
+pub use client::Client;
+pub use command::{Command, Subscription};
+pub use connection::{Connection, Credentials, Incoming, Options};
+pub use error::{ApiError, ApiErrorKind, CommandError, Error};
+pub use event::Event;
+pub use event_name::EventName;
+pub use hangup_cause::HangupCause;
+pub use listener::{KEEP_AWAKE_COST, KeepAwake, Listener};
+pub use originate::Originate;
+pub use reply::Reply;

@@ -1,0 +1,78 @@
+use tokio::io::DuplexStream;
+use tokio::time::{advance, timeout};
+
+use super::*;
+use crate::EventName;
+use crate::connection::dialogue::{Server, logged_in};
+
+const NOOP: &str = "noop\n\n";
+
+async fn listener() -> (Listener<DuplexStream>, Server) {
+    let (connection, mut server) = logged_in().await;
+    let subscription = Subscription::new([EventName::Heartbeat]);
+    let (listener, ()) = tokio::join!(Listener::subscribe(connection, &subscription), async {
+        server.expect("event plain HEARTBEAT\n\n").await;
+        server.say("Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n").await;
+    });
+    (listener.unwrap(), server)
+}
+
+/// Lets the listener run for so long in steps of a millisecond, the server answering nothing.
+async fn run(listener: &mut Listener<DuplexStream>, milliseconds: u64) {
+    for _ in 0..milliseconds {
+        let _ = timeout(Duration::ZERO, listener.next()).await;
+        advance(Duration::from_millis(1)).await;
+    }
+    let _ = timeout(Duration::ZERO, listener.next()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_noop_goes_out_every_period_while_something_is_awaited() {
+    let (mut listener, mut server) = listener().await;
+    listener.set_keep_awake(KeepAwake::every(Duration::from_millis(2)));
+    run(&mut listener, 20).await;
+    assert_eq!(server.count(NOOP).await, 0, "nothing is awaited");
+
+    listener.set_awaited(true);
+    run(&mut listener, 10).await;
+    assert_eq!(server.count(NOOP).await, 6);
+    run(&mut listener, 100).await;
+    assert_eq!(server.count(NOOP).await, 2, "eight may be unanswered");
+
+    for _ in 0..8 {
+        server.say("Content-Type: command/reply\nReply-Text: -ERR command not found\n\n").await;
+    }
+    run(&mut listener, 4).await;
+    assert!((2..=3).contains(&server.count(NOOP).await), "answers make room");
+
+    listener.set_awaited(false);
+    run(&mut listener, 20).await;
+    assert_eq!(server.count(NOOP).await, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn off_means_off() {
+    let (mut listener, mut server) = listener().await;
+    listener.set_awaited(true);
+    run(&mut listener, 50).await;
+    assert_eq!(server.count(NOOP).await, 0);
+}
+
+#[test]
+fn the_budget_stretches_the_period() {
+    let every = KeepAwake::every(Duration::from_millis(2));
+    assert_eq!(every.within(3, 0.1).period(), Some(Duration::from_millis(2)));
+    assert_eq!(every.within(200, 0.1).period(), Some(Duration::from_millis(68)));
+    assert_eq!(KeepAwake::OFF.within(200, 0.1).period(), None);
+}
+
+#[tokio::test]
+async fn a_refused_subscription_is_an_error() {
+    let (connection, mut server) = logged_in().await;
+    let subscription = Subscription::default();
+    let (listener, ()) = tokio::join!(Listener::subscribe(connection, &subscription), async {
+        server.expect("event plain\n\n").await;
+        server.say("Content-Type: command/reply\nReply-Text: -ERR no keywords supplied\n\n").await;
+    });
+    assert_eq!(listener.unwrap_err().command_failure().unwrap().words, "no keywords supplied");
+}

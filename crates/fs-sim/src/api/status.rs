@@ -1,0 +1,41 @@
+//! `status`, `version` and `uptime`.
+
+use super::{Answer, Call, text};
+use crate::{VERSION, VERSION_HUMAN, clock::spelled};
+
+pub(super) fn status(call: Call<'_>) -> Answer {
+    let limits = &mut call.switch.limits;
+    let rate = limits.rate(call.now);
+    let (started, peak, most) = (limits.since_startup, limits.peak_sessions, limits.max_sessions);
+    let sessions = call.switch.channels.len();
+    text(format!(
+        "UP {}\nFreeSWITCH (Version {VERSION_HUMAN}) is ready\n{started} session(s) since startup\n\
+         {sessions} session(s) - peak {peak}, last 5min {peak} \n\
+         {} session(s) per Sec out of max {}, peak {}, last 5min {} \n\
+         {most} session(s) max\nmin idle cpu 0.00/99.30\nCurrent Stack Size/Max 240K/8192K\n",
+        spelled(call.now),
+        rate.last_second,
+        rate.limit,
+        rate.peak,
+        rate.peak,
+    ))
+}
+
+pub(super) fn version(_call: Call<'_>) -> Answer {
+    let human = VERSION_HUMAN.split_once(' ').map_or("", |(_, rest)| rest);
+    text(format!("FreeSWITCH Version {VERSION} ({human})\n"))
+}
+
+pub(super) fn uptime(call: Call<'_>) -> Answer {
+    let up = call.now;
+    let count = match call.arguments.to_ascii_lowercase().as_str() {
+        "" | "s" | "seconds" => up.as_secs(),
+        "us" | "microseconds" => up.as_micros() as u64,
+        "ms" | "milliseconds" => up.as_millis() as u64,
+        "m" | "minutes" => up.as_secs() / 60,
+        "h" | "hours" => up.as_secs() / 3_600,
+        "d" | "days" => up.as_secs() / 86_400,
+        _ => return text("-USAGE: [us|ms|s|m|h|d|microseconds|milliseconds|seconds|minutes|hours|days]\n"),
+    };
+    text(format!("{count}\n"))
+}

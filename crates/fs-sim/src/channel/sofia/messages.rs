@@ -1,0 +1,334 @@
+//! The variables that each message of a SIP dialog sets on the leg that sends or receives it (mod_sofia).
+
+use super::{Dialog, HOST, Media};
+use crate::{
+    VERSION,
+    cause::{Cause, sip_phrase},
+    channel::{Channel, Codec, Direction, Profile, profile},
+    clock::Stamp,
+};
+
+const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+
+const SENDRECV: &str = "a=sendrecv\r\n";
+
+/// The variables of a near leg before the caller's own.
+pub(crate) fn near_before(channel: &mut Channel, dialog: &Dialog) {
+    let v = &mut channel.variables;
+    v.push("sip_local_network_addr", HOST);
+    v.push("sip_profile_name", dialog.near_profile.name);
+    v.push("video_media_flow", "disabled");
+    v.push("text_media_flow", "disabled");
+    v.push("channel_name", &channel.profile.channel_name);
+    v.push("sip_destination_url", &format!("sip:{}", dialog.destination()));
+}
+
+/// The variables of a near leg after the caller's own: the INVITE is being sent.
+pub(crate) fn near_after(channel: &mut Channel, dialog: &Dialog) {
+    let v = &mut channel.variables;
+    v.set("rtp_use_codec_string", "PCMU");
+    v.set("local_media_ip", HOST);
+    v.set_number("local_media_port", u64::from(dialog.near.port));
+    v.set("advertised_media_ip", HOST);
+    v.set("audio_media_flow", "sendrecv");
+    v.set("rtp_local_sdp_str", &dialog.near.sdp(HOST, SENDRECV));
+    v.set("sip_outgoing_contact_uri", &format!("<{}>", dialog.near_profile.url()));
+    v.set("sip_req_uri", &dialog.destination());
+    v.set("sip_to_host", &format!("{}:{}", dialog.host, dialog.port));
+    v.set("sip_from_host", HOST);
+    v.set("sofia_profile_name", dialog.near_profile.name);
+    v.set("recovery_profile_name", dialog.near_profile.name);
+    v.set("sofia_profile_url", &dialog.near_profile.url());
+}
+
+/// The profile of a far leg: who calls is what the INVITE said.
+pub(crate) fn far_profile(dialog: &Dialog, now: Stamp) -> Profile {
+    let number = dialog.caller_number.clone();
+    Profile {
+        username: number.clone(),
+        dialplan: "XML".to_owned(),
+        caller_name: number.clone(),
+        caller_number: number.clone(),
+        original_name: number.clone(),
+        original_number: number.clone(),
+        network_address: HOST.to_owned(),
+        ani: number,
+        destination: dialog.number.clone(),
+        source: "mod_sofia".to_owned(),
+        context: dialog.far_profile.context.to_owned(),
+        channel_name: format!("sofia/{}/{}", dialog.far_profile.name, dialog.caller()),
+        index: 1,
+        created: now,
+        ..Profile::default()
+    }
+}
+
+/// The variables of a far leg as the INVITE arrives.
+pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
+    let name = channel.profile.channel_name.clone();
+    let caller = dialog.caller();
+    let destination = dialog.destination();
+    let sip_port = dialog.near_profile.port.to_string();
+    let v = &mut channel.variables;
+    v.push("sip_from_user", &dialog.caller_number);
+    v.push("sip_from_uri", &caller);
+    v.push("sip_from_host", HOST);
+    v.push("video_media_flow", "disabled");
+    v.push("text_media_flow", "disabled");
+    v.push("channel_name", &name);
+    v.push("sip_call_id", &dialog.call_id);
+    v.push("sip_local_network_addr", HOST);
+    v.push("sip_network_ip", HOST);
+    v.push("sip_network_port", &sip_port);
+    v.push("sip_invite_stamp", &now.0.to_string());
+    v.push("sip_received_ip", HOST);
+    v.push("sip_received_port", &sip_port);
+    v.push("sip_via_protocol", "udp");
+    v.push("sip_from_user_stripped", &dialog.caller_number);
+    v.push("sip_from_tag", &dialog.from_tag);
+    v.push("sofia_profile_name", dialog.far_profile.name);
+    v.push("sofia_profile_url", &dialog.far_profile.url());
+    v.push("recovery_profile_name", dialog.far_profile.name);
+    v.push("sip_Remote-Party-ID", &format!("<sip:{caller}>;party=calling;screen=yes;privacy=off"));
+    v.push("sip_cid_type", "rpid");
+    v.push("sip_full_via", &dialog.via(&dialog.branch));
+    v.push("sip_full_from", &dialog.from());
+    v.push("sip_full_to", &format!("<sip:{destination}>"));
+    v.push("sip_allow", ALLOW);
+    for prefix in ["sip_req", "sip_to"] {
+        let uri = (
+            &*format!("{prefix}_user"),
+            &*format!("{prefix}_port"),
+            &*format!("{prefix}_uri"),
+            &*format!("{prefix}_host"),
+        );
+        v.push(uri.0, &dialog.number);
+        v.push(uri.1, &dialog.port);
+        v.push(uri.2, &destination);
+        v.push(uri.3, &dialog.host);
+    }
+    v.push("sip_contact_user", "mod_sofia");
+    v.push("sip_contact_port", &sip_port);
+    v.push("sip_contact_uri", &format!("mod_sofia@{HOST}:{sip_port}"));
+    v.push("sip_contact_host", HOST);
+    v.push("sip_user_agent", &user_agent());
+    v.push("sip_via_host", HOST);
+    v.push("sip_via_port", &sip_port);
+    v.push("sip_via_rport", &sip_port);
+    v.push("max_forwards", "70");
+    for (header, value) in &dialog.headers {
+        v.set(header, value);
+    }
+    v.set("switch_r_sdp", &dialog.near.sdp(HOST, ""));
+    negotiated(channel, &dialog.near);
+    let v = &mut channel.variables;
+    v.set("endpoint_disposition", "RECEIVED");
+}
+
+/// Both sides' codec, once the other side's session description is known.
+fn negotiated(channel: &mut Channel, other: &Media) {
+    let far = channel.direction == Direction::Inbound;
+    channel.codec = Some(Codec::Pcmu);
+    let v = &mut channel.variables;
+    v.set("ep_codec_string", "CORE_PCM_MODULE.PCMU@8000h@20i@64000b");
+    v.set("rtp_use_codec_string", "PCMU");
+    v.set("remote_video_media_flow", "inactive");
+    v.set("remote_text_media_flow", "inactive");
+    v.set("remote_audio_media_flow", "sendrecv");
+    if far {
+        v.set("audio_media_flow", "sendrecv");
+        v.set("remote_media_ip", HOST);
+        v.set_number("remote_media_port", u64::from(other.port));
+    }
+    for (name, value) in [
+        ("rtp_audio_recv_pt", "0"),
+        ("rtp_use_codec_name", "PCMU"),
+        ("rtp_use_codec_rate", "8000"),
+        ("rtp_use_codec_ptime", "20"),
+        ("rtp_use_codec_channels", "1"),
+        ("rtp_last_audio_codec_string", "PCMU@8000h@20i@1c"),
+        ("read_codec", "PCMU"),
+        ("original_read_codec", "PCMU"),
+        ("read_rate", "8000"),
+        ("original_read_rate", "8000"),
+        ("write_codec", "PCMU"),
+        ("write_rate", "8000"),
+        ("dtmf_type", "rfc2833"),
+    ] {
+        v.set(name, value);
+    }
+}
+
+/// RTP starts on a leg.
+fn media_started(channel: &mut Channel, own: &Media, other: &Media) {
+    let v = &mut channel.variables;
+    v.set("local_media_ip", HOST);
+    v.set_number("local_media_port", u64::from(own.port));
+    v.set("advertised_media_ip", HOST);
+    v.set("rtp_use_timer_name", "soft");
+    v.set("rtp_use_pt", "0");
+    v.set_number("rtp_use_ssrc", u64::from(own.ssrc));
+    v.set("rtp_2833_send_payload", "101");
+    v.set("rtp_2833_recv_payload", "101");
+    v.set("remote_media_ip", HOST);
+    v.set_number("remote_media_port", u64::from(other.port));
+}
+
+/// The far leg sends its 180.
+pub(crate) fn far_rings(channel: &mut Channel, dialog: &Dialog) {
+    channel.variables.set("sip_to_tag", &dialog.to_tag);
+}
+
+/// The far leg starts its media, for a 183 or a 200.
+pub(crate) fn far_media(channel: &mut Channel, dialog: &Dialog) {
+    if channel.variables.get("rtp_use_ssrc").is_none() {
+        channel.variables.set("rtp_local_sdp_str", &dialog.far.sdp(HOST, SENDRECV));
+        media_started(channel, &dialog.far, &dialog.near);
+    }
+}
+
+/// The ACK, or any later request of the dialog, arrives at the far leg.
+pub(crate) fn far_acknowledged(channel: &mut Channel, dialog: &Dialog) {
+    let v = &mut channel.variables;
+    v.set("sip_to_tag", &dialog.to_tag);
+    v.set("sip_from_tag", &dialog.from_tag);
+    v.set_number("sip_cseq", u64::from(dialog.cseq));
+    v.set("sip_call_id", &dialog.call_id);
+    v.set("sip_full_via", &dialog.via(&dialog.end_branch));
+    v.set("sip_full_from", &dialog.from());
+    v.set("sip_full_to", &dialog.to());
+}
+
+/// The first answer with a tag, 180, 183 or 200, arrives at the near leg.
+pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
+    if channel.variables.get("sip_cseq").is_some() {
+        return;
+    }
+    near_reply_source(channel, dialog);
+    channel.profile.callee_name.clone_from(&dialog.number);
+    let destination = dialog.destination();
+    let v = &mut channel.variables;
+    v.set("sip_user_agent", &user_agent());
+    v.set("sip_allow", ALLOW);
+    v.set("sip_recover_contact", &format!("<sip:{destination};transport=udp>"));
+    v.set("sip_full_via", &dialog.via(&dialog.branch));
+    v.set("sip_recover_via", &dialog.via(&dialog.branch));
+    v.set("sip_full_from", &dialog.from());
+    v.set("sip_full_to", &dialog.to());
+    v.set("sip_from_user", &dialog.caller_number);
+    v.set("sip_from_uri", &dialog.caller());
+    v.set("sip_from_host", HOST);
+    v.set("sip_to_user", &dialog.number);
+    v.set("sip_to_port", &dialog.port);
+    v.set("sip_to_uri", &destination);
+    v.set("sip_to_host", &dialog.host);
+    v.set("sip_contact_params", "transport=udp");
+    v.set("sip_contact_user", &dialog.number);
+    v.set("sip_contact_port", &dialog.port);
+    v.set("sip_contact_uri", &destination);
+    v.set("sip_contact_host", &dialog.host);
+    v.set("sip_to_tag", &dialog.to_tag);
+    v.set("sip_from_tag", &dialog.from_tag);
+    v.set_number("sip_cseq", u64::from(dialog.cseq));
+    v.set("sip_call_id", &dialog.call_id);
+}
+
+/// The far leg's session description arrives at the near leg, with a 183 or a 200.
+pub(crate) fn near_media(channel: &mut Channel, dialog: &Dialog) {
+    if channel.variables.get("rtp_use_ssrc").is_none() {
+        channel.variables.set("switch_r_sdp", &dialog.far.sdp(crate::event::IPV4, ""));
+        negotiated(channel, &dialog.far);
+        media_started(channel, &dialog.near, &dialog.far);
+    }
+}
+
+/// A refusal arrives at the near leg.
+pub(crate) fn near_refused(channel: &mut Channel, dialog: &Dialog, status: u16, phrase: Option<&str>, cause: Cause) {
+    channel.variables.set("sip_call_id", &dialog.call_id);
+    near_reply_source(channel, dialog);
+    let v = &mut channel.variables;
+    v.set("sip_hangup_disposition", "recv_refuse");
+    v.set_number("sip_invite_failure_status", u64::from(status));
+    v.set("sip_invite_failure_phrase", phrase.unwrap_or_else(|| sip_phrase(status)));
+    terminated(channel, status, cause.0);
+}
+
+fn near_reply_source(channel: &mut Channel, dialog: &Dialog) {
+    channel.profile.network_address = HOST.to_owned();
+    let v = &mut channel.variables;
+    v.set("sip_local_network_addr", HOST);
+    v.set("sip_reply_host", HOST);
+    v.set("sip_reply_port", &dialog.port);
+    v.set("sip_network_ip", HOST);
+    v.set("sip_network_port", &dialog.port);
+}
+
+fn terminated(channel: &mut Channel, status: u16, cause: u16) {
+    let v = &mut channel.variables;
+    v.set_number("sip_term_status", u64::from(status));
+    v.set("proto_specific_hangup_cause", &format!("sip:{status}"));
+    v.set_number("sip_term_cause", u64::from(cause));
+}
+
+/// A CANCEL arrives at the far leg.
+pub(crate) fn far_canceled(channel: &mut Channel, cause: Cause) {
+    let v = &mut channel.variables;
+    v.set("sip_hangup_disposition", "recv_cancel");
+    v.set("sip_invite_failure_status", "487");
+    v.set("sip_invite_failure_phrase", "CANCEL");
+    v.set("sip_reason", &cause.sip_reason());
+    terminated(channel, 487, 487);
+}
+
+/// A BYE arrives at either leg: the cause with which that leg ends.
+pub(crate) fn bye_received(channel: &mut Channel, cause: Cause) -> Cause {
+    let mapped = if cause.0 > 127 { Cause::NORMAL_CLEARING } else { cause };
+    channel.variables.set("sip_reason", &cause.sip_reason());
+    terminated(channel, 200, mapped.q850());
+    mapped
+}
+
+/// What a leg that was sent a BYE notes after its CHANNEL_HANGUP.
+pub(crate) fn bye_noted(channel: &mut Channel) {
+    channel.variables.set("sip_user_agent", &user_agent());
+    channel.variables.set("sip_hangup_disposition", "recv_bye");
+}
+
+/// What the leg that ends the call notes: it sends a BYE, a CANCEL or a refusal.
+pub(crate) fn end_sent(channel: &mut Channel) {
+    let answered = channel.is_answered();
+    let v = &mut channel.variables;
+    if answered {
+        v.set("sip_hangup_disposition", "send_bye");
+    } else if channel.direction == Direction::Inbound {
+        v.set("sip_hangup_disposition", "send_refuse");
+    } else {
+        v.set("sip_hangup_disposition", "send_cancel");
+        v.set("sip_invite_failure_status", "487");
+        v.set("sip_invite_failure_phrase", "CANCEL");
+    }
+}
+
+fn user_agent() -> String {
+    format!("FreeSWITCH-mod_sofia/{VERSION}")
+}
+
+/// The profile of a near leg to `destination`.
+pub(crate) fn near_profile(dialog: &Dialog, caller_name: &str, now: Stamp) -> Profile {
+    Profile {
+        caller_name: caller_name.to_owned(),
+        caller_number: dialog.caller_number.clone(),
+        original_name: caller_name.to_owned(),
+        original_number: dialog.caller_number.clone(),
+        callee_name: profile::OUTBOUND_CALL.to_owned(),
+        callee_number: dialog.number.clone(),
+        ani: dialog.caller_number.clone(),
+        destination: dialog.number.clone(),
+        source: "src/switch_ivr_originate.c".to_owned(),
+        context: "default".to_owned(),
+        channel_name: format!("sofia/{}/{}", dialog.near_profile.name, dialog.destination()),
+        index: 1,
+        created: now,
+        ..Profile::default()
+    }
+}

@@ -1,0 +1,102 @@
+//! The headers of a channel's events (switch_channel.c, switch_caller.c).
+
+use super::{CallState, Channel, ChannelState, Codec};
+use crate::event::{EventKind, EventWriter};
+
+/// `Channel-State-Number` once a hangup has been asked for, and in CHANNEL_DESTROY.
+const HANGUP_NUMBER: u64 = 10;
+const DESTROY_NUMBER: u64 = 12;
+
+impl Channel {
+    /// Writes everything that an event of `kind` says about this channel.
+    pub(crate) fn write(&self, out: &mut EventWriter, kind: EventKind) {
+        let cause = self.cause.map(|cause| cause.name());
+        if let (EventKind::CHANNEL_HANGUP_COMPLETE, Some(cause)) = (kind, cause) {
+            out.header("Hangup-Cause", cause);
+        }
+        out.header("Channel-State", self.state.name());
+        out.header("Channel-Call-State", self.call_state.name());
+        out.number("Channel-State-Number", self.state_number(kind));
+        out.header(
+            "Channel-Name",
+            if self.profile.channel_name.is_empty() { "N/A" } else { &self.profile.channel_name },
+        );
+        out.header("Unique-ID", &self.uuid);
+        out.header("Call-Direction", self.direction.name());
+        out.header("Presence-Call-Direction", self.direction.name());
+        out.header("Channel-HIT-Dialplan", if self.hit_dialplan { "true" } else { "false" });
+        out.header("Channel-Call-UUID", &self.uuid);
+        out.header("Answer-State", self.answer_state());
+        if let Some(cause) = cause {
+            out.header("Hangup-Cause", cause);
+        }
+        if let Some(codec) = self.codec {
+            let (name, bits) = match codec {
+                Codec::L16 => ("L16", "128000"),
+                Codec::Pcmu => ("PCMU", "64000"),
+            };
+            out.header("Channel-Read-Codec-Name", name);
+            out.header("Channel-Read-Codec-Rate", "8000");
+            out.header("Channel-Read-Codec-Bit-Rate", bits);
+            out.header("Channel-Write-Codec-Name", name);
+            out.header("Channel-Write-Codec-Rate", "8000");
+            out.header("Channel-Write-Codec-Bit-Rate", bits);
+        }
+        if self.state != ChannelState::None {
+            self.write_caller(out);
+        }
+        out.variables(&self.variables);
+    }
+
+    fn state_number(&self, kind: EventKind) -> u64 {
+        if kind == EventKind::CHANNEL_DESTROY && self.state != ChannelState::None {
+            DESTROY_NUMBER
+        } else if self.cause.is_some() && self.call_state != CallState::Hangup {
+            HANGUP_NUMBER
+        } else {
+            self.state.number()
+        }
+    }
+
+    fn write_caller(&self, out: &mut EventWriter) {
+        let profile = &self.profile;
+        out.header("Caller-Direction", self.direction.name());
+        out.header("Caller-Logical-Direction", self.direction.name());
+        out.header_if("Caller-Username", &profile.username);
+        out.header_if("Caller-Dialplan", &profile.dialplan);
+        out.header_if("Caller-Caller-ID-Name", &profile.caller_name);
+        out.header_if("Caller-Caller-ID-Number", &profile.caller_number);
+        out.header_if("Caller-Orig-Caller-ID-Name", &profile.original_name);
+        out.header_if("Caller-Orig-Caller-ID-Number", &profile.original_number);
+        out.header_if("Caller-Callee-ID-Name", &profile.callee_name);
+        out.header_if("Caller-Callee-ID-Number", &profile.callee_number);
+        out.header_if("Caller-Network-Addr", &profile.network_address);
+        out.header_if("Caller-ANI", &profile.ani);
+        out.header_if("Caller-Destination-Number", &profile.destination);
+        out.header("Caller-Unique-ID", &self.uuid);
+        out.header_if("Caller-Source", &profile.source);
+        out.header_if("Caller-Transfer-Source", &profile.transfer_source);
+        out.header_if("Caller-Context", &profile.context);
+        out.header_if("Caller-RDNIS", &profile.rdnis);
+        out.header_if("Caller-Channel-Name", &profile.channel_name);
+        out.number("Caller-Profile-Index", profile.index);
+        out.number("Caller-Profile-Created-Time", profile.created.0);
+        out.number("Caller-Channel-Created-Time", self.times.created.0);
+        out.number("Caller-Channel-Answered-Time", self.times.answered.0);
+        out.number("Caller-Channel-Progress-Time", self.times.progress.0);
+        out.number("Caller-Channel-Progress-Media-Time", self.times.progress_media.0);
+        out.number(
+            "Caller-Channel-Hangup-Time",
+            if self.call_state == CallState::Hangup { self.times.hangup.0 } else { 0 },
+        );
+        // Nothing is transferred, resurrected, bridged or held here yet.
+        out.header("Caller-Channel-Transfer-Time", "0");
+        out.header("Caller-Channel-Resurrect-Time", "0");
+        out.header("Caller-Channel-Bridged-Time", "0");
+        out.header("Caller-Channel-Last-Hold", "0");
+        out.header("Caller-Channel-Hold-Accum", "0");
+        out.header("Caller-Screen-Bit", "true");
+        out.header("Caller-Privacy-Hide-Name", "false");
+        out.header("Caller-Privacy-Hide-Number", "false");
+    }
+}

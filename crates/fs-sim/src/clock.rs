@@ -1,0 +1,107 @@
+//! Server time: a wall clock that moves in steps, made from how long the server has been up.
+
+use std::time::Duration;
+
+/// FreeSWITCH's clock for events and channels moves in steps of 20 ms unless `1ms-timer` is set
+/// (switch_time.c), so that several events carry one timestamp.
+const STEP: Duration = Duration::from_millis(20);
+
+/// A moment of server time in microseconds since the epoch; zero stands for "never".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Stamp(pub(crate) u64);
+
+impl Stamp {
+    pub(crate) fn seconds(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// `2026-11-23 00:26:06`, in UTC.
+    pub(crate) fn local(self) -> String {
+        self.at("%Y-%m-%d %H:%M:%S")
+    }
+
+    /// `Mon, 23 Nov 2026 00:26:06 GMT`.
+    pub(crate) fn gmt(self) -> String {
+        self.at("%a, %d %b %Y %H:%M:%S GMT")
+    }
+
+    fn at(self, form: &str) -> String {
+        let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
+        match jiff::Timestamp::from_microsecond(micros) {
+            Ok(time) => time.to_zoned(jiff::tz::TimeZone::UTC).strftime(form).to_string(),
+            Err(_) => String::new(),
+        }
+    }
+}
+
+/// Turns uptime, which comes in as an argument everywhere, into server time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started: Stamp,
+}
+
+impl Clock {
+    pub(crate) fn new(started: Stamp) -> Clock {
+        Clock { started }
+    }
+
+    pub(crate) fn stamp(&self, up: Duration) -> Stamp {
+        let steps = up.as_micros() / STEP.as_micros();
+        Stamp(self.started.0 + (steps * STEP.as_micros()) as u64)
+    }
+
+    /// The uptime at which the epoch's second `second` begins; zero if that is past.
+    pub(crate) fn up_at_second(&self, second: u64) -> Duration {
+        Duration::from_micros(second.saturating_mul(1_000_000).saturating_sub(self.started.0))
+    }
+
+    /// The epoch's current second, not rounded to a step.
+    pub(crate) fn second(&self, up: Duration) -> u64 {
+        (self.started.0 + up.as_micros() as u64) / 1_000_000
+    }
+}
+
+/// `0 years, 0 days, 0 hours, 8 minutes, 20 seconds, 114 milliseconds, 267 microseconds`.
+pub(crate) fn spelled(up: Duration) -> String {
+    let unit = |n: u64, name: &str| format!("{n} {name}{}", if n == 1 { "" } else { "s" });
+    let seconds = up.as_secs();
+    let micros = up.subsec_micros();
+    [
+        unit(seconds / 31_536_000, "year"),
+        unit(seconds / 86_400 % 365, "day"),
+        unit(seconds / 3_600 % 24, "hour"),
+        unit(seconds / 60 % 60, "minute"),
+        unit(seconds % 60, "second"),
+        unit(u64::from(micros / 1_000), "millisecond"),
+        unit(u64::from(micros % 1_000), "microsecond"),
+    ]
+    .join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_moves_in_steps() {
+        let clock = Clock::new(Stamp(1_795_393_566_007_364));
+        assert_eq!(clock.stamp(Duration::from_millis(19)), Stamp(1_795_393_566_007_364));
+        assert_eq!(clock.stamp(Duration::from_millis(21)), Stamp(1_795_393_566_027_364));
+        assert_eq!(clock.stamp(Duration::ZERO).gmt(), "Mon, 23 Nov 2026 00:26:06 GMT");
+        assert_eq!(clock.stamp(Duration::ZERO).local(), "2026-11-23 00:26:06");
+    }
+
+    #[test]
+    fn a_second_begins_where_the_epoch_says() {
+        let clock = Clock::new(Stamp(10_250_000));
+        assert_eq!(clock.up_at_second(11), Duration::from_millis(750));
+        assert_eq!(clock.second(Duration::from_millis(749)), 10);
+        assert_eq!(clock.second(Duration::from_millis(750)), 11);
+    }
+
+    #[test]
+    fn uptime_in_words() {
+        let text = spelled(Duration::from_micros(500_114_267));
+        assert_eq!(text, "0 years, 0 days, 0 hours, 8 minutes, 20 seconds, 114 milliseconds, 267 microseconds");
+    }
+}

@@ -1,0 +1,226 @@
+//! One client's connection: bytes in, replies and events out, in the turns of mod_event_socket's loop.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::{mpsc, oneshot},
+    time::{Instant, sleep, sleep_until, timeout},
+};
+
+use crate::{
+    command::Decoder,
+    driver::{Input, QUEUE_EVENTS_MAX, Reply},
+    event::ListenerId,
+    frame,
+};
+
+/// How much is read from the socket in one go.
+const READ_BYTES: usize = 16 * 1024;
+
+/// How much is gathered before it is written, so that small frames share a packet and large ones wait for none.
+const WRITE_BYTES: usize = 256 * 1024;
+
+/// How long the end of a conversation waits for the client's own end: closing a socket with input unread
+/// would reset it, and the client might lose what it was told last.
+const LINGER: Duration = Duration::from_millis(600);
+
+/// How soon a reply is expected; what is ready goes out before a command that takes longer.
+const PROMPT: Duration = Duration::from_millis(1);
+
+/// How often a connection that waits for the rest of a command looks whether the server has given it up.
+const GIVEN_UP_PERIOD: Duration = Duration::from_secs(1);
+
+/// A connection and the turn that it is in.
+///
+/// FreeSWITCH's thread looks at its event queue when it has no command to read, then waits up to 20 ms for
+/// input: so events come that late, unless a command wakes the thread. A line end alone does not.
+pub(crate) struct Connection {
+    listener: ListenerId,
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    inputs: mpsc::Sender<Input>,
+    turn: Duration,
+    turn_began: Instant,
+    decoder: Decoder,
+    read: BytesMut,
+    write: Vec<u8>,
+    /// The event that will be first of the next turn's.
+    held: Option<Bytes>,
+}
+
+/// The connection's own view of why it ends.
+enum End {
+    Client,
+    Server,
+}
+
+/// What a connection wakes up for.
+enum Wake {
+    Read(usize),
+    TurnEnds,
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> End {
+        End::Client
+    }
+}
+
+impl Connection {
+    pub(crate) fn new(
+        listener: ListenerId,
+        stream: TcpStream,
+        inputs: mpsc::Sender<Input>,
+        turn: Duration,
+    ) -> Connection {
+        // Frames are gathered here already; a delay by the kernel would only blur their times.
+        let _ = stream.set_nodelay(true);
+        let (reader, writer) = stream.into_split();
+        Connection {
+            listener,
+            reader,
+            writer,
+            inputs,
+            turn,
+            turn_began: Instant::now(),
+            decoder: Decoder::default(),
+            read: BytesMut::new(),
+            write: Vec::new(),
+            held: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let (events, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let connected = Input::Connected { listener: self.listener, events, queued_bytes: queued_bytes.clone() };
+        if self.inputs.send(connected).await.is_err() {
+            return;
+        }
+        let end = self.serve(queue, &queued_bytes).await;
+        let _ = self.inputs.send(Input::Disconnected(self.listener)).await;
+        if let Err(End::Server) = end {
+            let _ = timeout(LINGER, self.part()).await;
+        }
+    }
+
+    /// Says that no more will come, and reads what the client still has to say.
+    async fn part(&mut self) -> io::Result<()> {
+        self.writer.shutdown().await?;
+        while self.reader.read_buf(&mut self.read).await? > 0 {
+            self.read.clear();
+        }
+        Ok(())
+    }
+
+    async fn serve(&mut self, mut queue: mpsc::Receiver<Bytes>, queued_bytes: &AtomicUsize) -> Result<(), End> {
+        self.writer.write_all(frame::AUTH_REQUEST).await?;
+        loop {
+            let mut turn_ends = true;
+            match self.wake(&mut queue).await? {
+                Wake::Read(0) => return Err(End::Client),
+                Wake::Read(_) => {
+                    self.decoder.feed(&self.read);
+                    self.read.clear();
+                    turn_ends = self.run_commands().await? && self.decoder.is_idle();
+                }
+                Wake::TurnEnds => {}
+            }
+            if turn_ends {
+                self.gather(&mut queue, queued_bytes).await?;
+                self.turn_began = Instant::now();
+            }
+            self.flush().await?;
+        }
+    }
+
+    /// Waits for input, or for an event and the end of the turn in which it came.
+    async fn wake(&mut self, queue: &mut mpsc::Receiver<Bytes>) -> Result<Wake, End> {
+        self.read.reserve(READ_BYTES);
+        // A half-sent command holds events up.
+        while !self.decoder.is_idle() {
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.read) => return Ok(Wake::Read(read?)),
+                () = sleep(GIVEN_UP_PERIOD) => if queue.is_closed() { return Err(End::Server) },
+            }
+        }
+        // A turn without events costs nothing: the ends of the turns follow from where the last one began.
+        if self.held.is_none() {
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.read) => return Ok(Wake::Read(read?)),
+                event = queue.recv() => self.held = Some(event.ok_or(End::Server)?),
+            }
+        }
+        if self.turn.is_zero() {
+            return Ok(Wake::TurnEnds);
+        }
+        let turns = self.turn_began.elapsed().as_nanos() / self.turn.as_nanos() + 1;
+        let turn_ends = self.turn_began + self.turn.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX));
+        tokio::select! {
+            read = self.reader.read_buf(&mut self.read) => Ok(Wake::Read(read?)),
+            () = sleep_until(turn_ends) => Ok(Wake::TurnEnds),
+        }
+    }
+
+    /// Runs the commands that have come in whole, one after the other: whether there was one.
+    async fn run_commands(&mut self) -> Result<bool, End> {
+        let mut any = false;
+        while let Some(command) = self.decoder.next().map_err(|_| End::Server)? {
+            any = true;
+            let (reply, mut answer) = oneshot::channel();
+            let input = Input::Command { listener: self.listener, command, reply };
+            self.inputs.send(input).await.map_err(|_| End::Client)?;
+            let answer = match timeout(PROMPT, &mut answer).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    self.flush().await?;
+                    answer.await
+                }
+            };
+            let Reply { bytes, last } = answer.map_err(|_| End::Server)?;
+            self.write.extend_from_slice(&bytes);
+            if last || self.write.len() >= WRITE_BYTES {
+                self.flush().await?;
+            }
+            if last {
+                return Err(End::Server);
+            }
+        }
+        Ok(any)
+    }
+
+    /// Takes all events that are there.
+    async fn gather(&mut self, queue: &mut mpsc::Receiver<Bytes>, queued_bytes: &AtomicUsize) -> Result<(), End> {
+        let mut next = self.held.take().or_else(|| queue.try_recv().ok());
+        while let Some(event) = next {
+            queued_bytes.fetch_sub(event.len(), Ordering::Relaxed);
+            self.write.extend_from_slice(&event);
+            if self.write.len() >= WRITE_BYTES {
+                self.flush().await?;
+            }
+            next = queue.try_recv().ok();
+        }
+        Ok(())
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        if !self.write.is_empty() {
+            self.writer.write_all(&self.write).await?;
+            self.write.clear();
+        }
+        Ok(())
+    }
+}

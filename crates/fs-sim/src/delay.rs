@@ -1,0 +1,213 @@
+//! A span of time that may vary from call to call.
+
+use std::{fmt, time::Duration};
+
+use rand::Rng;
+use rand_distr::{Distribution, Exp, LogNormal, Normal, Uniform};
+use serde::{Deserialize, Deserializer, de};
+
+/// The longest time that [`Delay::sample`] gives: distributions with a long tail would otherwise now and
+/// then hold a call for days.
+pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
+
+/// How long something takes: always the same, or drawn anew each time.
+///
+/// In a configuration it is `"250ms"`, `{ uniform = ["100ms", "500ms"] }`, `{ exponential = "180s" }`,
+/// `{ normal = { mean = "300ms", stdev = "50ms" } }` or `{ lognormal = { median = "300ms", sigma = 0.4 } }`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Delay {
+    /// Always this long.
+    Constant(Duration),
+    /// Anything between the two, each equally likely.
+    Uniform {
+        /// The shortest.
+        from: Duration,
+        /// The longest; not below `from`.
+        to: Duration,
+    },
+    /// The normal distribution; what would be below zero is zero.
+    Normal {
+        /// The average.
+        mean: Duration,
+        /// The standard deviation.
+        stdev: Duration,
+    },
+    /// The exponential distribution.
+    Exponential {
+        /// The average.
+        mean: Duration,
+    },
+    /// The log-normal distribution.
+    LogNormal {
+        /// Half of the values are below this; above zero.
+        median: Duration,
+        /// The standard deviation of the value's natural logarithm; not negative.
+        sigma: f64,
+    },
+}
+
+impl Delay {
+    /// Draws a time: never negative, at most [`DELAY_MAX`]. Parameters that make no distribution, which
+    /// configuration refuses, give the mean or median alone.
+    pub fn sample(&self, rng: &mut impl Rng) -> Duration {
+        let drawn = match *self {
+            Delay::Constant(time) => Some(time.as_secs_f64()),
+            Delay::Uniform { from, to } => draw(Uniform::new_inclusive(from.as_secs_f64(), to.as_secs_f64()), rng),
+            Delay::Normal { mean, stdev } => draw(Normal::new(mean.as_secs_f64(), stdev.as_secs_f64()), rng),
+            Delay::Exponential { mean } => draw(Exp::new(mean.as_secs_f64().recip()), rng),
+            Delay::LogNormal { median, sigma } => draw(LogNormal::new(median.as_secs_f64().ln(), sigma), rng),
+        };
+        let seconds = drawn.filter(|seconds| !seconds.is_nan()).unwrap_or_else(|| self.middle().as_secs_f64());
+        Duration::from_secs_f64(seconds.clamp(0.0, DELAY_MAX.as_secs_f64()))
+    }
+
+    fn middle(&self) -> Duration {
+        match *self {
+            Delay::Constant(time) | Delay::Uniform { from: time, .. } => time,
+            Delay::Normal { mean, .. } | Delay::Exponential { mean } => mean,
+            Delay::LogNormal { median, .. } => median,
+        }
+    }
+}
+
+fn draw<D: Distribution<f64>, E>(distribution: Result<D, E>, rng: &mut impl Rng) -> Option<f64> {
+    distribution.ok().map(|distribution| distribution.sample(rng))
+}
+
+/// A time as text, `"250ms"`.
+struct Text(Duration);
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        humantime::parse_duration(&text)
+            .map(Text)
+            .map_err(|error| de::Error::custom(format!("\"{text}\" is not a time such as \"250ms\": {error}")))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+enum Shape {
+    Uniform(Text, Text),
+    Normal { mean: Text, stdev: Text },
+    Exponential(Text),
+    LogNormal { median: Text, sigma: f64 },
+}
+
+impl<'de> Deserialize<'de> for Delay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Delay, D::Error> {
+        struct Visitor;
+
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = Delay;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a time such as \"250ms\", or a table with one of uniform, normal, exponential, lognormal")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Delay, E> {
+                let text: de::value::StrDeserializer<'_, E> = de::IntoDeserializer::into_deserializer(text);
+                Text::deserialize(text).map(|text| Delay::Constant(text.0))
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Delay, A::Error> {
+                let shape = Shape::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                match shape {
+                    Shape::Uniform(from, to) if from.0 > to.0 => {
+                        Err(de::Error::custom("uniform: the first time is above the second"))
+                    }
+                    Shape::Uniform(from, to) => Ok(Delay::Uniform { from: from.0, to: to.0 }),
+                    Shape::Normal { mean, stdev } => Ok(Delay::Normal { mean: mean.0, stdev: stdev.0 }),
+                    Shape::Exponential(mean) if mean.0.is_zero() => {
+                        Err(de::Error::custom("exponential: the mean is zero"))
+                    }
+                    Shape::Exponential(mean) => Ok(Delay::Exponential { mean: mean.0 }),
+                    Shape::LogNormal { median, .. } if median.0.is_zero() => {
+                        Err(de::Error::custom("lognormal: the median is zero"))
+                    }
+                    Shape::LogNormal { sigma, .. } if !(sigma.is_finite() && sigma >= 0.0) => {
+                        Err(de::Error::custom("lognormal: sigma is negative or no number"))
+                    }
+                    Shape::LogNormal { median, sigma } => Ok(Delay::LogNormal { median: median.0, sigma }),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Holder {
+        delay: Delay,
+    }
+
+    fn read(text: &str) -> Result<Delay, String> {
+        toml::from_str::<Holder>(&format!("delay = {text}"))
+            .map(|holder| holder.delay)
+            .map_err(|error| error.message().to_owned())
+    }
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        assert_eq!(read("\"250ms\""), Ok(Delay::Constant(ms(250))));
+        assert_eq!(read("{ uniform = [\"100ms\", \"500ms\"] }"), Ok(Delay::Uniform { from: ms(100), to: ms(500) }));
+        assert_eq!(read("{ exponential = \"180s\" }"), Ok(Delay::Exponential { mean: ms(180_000) }));
+        assert_eq!(
+            read("{ normal = { mean = \"300ms\", stdev = \"50ms\" } }"),
+            Ok(Delay::Normal { mean: ms(300), stdev: ms(50) })
+        );
+        assert_eq!(
+            read("{ lognormal = { median = \"300ms\", sigma = 0.4 } }"),
+            Ok(Delay::LogNormal { median: ms(300), sigma: 0.4 })
+        );
+    }
+
+    #[test]
+    fn nonsense_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("\"soon\"", "\"soon\" is not a time"),
+            ("3", "a time such as"),
+            ("{ uniform = [\"2s\", \"1s\"] }", "the first time is above the second"),
+            ("{ exponential = \"0s\" }", "the mean is zero"),
+            ("{ lognormal = { median = \"1s\", sigma = -1.0 } }", "sigma is negative"),
+            ("{ gamma = \"1s\" }", "gamma"),
+        ] {
+            let error = read(text).expect_err(text);
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn samples_stay_in_bounds_and_near_their_middle() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let mut mean = |delay: Delay| {
+            let drawn: Vec<_> = (0..10_000).map(|_| delay.sample(&mut rng)).collect();
+            assert!(drawn.iter().all(|time| *time <= DELAY_MAX));
+            drawn.iter().sum::<Duration>() / 10_000
+        };
+        assert_eq!(mean(Delay::Constant(ms(250))), ms(250));
+        for delay in [
+            Delay::Uniform { from: ms(100), to: ms(500) },
+            Delay::Normal { mean: ms(300), stdev: ms(50) },
+            Delay::Exponential { mean: ms(300) },
+        ] {
+            let got = mean(delay);
+            assert!((ms(290)..ms(310)).contains(&got), "{delay:?}: {got:?}");
+        }
+        assert_eq!(Delay::Constant(ms(7_200_000)).sample(&mut rng), DELAY_MAX);
+        assert!((0..1_000).all(|_| Delay::Normal { mean: ms(1), stdev: ms(50) }.sample(&mut rng) <= ms(1_000)));
+    }
+}

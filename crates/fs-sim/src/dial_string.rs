@@ -1,0 +1,314 @@
+//! The text of an `originate`: words, quotes, variables in brackets, the endpoint and what runs on answer
+//! (switch_utils.c, switch_event.c, mod_commands).
+
+use crate::dialplan::Application;
+
+/// Names and their values.
+type Assignments = Vec<(String, String)>;
+
+/// What an `originate` asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Request {
+    /// In the order in which they will show; a name appears once.
+    pub(crate) variables: Assignments,
+    /// `sofia/external/9196@127.0.0.1:5080`.
+    pub(crate) endpoint: String,
+    pub(crate) on_answer: OnAnswer,
+    pub(crate) caller_name: Option<String>,
+    pub(crate) caller_number: Option<String>,
+    pub(crate) timeout_seconds: u64,
+}
+
+/// What the leg does once it is answered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum OnAnswer {
+    /// `&park()`
+    Application(Application),
+    /// `9197 XML default`
+    Extension { number: String, context: String },
+}
+
+/// Why an `originate` cannot be understood.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Malformed {
+    /// Too few or too many words.
+    Usage,
+    /// Brackets that do not close, which FreeSWITCH answers like a refused call.
+    Brackets,
+}
+
+/// FreeSWITCH's own default for an originate's patience.
+const TIMEOUT_SECONDS: u64 = 60;
+
+impl Request {
+    pub(crate) fn parse(text: &str) -> Result<Request, Malformed> {
+        let words = words(text);
+        if !(2..=7).contains(&words.len()) {
+            return Err(Malformed::Usage);
+        }
+        let word = |index: usize| words.get(index).filter(|word| !word.eq_ignore_ascii_case("undef"));
+        let (variables, endpoint) = variables(&words[0])?;
+        let timeout = variables.iter().find(|(name, _)| name == "originate_timeout").map(|(_, value)| value.as_str());
+        let timeout =
+            timeout.or(word(6).map(String::as_str)).and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+        Ok(Request {
+            on_answer: OnAnswer::parse(&words[1], word(3).map_or("default", String::as_str)),
+            caller_name: word(4).cloned(),
+            caller_number: word(5).cloned(),
+            timeout_seconds: timeout.unwrap_or(TIMEOUT_SECONDS),
+            variables,
+            endpoint: endpoint.to_owned(),
+        })
+    }
+
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl OnAnswer {
+    fn parse(word: &str, context: &str) -> OnAnswer {
+        match word.strip_prefix('&').filter(|rest| !rest.is_empty()) {
+            Some(rest) => {
+                let rest = rest.split(')').next().unwrap_or(rest);
+                let (name, data) = rest.split_once('(').unwrap_or((rest, ""));
+                OnAnswer::Application(Application::new(name, data))
+            }
+            None => OnAnswer::Extension { number: word.to_owned(), context: context.to_owned() },
+        }
+    }
+}
+
+/// Splits at spaces outside of single quotes, and takes quotes and escapes away.
+pub(crate) fn words(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text.trim_start_matches(' ');
+    while !rest.is_empty() {
+        let end = end_of_word(rest, |c| c == ' ', true);
+        found.push(unquote(&rest[..end], None));
+        rest = rest[end..].trim_start_matches(' ');
+    }
+    found
+}
+
+/// Splits at `separator`, as [`words`] does at spaces; a quote without a partner is an ordinary character.
+fn fields(text: &str, separator: char, most: usize) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rest = text;
+    while !rest.is_empty() && found.len() < most {
+        let end = end_of_word(rest, |c| c == separator, false);
+        // The last field keeps everything, separators included.
+        let end = if found.len() + 1 == most { rest.len() } else { end };
+        found.push(unquote(&rest[..end], Some(separator)));
+        rest = rest.get(end + separator.len_utf8()..).unwrap_or("");
+    }
+    found
+}
+
+fn end_of_word(text: &str, ends: impl Fn(char) -> bool, lone_quotes: bool) -> usize {
+    let mut quoted = false;
+    let mut escaped = false;
+    for (at, c) in text.char_indices() {
+        if escaped {
+            escaped = false;
+        } else if c == '\\' {
+            escaped = true;
+        } else if c == '\'' && (lone_quotes || quoted || text[at + 1..].contains('\'')) {
+            quoted = !quoted;
+        } else if ends(c) && !quoted {
+            return at;
+        }
+    }
+    text.len()
+}
+
+/// Takes quotes, escapes and outer spaces away.
+fn unquote(text: &str, separator: Option<char>) -> String {
+    let text = text.trim_start_matches(' ');
+    let mut out = String::with_capacity(text.len());
+    // Spaces after this are not part of the word.
+    let mut end = 0;
+    let mut quoted = false;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        if c == '\\' {
+            let replaced = match chars.peek().map(|(_, next)| *next) {
+                Some('n') => Some('\n'),
+                Some('r') => Some('\r'),
+                Some('t') => Some('\t'),
+                Some('s') => Some(' '),
+                Some(next @ ('\'' | '"' | '\\')) => Some(next),
+                Some(next) if Some(next) == separator => Some(next),
+                _ => None,
+            };
+            if let Some(replaced) = replaced {
+                chars.next();
+                out.push(replaced);
+                end = out.len();
+                continue;
+            }
+        }
+        if c == '\'' && (quoted || text[at + 1..].contains('\'')) {
+            quoted = !quoted;
+            if quoted {
+                end = out.len();
+            }
+        } else {
+            out.push(c);
+            if c != ' ' || quoted {
+                end = out.len();
+            }
+        }
+    }
+    out.truncate(end);
+    out
+}
+
+/// Takes `<…>`, `{…}` and `[…]` off the front of a dial string. Braces win over both others.
+fn variables(dial_string: &str) -> Result<(Assignments, &str), Malformed> {
+    let mut found: Vec<(u8, String, String)> = Vec::new();
+    let mut rest = dial_string.trim_start_matches(' ');
+    loop {
+        let (close, rank) = match rest.chars().next() {
+            Some('<') => ('>', 0),
+            Some('[') => (']', 1),
+            Some('{') => ('}', 2),
+            _ => break,
+        };
+        let end = end_of_brackets(rest, close).ok_or(Malformed::Brackets)?;
+        for (name, value) in assignments(&rest[1..end]) {
+            match found.iter_mut().find(|(_, known, _)| *known == name) {
+                Some(known) if known.0 > rank => {}
+                Some(known) => (known.0, known.2) = (rank, value),
+                None => found.push((rank, name, value)),
+            }
+        }
+        rest = rest[end + 1..].trim_start_matches(' ');
+    }
+    let variables =
+        found.into_iter().map(|(_, name, value)| (name, value)).filter(|(_, value)| !value.is_empty()).collect();
+    Ok((variables, rest))
+}
+
+fn end_of_brackets(text: &str, close: char) -> Option<usize> {
+    let open = text.chars().next()?;
+    let mut depth = 0_usize;
+    for (at, c) in text.char_indices() {
+        if c == open {
+            depth += 1;
+        } else if c == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some(at);
+            }
+        }
+    }
+    None
+}
+
+/// `name=value` pairs between commas, or between what `^^` names instead.
+fn assignments(text: &str) -> Assignments {
+    let mut separator = ',';
+    let mut text = text;
+    if let Some(rest) = text.strip_prefix("^^")
+        && let Some(named) = rest.chars().next()
+    {
+        separator = named;
+        text = &rest[named.len_utf8()..];
+    }
+    fields(text, separator, usize::MAX)
+        .iter()
+        .filter_map(|field| match fields(field, '=', 2).as_slice() {
+            [name, value] => Some((name.clone(), expand(value))),
+            _ => None,
+        })
+        .collect()
+}
+
+/// `${…}` of a leg that does not exist yet is nothing.
+fn expand(value: &str) -> String {
+    let mut out = String::new();
+    let mut rest = value;
+    while let Some(start) = rest.find("${") {
+        let Some(length) = rest[start..].find('}') else { break };
+        out.push_str(&rest[..start]);
+        rest = &rest[start + length + 1..];
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a FreeSWITCH made of `n` in an originate: its value, no value, or a failure.
+    const RECORDED: &[(&str, Result<Option<&str>, Malformed>)] = &[
+        ("{n=plain}null/x &park()", Ok(Some("plain"))),
+        ("{n='a b'}null/x &park()", Ok(Some("a b"))),
+        ("{n=a b}null/x &park()", Err(Malformed::Brackets)),
+        ("{n='a,b'}null/x &park()", Ok(Some("a"))),
+        (r"{n=a\,b}null/x &park()", Ok(Some("a,b"))),
+        (r"{n='a\,b'}null/x &park()", Ok(Some("a,b"))),
+        ("{n=\"a,b\"}null/x &park()", Ok(Some("\"a"))),
+        ("{n=\"a b\"}null/x &park()", Err(Malformed::Brackets)),
+        ("{^^:n=a,b:m=2}null/x &park()", Ok(Some("a,b"))),
+        ("{^^;n=a:b,c;m=2}null/x &park()", Ok(Some("a:b,c"))),
+        ("{n=a=b}null/x &park()", Ok(Some("a=b"))),
+        (r"{n='it\'s'}null/x &park()", Ok(Some("it's"))),
+        ("{n=it's}null/x &park()", Err(Malformed::Usage)),
+        ("{n='{x}'}null/x &park()", Ok(Some("{x}"))),
+        ("{n=[x]}null/x &park()", Ok(Some("[x]"))),
+        ("{n=a(b)}null/x &park()", Ok(Some("a(b)"))),
+        ("{n=$1}null/x &park()", Ok(Some("$1"))),
+        ("{n=${hostname}}null/x &park()", Ok(None)),
+        (r"{n=a\nb}null/x &park()", Ok(Some("a\nb"))),
+        (r"{n=a\\b}null/x &park()", Ok(Some(r"a\b"))),
+        ("{n=}null/x &park()", Ok(None)),
+        ("{n=%41}null/x &park()", Ok(Some("%41"))),
+        ("{n=é☎}null/x &park()", Ok(Some("é☎"))),
+        ("{n=^^:a:b}null/x &park()", Ok(Some("^^:a:b"))),
+        ("{n=x, m=y}null/x &park()", Err(Malformed::Brackets)),
+        ("{m=1}[n=plain]null/x &park()", Ok(Some("plain"))),
+        ("{m=1}[n='a,b']null/x &park()", Ok(Some("a"))),
+        ("{m=1}[^^:n=a,b:m=2]null/x &park()", Ok(Some("a,b"))),
+        (r"<n=a\,b>{m=1}null/x &park()", Ok(Some("a,b"))),
+        ("{n=1}[n=2]null/x &park()", Ok(Some("1"))),
+        ("<n=0>{n=1}{m=1}null/x &park()", Ok(Some("1"))),
+        ("{n='a b',m=2}null/x &park()", Ok(Some("a b"))),
+        ("{ n = spaced }null/x &park()", Err(Malformed::Brackets)),
+        ("{n=tab\tx}null/x &park()", Ok(Some("tab\tx"))),
+    ];
+
+    #[test]
+    fn variables_come_out_as_recorded() {
+        for (text, expected) in RECORDED {
+            let parsed = Request::parse(text);
+            let value = parsed.as_ref().map(|request| request.variable("n"));
+            assert_eq!(value, expected.as_ref().map(|value| *value), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_brace_too_many_ends_up_in_the_endpoint() {
+        assert_eq!(Request::parse("{n=a}b}null/x &park()").expect("a request").endpoint, "b}null/x");
+    }
+
+    #[test]
+    fn what_runs_on_answer() {
+        let on_answer = |text: &str| Request::parse(text).expect("a request").on_answer;
+        assert_eq!(on_answer("null/x &park()"), OnAnswer::Application(Application::new("park", "")));
+        assert_eq!(on_answer("null/x &park"), OnAnswer::Application(Application::new("park", "")));
+        assert_eq!(on_answer("null/x '&playback(a b)'"), OnAnswer::Application(Application::new("playback", "a b")));
+        let extension = OnAnswer::Extension { number: "9197".to_owned(), context: "default".to_owned() };
+        assert_eq!(on_answer("null/x 9197 XML default"), extension);
+    }
+
+    #[test]
+    fn a_variable_beats_the_command_for_the_timeout() {
+        let timeout = |text: &str| Request::parse(text).expect("a request").timeout_seconds;
+        assert_eq!(timeout("null/x &park()"), 60);
+        assert_eq!(timeout("null/x &park() XML default undef undef 7"), 7);
+        assert_eq!(timeout("{originate_timeout=3}null/x &park() XML default undef undef 7"), 3);
+    }
+}

@@ -1,0 +1,223 @@
+//! The one task that owns a [`Switch`]: it gives it the time and the commands, and delivers what comes out.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use bytes::Bytes;
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until},
+};
+
+use crate::{
+    command::Command,
+    event::{ListenerId, Output},
+    server::State,
+    switch::Switch,
+};
+
+/// Events that wait for one listener: FreeSWITCH's own number (mod_event_socket).
+pub(crate) const QUEUE_EVENTS_MAX: usize = 100_000;
+
+/// Bytes that wait for one listener, so that a client that never reads costs a bounded share of memory.
+const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Lost events after which FreeSWITCH closes a listener's connection (mod_event_socket).
+const LOST_MAX: u64 = 500;
+
+/// Commands that are taken in before what came out is looked at again.
+const BATCH: usize = 64;
+
+/// What connections tell the driver.
+#[derive(Debug)]
+pub(crate) enum Input {
+    Connected {
+        listener: ListenerId,
+        events: mpsc::Sender<Bytes>,
+        queued_bytes: Arc<AtomicUsize>,
+    },
+    Command {
+        listener: ListenerId,
+        command: Command,
+        reply: oneshot::Sender<Reply>,
+    },
+    Disconnected(ListenerId),
+    /// There were too many connections for one more.
+    Refused,
+}
+
+/// The answer to a command.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) bytes: Bytes,
+    /// The connection ends with it.
+    pub(crate) last: bool,
+}
+
+/// The driver's end of one connection.
+struct Peer {
+    events: mpsc::Sender<Bytes>,
+    queued_bytes: Arc<AtomicUsize>,
+    reply: Option<oneshot::Sender<Reply>>,
+    lost: u64,
+}
+
+/// Runs a switch until every connection's sender is gone, or it is aborted.
+pub(crate) struct Driver {
+    switch: Switch,
+    inputs: mpsc::Receiver<Input>,
+    report: watch::Sender<State>,
+    peers: HashMap<ListenerId, Peer>,
+    started: Instant,
+    state: State,
+}
+
+impl Driver {
+    pub(crate) fn new(switch: Switch, inputs: mpsc::Receiver<Input>, report: watch::Sender<State>) -> Driver {
+        Driver { switch, inputs, report, peers: HashMap::new(), started: Instant::now(), state: State::default() }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let mut batch = Vec::with_capacity(BATCH);
+        loop {
+            let deadline = self.switch.next_deadline().map(|up| self.started + up);
+            tokio::select! {
+                received = self.inputs.recv_many(&mut batch, BATCH) => {
+                    if received == 0 {
+                        return;
+                    }
+                }
+                () = wait(deadline) => {}
+            }
+            self.switch.advance(self.started.elapsed());
+            for input in batch.drain(..) {
+                self.take(input);
+            }
+            self.switch.advance(self.started.elapsed());
+            self.deliver();
+            self.publish();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = self.started.elapsed();
+        match input {
+            Input::Connected { listener, events, queued_bytes } => {
+                self.switch.connect(now, listener);
+                self.peers.insert(listener, Peer { events, queued_bytes, reply: None, lost: 0 });
+            }
+            Input::Command { listener, command, reply } => {
+                if let Some(peer) = self.peers.get_mut(&listener) {
+                    peer.reply = Some(reply);
+                    self.switch.advance(now);
+                    self.switch.command(now, listener, &command);
+                }
+            }
+            Input::Disconnected(listener) => self.forget(listener),
+            Input::Refused => self.state.connections_refused += 1,
+        }
+    }
+
+    fn forget(&mut self, listener: ListenerId) {
+        self.peers.remove(&listener);
+        self.switch.disconnect(listener);
+    }
+
+    fn deliver(&mut self) {
+        let mut overrun = Vec::new();
+        for output in self.switch.drain() {
+            match output {
+                Output::Reply(listener, bytes) => answer(&mut self.peers, listener, bytes, false),
+                Output::Goodbye(listener, bytes) => answer(&mut self.peers, listener, bytes, true),
+                Output::Event(listener, bytes) => {
+                    let Some(peer) = self.peers.get_mut(&listener) else { continue };
+                    if peer.push(bytes) {
+                        self.state.events_sent += 1;
+                    } else {
+                        self.state.events_lost += 1;
+                        peer.lost += 1;
+                        if peer.lost == LOST_MAX {
+                            overrun.push(listener);
+                        }
+                    }
+                }
+            }
+        }
+        for listener in overrun {
+            tracing::debug!(?listener, "too many events lost, connection closed");
+            self.forget(listener);
+        }
+    }
+
+    fn publish(&mut self) {
+        let figures = self.switch.figures();
+        self.state.channels = figures.channels;
+        self.state.sessions_since_startup = figures.sessions_since_startup;
+        self.state.listeners = figures.listeners;
+        self.state.originates = figures.originates;
+        self.state.refused = figures.refused;
+        self.report.send_if_modified(|known| {
+            let changed = *known != self.state;
+            if changed {
+                known.clone_from(&self.state);
+            }
+            changed
+        });
+    }
+}
+
+impl Peer {
+    /// `false` if the queue is full.
+    fn push(&mut self, bytes: Bytes) -> bool {
+        let length = bytes.len();
+        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES_MAX || self.events.try_send(bytes).is_err()
+        {
+            return false;
+        }
+        self.queued_bytes.fetch_add(length, Ordering::Relaxed);
+        true
+    }
+}
+
+/// Answers the command that a connection waits for. Without one a last word closes the connection all the
+/// same: its queue ends.
+fn answer(peers: &mut HashMap<ListenerId, Peer>, listener: ListenerId, bytes: Bytes, last: bool) {
+    let Some(peer) = peers.get_mut(&listener) else { return };
+    match peer.reply.take() {
+        // A connection that is gone needs no answer.
+        Some(reply) => drop(reply.send(Reply { bytes, last })),
+        None if last => drop(peers.remove(&listener)),
+        None => {}
+    }
+}
+
+async fn wait(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_queue_takes_no_more() {
+        let (events, mut queue) = mpsc::channel(2);
+        let mut peer = Peer { events, queued_bytes: Arc::default(), reply: None, lost: 0 };
+        let event = Bytes::from_static(b"12345");
+        assert!(peer.push(event.clone()) && peer.push(event.clone()));
+        assert!(!peer.push(event.clone()));
+        assert_eq!(peer.queued_bytes.load(Ordering::Relaxed), 10);
+        assert!(queue.try_recv().is_ok() && peer.push(event.clone()));
+
+        peer.queued_bytes.store(QUEUE_BYTES_MAX - 4, Ordering::Relaxed);
+        assert!(queue.try_recv().is_ok() && !peer.push(event));
+    }
+}

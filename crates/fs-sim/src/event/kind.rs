@@ -1,0 +1,83 @@
+//! The names of FreeSWITCH's events, in its order (switch_event.c).
+
+/// One of FreeSWITCH's kinds of event, by its place in the list of names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct EventKind(u8);
+
+#[rustfmt::skip]
+const NAMES: [&str; 91] = [
+    "CUSTOM", "CLONE", "CHANNEL_CREATE", "CHANNEL_DESTROY", "CHANNEL_STATE", "CHANNEL_CALLSTATE",
+    "CHANNEL_ANSWER", "CHANNEL_HANGUP", "CHANNEL_HANGUP_COMPLETE", "CHANNEL_EXECUTE",
+    "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_HOLD", "CHANNEL_UNHOLD", "CHANNEL_BRIDGE",
+    "CHANNEL_UNBRIDGE", "CHANNEL_PROGRESS", "CHANNEL_PROGRESS_MEDIA", "CHANNEL_OUTGOING",
+    "CHANNEL_PARK", "CHANNEL_UNPARK", "CHANNEL_APPLICATION", "CHANNEL_ORIGINATE", "CHANNEL_UUID",
+    "API", "LOG", "INBOUND_CHAN", "OUTBOUND_CHAN", "STARTUP", "SHUTDOWN", "PUBLISH", "UNPUBLISH",
+    "TALK", "NOTALK", "SESSION_CRASH", "MODULE_LOAD", "MODULE_UNLOAD", "DTMF", "MESSAGE",
+    "PRESENCE_IN", "NOTIFY_IN", "PRESENCE_OUT", "PRESENCE_PROBE", "MESSAGE_WAITING",
+    "MESSAGE_QUERY", "ROSTER", "CODEC", "BACKGROUND_JOB", "DETECTED_SPEECH", "DETECTED_TONE",
+    "PRIVATE_COMMAND", "HEARTBEAT", "TRAP", "ADD_SCHEDULE", "DEL_SCHEDULE", "EXE_SCHEDULE",
+    "RE_SCHEDULE", "RELOADXML", "NOTIFY", "PHONE_FEATURE", "PHONE_FEATURE_SUBSCRIBE",
+    "SEND_MESSAGE", "RECV_MESSAGE", "REQUEST_PARAMS", "CHANNEL_DATA", "GENERAL", "COMMAND",
+    "SESSION_HEARTBEAT", "CLIENT_DISCONNECTED", "SERVER_DISCONNECTED", "SEND_INFO", "RECV_INFO",
+    "RECV_RTCP_MESSAGE", "SEND_RTCP_MESSAGE", "CALL_SECURE", "NAT", "RECORD_START", "RECORD_STOP",
+    "PLAYBACK_START", "PLAYBACK_STOP", "CALL_UPDATE", "FAILURE", "SOCKET_DATA", "MEDIA_BUG_START",
+    "MEDIA_BUG_STOP", "CONFERENCE_DATA_QUERY", "CONFERENCE_DATA", "CALL_SETUP_REQ",
+    "CALL_SETUP_RESULT", "CALL_DETAIL", "DEVICE_STATE", "TEXT",
+];
+
+impl EventKind {
+    /// How many kinds there are.
+    pub(crate) const COUNT: usize = NAMES.len();
+
+    pub(crate) const CUSTOM: EventKind = EventKind::known("CUSTOM");
+    pub(crate) const CLONE: EventKind = EventKind::known("CLONE");
+    pub(crate) const BACKGROUND_JOB: EventKind = EventKind::known("BACKGROUND_JOB");
+    pub(crate) const HEARTBEAT: EventKind = EventKind::known("HEARTBEAT");
+    pub(crate) const CHANNEL_CREATE: EventKind = EventKind::known("CHANNEL_CREATE");
+    pub(crate) const CHANNEL_ORIGINATE: EventKind = EventKind::known("CHANNEL_ORIGINATE");
+    pub(crate) const CHANNEL_PROGRESS: EventKind = EventKind::known("CHANNEL_PROGRESS");
+    pub(crate) const CHANNEL_PROGRESS_MEDIA: EventKind = EventKind::known("CHANNEL_PROGRESS_MEDIA");
+    pub(crate) const CHANNEL_ANSWER: EventKind = EventKind::known("CHANNEL_ANSWER");
+    pub(crate) const CHANNEL_PARK: EventKind = EventKind::known("CHANNEL_PARK");
+    pub(crate) const CHANNEL_HANGUP: EventKind = EventKind::known("CHANNEL_HANGUP");
+    pub(crate) const CHANNEL_HANGUP_COMPLETE: EventKind = EventKind::known("CHANNEL_HANGUP_COMPLETE");
+    pub(crate) const CHANNEL_DESTROY: EventKind = EventKind::known("CHANNEL_DESTROY");
+
+    /// The kind that a client names, in any case of letters.
+    pub(crate) fn by_name(name: &str) -> Option<EventKind> {
+        NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).map(|index| EventKind(index as u8))
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        NAMES[self.index()]
+    }
+
+    pub(crate) fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    const fn known(name: &str) -> EventKind {
+        let mut index = 0;
+        while index < NAMES.len() {
+            if same(NAMES[index].as_bytes(), name.as_bytes()) {
+                return EventKind(index as u8);
+            }
+            index += 1;
+        }
+        panic!("no such event")
+    }
+}
+
+const fn same(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let mut i = 0;
+    while i < a.len() {
+        if a[i] != b[i] {
+            return false;
+        }
+        i += 1;
+    }
+    true
+}

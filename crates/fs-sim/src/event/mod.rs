@@ -1,0 +1,11 @@
+//! Events: their kinds, who subscribed to them, how they are written and numbered.
+
+mod bus;
+mod kind;
+mod render;
+mod subscription;
+
+pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output};
+pub(crate) use kind::EventKind;
+pub(crate) use render::{EventWriter, Format};
+pub(crate) use subscription::Subscription;

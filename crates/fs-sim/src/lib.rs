@@ -1,0 +1,50 @@
+//! A simulated FreeSWITCH that speaks Event Socket: a test double for ESL clients, and load for load generators.
+//!
+//! Its replies, the order of its events and the headers that they carry are those of a recorded FreeSWITCH
+//! 1.10.12; the recordings are among its tests. A test of an ESL client against it takes three lines:
+//!
+//! ```
+//! # use std::{io, time::Duration};
+//! # async fn originate(_address: std::net::SocketAddr, _command: &str) -> io::Result<()> { Ok(()) }
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+//! let server = fs_sim::Server::start(fs_sim::Config::default()).await?;
+//! originate(server.addr(), "null/x &park()").await?; // the client under test
+//! let _state = server.wait_for(Duration::from_secs(1), |state| state.channels == 0).await;
+//! # server.stop().await; Ok(()) }
+//! ```
+//!
+//! A server listens on a port of its own, keeps its channels to itself, and is gone when it is stopped.
+//! [`Config`] says how it behaves; [`Callee`] how those that it calls behave.
+//!
+//! # What it answers to
+//!
+//! `originate` to `sofia/external/<number>@127.0.0.1:5080` reaches the recorded dialplan, as does
+//! `loopback/<number>/default`: `9196` answers and echoes, `9197` answers and plays a tone, `486` is busy,
+//! `ring<ms>` and `early<ms>` ring or send early media before they answer, `noanswer` rings, `drop<ms>`
+//! answers and hangs up, `park` parks; any other number has no route. Port 5090 parks every number, and any
+//! other address leads to where 5080 does: there is no SIP on a network. `null/<anything>` answers at once.
+
+mod api;
+mod cause;
+mod channel;
+mod clock;
+mod command;
+mod config;
+mod connection;
+mod delay;
+mod dial_string;
+mod dialplan;
+mod driver;
+mod encode;
+mod event;
+mod frame;
+mod server;
+mod switch;
+
+pub use config::{Callee, Config};
+pub use delay::{DELAY_MAX, Delay};
+pub use server::{Server, State};
+
+/// What this server says its version is: the recorded one, since clients look at it.
+const VERSION: &str = "1.10.12-release+git~20260821T141014Z~cc93a683ca~64bit";
+const VERSION_HUMAN: &str = "1.10.12-release git cc93a68 2026-08-21 14:10:14Z 64bit";

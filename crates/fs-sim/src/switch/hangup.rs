@@ -1,0 +1,93 @@
+//! How a channel ends: the hangup, what it means for the other leg, the record, the end.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED};
+use crate::{
+    cause::Cause,
+    channel::{CallState, ChannelState, Direction, Endpoint, SessionId, sofia},
+    event::{EventKind, Origin},
+};
+
+/// A channel that runs an application notices its hangup when its next frame of audio is due.
+const FRAME: Duration = Duration::from_millis(20);
+
+const HUNG_UP: Origin = Origin("switch_channel.c", "switch_channel_perform_hangup", 3445);
+const REPORTED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_reporting_state", 943);
+
+/// Variable set on a leg whose other end was the one to hang up.
+const ENDED_BY_PEER: &[&str] = &["recv_bye", "recv_cancel", "recv_refuse"];
+
+impl Switch {
+    /// Ends a leg from this side.
+    pub(crate) fn hang_up(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
+        channel.cause = Some(cause);
+        let waits_for_frame = channel.state == ChannelState::Execute && channel.is_answered();
+        self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
+        self.fail(now, id, cause);
+        let delay = if waits_for_frame { FRAME.mul_f64(self.rng.random()) } else { Duration::ZERO };
+        self.add_leg(now + delay, id, Step::Report);
+    }
+
+    /// Ends a leg because the other one has ended; `cause` is what came over.
+    pub(super) fn ended_by_peer(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
+        channel.cause = Some(cause);
+        channel.peer = None;
+        self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
+        if let Some(channel) = self.channels.get_mut(&id)
+            && channel.is_answered()
+            && matches!(channel.endpoint, Endpoint::Sofia(_))
+        {
+            sofia::bye_noted(channel);
+        }
+        self.fail(now, id, cause);
+        self.add_leg(now, id, Step::Report);
+    }
+
+    /// Writes the record, tells the other leg, and removes the channel.
+    pub(super) fn report(&mut self, now: Duration, id: SessionId) {
+        let stamp = self.stamp(now);
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.call_state != CallState::Hangup) else {
+            return;
+        };
+        let had_media = channel.variables.get("rtp_use_ssrc").is_some();
+        channel.report(stamp);
+        match channel.endpoint {
+            Endpoint::Sofia(_) => {
+                if !channel.variables.get("sip_hangup_disposition").is_some_and(|how| ENDED_BY_PEER.contains(&how)) {
+                    sofia::end_sent(channel);
+                }
+                if had_media {
+                    channel.report_rtp(stamp);
+                }
+            }
+            Endpoint::Loopback => channel.variables.set("is_loopback", "1"),
+            Endpoint::Null | Endpoint::Unborn => {}
+        }
+        self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
+        self.tell_peer(now, id);
+        self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
+        if let Some(channel) = self.channels.remove(&id) {
+            self.by_uuid.remove(&channel.uuid);
+        }
+    }
+
+    /// Sends the other leg what this leg's end means to it: a BYE, a CANCEL or a refusal.
+    fn tell_peer(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let (Some(peer), Some(cause)) = (channel.peer, channel.cause) else { return };
+        let (delay, step) = match channel.endpoint {
+            Endpoint::Sofia(_) if channel.is_answered() => (SIP_HOP, Step::Bye(cause)),
+            Endpoint::Sofia(_) if channel.direction == Direction::Outbound => (SIP_HOP, Step::Cancel(cause)),
+            Endpoint::Sofia(_) => {
+                (SIP_HOP, Step::Refuse { status: cause.sip_status(), phrase: None, cause: cause.over_sip() })
+            }
+            _ => (Duration::ZERO, Step::Bye(cause)),
+        };
+        self.add_leg(now + delay, peer, step);
+    }
+}

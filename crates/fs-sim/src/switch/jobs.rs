@@ -1,0 +1,65 @@
+//! Who waits for an API command's output: a connection, or the listeners of BACKGROUND_JOB.
+
+use std::time::Duration;
+
+use super::Switch;
+use crate::{
+    api::{self, Answer},
+    event::{EventKind, ListenerId, Origin, Output},
+    frame,
+};
+
+/// One run of an API command.
+#[derive(Clone, Debug)]
+pub(crate) struct Job {
+    pub(crate) command: String,
+    pub(crate) arguments: String,
+    pub(crate) waits: Waits,
+}
+
+/// Where a job's output goes.
+#[derive(Clone, Debug)]
+pub(crate) enum Waits {
+    /// `api`: the connection does nothing else until then.
+    Connection(ListenerId),
+    /// `bgapi`: an event with this Job-UUID.
+    Background(String),
+}
+
+impl Job {
+    /// Splits `name arguments`.
+    pub(crate) fn new(text: &str, waits: Waits) -> Job {
+        let (command, arguments) = text.split_once(' ').unwrap_or((text, ""));
+        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits }
+    }
+}
+
+impl Switch {
+    pub(crate) fn start(&mut self, now: Duration, job: Job) {
+        match api::run(self, now, &job) {
+            Answer::Text(text) => self.finish(now, &job, &text),
+            Answer::Later => {}
+            Answer::Unknown => self.finish(now, &job, &format!("-ERR {} Command not found!\n", job.command)),
+        }
+    }
+
+    pub(crate) fn finish(&mut self, now: Duration, job: &Job, output: &str) {
+        match &job.waits {
+            Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
+            Waits::Background(uuid) => {
+                let mut headers = vec![("Job-UUID", uuid.as_str()), ("Job-Command", job.command.as_str())];
+                if !job.arguments.is_empty() {
+                    headers.push(("Job-Command-Arg", job.arguments.as_str()));
+                }
+                let origin = Origin("mod_event_socket.c", "api_exec", 1572);
+                self.bus.general(
+                    now,
+                    EventKind::BACKGROUND_JOB,
+                    origin,
+                    &headers,
+                    (!output.is_empty()).then_some(output),
+                );
+            }
+        }
+    }
+}

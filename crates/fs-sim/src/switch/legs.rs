@@ -1,0 +1,230 @@
+//! What happens to a leg by itself: SIP's messages between two legs, and their answers.
+
+use std::time::Duration;
+
+use rand::RngExt;
+
+use super::{Step, Switch};
+use crate::{
+    cause::Cause,
+    channel::{CallState, Channel, ChannelState, Endpoint, SessionId, sofia},
+    clock::Stamp,
+    dialplan::{self, Application},
+    event::{EventKind, Origin},
+};
+
+/// What a SIP message takes from one leg of a server to the other, its handling included. The recorded
+/// server took 1 to 2 ms from the command to the INVITE, and as long for each further message.
+pub(super) const SIP_HOP: Duration = Duration::from_millis(1);
+
+const RING_READY: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3524);
+const PRE_ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3604);
+const ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_answered", 3846);
+
+impl Switch {
+    pub(super) fn step(&mut self, now: Duration, id: SessionId, step: Step) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if let Step::Report = step {
+            return self.report(now, id);
+        }
+        if !channel.is_up() {
+            return;
+        }
+        match step {
+            Step::Invite => self.invited(now, id),
+            Step::Route => self.route(now, id),
+            Step::Run => self.run_next(now, id),
+            Step::Progress => self.ringing(now, id),
+            Step::EarlyMedia => self.early_media(now, id),
+            Step::Answer => self.answered(now, id),
+            Step::Acknowledge => {
+                if let Endpoint::Sofia(dialog) = &channel.endpoint {
+                    let dialog = dialog.clone();
+                    sofia::far_acknowledged(channel, &dialog);
+                }
+            }
+            Step::Refuse { status, phrase, cause } => {
+                if let Endpoint::Sofia(dialog) = &channel.endpoint {
+                    let dialog = dialog.clone();
+                    sofia::near_refused(channel, &dialog, status, phrase, cause);
+                }
+                self.ended_by_peer(now, id, cause);
+            }
+            Step::Launch => self.launch(now, id),
+            Step::Cancel(cause) => {
+                sofia::far_canceled(channel, cause);
+                self.ended_by_peer(now, id, Cause::ORIGINATOR_CANCEL);
+            }
+            Step::Bye(cause) => {
+                let cause =
+                    if let Endpoint::Sofia(_) = channel.endpoint { sofia::bye_received(channel, cause) } else { cause };
+                self.ended_by_peer(now, id, cause);
+            }
+            Step::Report => {}
+        }
+    }
+
+    /// A far leg asks the dialplan what to do.
+    fn route(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.state = ChannelState::Routing;
+        channel.call_state = CallState::Ringing;
+        let Some(route) = dialplan::route(&channel.profile.context, &channel.profile.destination) else {
+            channel.variables.set("call_uuid", &channel.uuid);
+            return self.hang_up(now, id, Cause::NO_ROUTE_DESTINATION);
+        };
+        if let Some(matched) = &route.matched {
+            channel.variables.set("DP_MATCH", matched);
+        }
+        channel.variables.set("call_uuid", &channel.uuid);
+        channel.state = ChannelState::Execute;
+        let applications =
+            if route.answers_at_once { self.callee_does(route.applications) } else { route.applications };
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.todo = applications.into_iter().rev().collect();
+        }
+        self.run_next(now, id);
+    }
+
+    /// What a number that would answer at once does instead, by configuration.
+    fn callee_does(&mut self, applications: Vec<Application>) -> Vec<Application> {
+        if !self.failures.is_empty() {
+            let mut drawn: f64 = self.rng.random();
+            for (cause, share) in &self.failures {
+                if drawn < *share {
+                    return vec![Application::new("hangup", cause.name())];
+                }
+                drawn -= share;
+            }
+        }
+        let (ring, answer) = (self.callee.ring_after, self.callee.answer_after);
+        if ring.is_none() && answer.is_none() {
+            return applications;
+        }
+        let mut all = Vec::new();
+        let mut sleep = |all: &mut Vec<Application>, delay: Option<crate::Delay>| {
+            if let Some(delay) = delay {
+                let time = delay.sample(&mut self.rng);
+                all.push(Application::new("sleep", &format!("{:.3}", time.as_secs_f64() * 1_000.0)));
+            }
+        };
+        sleep(&mut all, ring);
+        all.push(Application::new("ring_ready", ""));
+        sleep(&mut all, answer);
+        if applications.first().is_none_or(|first| first.name != "answer") {
+            all.push(Application::new("answer", ""));
+        }
+        all.extend(applications);
+        all
+    }
+
+    /// A leg rings: its own ringing is reported, and a far leg's is passed on.
+    pub(super) fn ringing(&mut self, now: Duration, id: SessionId) {
+        let stamp = self.stamp(now);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if channel.times.progress != Stamp::default() || channel.is_answered() {
+            return;
+        }
+        channel.times.progress = stamp;
+        with_dialog(channel, sofia::far_rings, sofia::near_replied);
+        self.emit(now, id, EventKind::CHANNEL_PROGRESS, RING_READY);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.call_state = CallState::Ringing;
+        }
+        self.tell_near(now, id, Step::Progress);
+    }
+
+    /// A leg has media before it is answered.
+    pub(super) fn early_media(&mut self, now: Duration, id: SessionId) {
+        let stamp = self.stamp(now);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if channel.times.progress_media != Stamp::default() || channel.is_answered() {
+            return;
+        }
+        channel.times.progress_media = stamp;
+        with_dialog(channel, sofia::far_media, |channel, dialog| {
+            sofia::near_replied(channel, dialog);
+            sofia::near_media(channel, dialog);
+        });
+        self.emit(now, id, EventKind::CHANNEL_PROGRESS_MEDIA, PRE_ANSWERED);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.call_state = CallState::Early;
+            channel.variables.set("endpoint_disposition", "EARLY MEDIA");
+        }
+        self.tell_near(now, id, Step::EarlyMedia);
+        if self.attempts.get(&id).is_some_and(|attempt| !attempt.ignore_early_media) {
+            self.succeed(now, id);
+        }
+    }
+
+    /// A leg is answered: its own answer is reported, a far leg's is passed on, a near leg's ends its originate.
+    pub(super) fn answered(&mut self, now: Duration, id: SessionId) {
+        let stamp = self.stamp(now);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        if channel.is_answered() {
+            return;
+        }
+        channel.times.answered = stamp;
+        with_dialog(channel, sofia::far_media, |channel, dialog| {
+            sofia::near_replied(channel, dialog);
+            sofia::near_media(channel, dialog);
+        });
+        self.emit(now, id, EventKind::CHANNEL_ANSWER, ANSWERED);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.call_state = CallState::Active;
+        channel.variables.set("endpoint_disposition", "ANSWER");
+        let (is_sofia, peer) = (matches!(channel.endpoint, Endpoint::Sofia(_)), channel.peer);
+        self.execute_on_answer(now, id);
+        if self.is_near(id) {
+            if let (true, Some(far)) = (is_sofia, peer) {
+                self.add_leg(now + SIP_HOP, far, Step::Acknowledge);
+            }
+            self.succeed(now, id);
+        } else {
+            self.tell_near(now, id, Step::Answer);
+        }
+    }
+
+    /// Passes what happened to far leg `id` on to its near leg.
+    fn tell_near(&mut self, now: Duration, id: SessionId, step: Step) {
+        if self.is_near(id) {
+            return;
+        }
+        let Some(channel) = self.channels.get(&id) else { return };
+        let delay = if let Endpoint::Sofia(_) = channel.endpoint { SIP_HOP } else { Duration::ZERO };
+        if let Some(near) = channel.peer {
+            self.add_leg(now + delay, near, step);
+        }
+    }
+
+    fn is_near(&self, id: SessionId) -> bool {
+        self.channels.get(&id).is_some_and(|channel| channel.direction == crate::channel::Direction::Outbound)
+    }
+
+    /// The answered leg of an originate becomes the called party and runs what was asked.
+    fn launch(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.state = ChannelState::Execute;
+        channel.hit_dialplan = true;
+        channel.variables.set("pre_transfer_caller_id_name", &channel.profile.caller_name);
+        channel.variables.set("pre_transfer_caller_id_number", &channel.profile.caller_number);
+        channel.variables.set("channel_cid_flipped", "yes");
+        channel.profile.flip();
+        channel.variables.set("call_uuid", &channel.uuid);
+        self.run_next(now, id);
+    }
+}
+
+/// Applies what a message of the SIP dialog sets: to a far leg, or to a near one.
+fn with_dialog(
+    channel: &mut Channel,
+    far: impl FnOnce(&mut Channel, &sofia::Dialog),
+    near: impl FnOnce(&mut Channel, &sofia::Dialog),
+) {
+    let Endpoint::Sofia(dialog) = &channel.endpoint else { return };
+    let dialog = dialog.clone();
+    match channel.direction {
+        crate::channel::Direction::Inbound => far(channel, &dialog),
+        crate::channel::Direction::Outbound => near(channel, &dialog),
+    }
+}

@@ -1,0 +1,238 @@
+//! The simulated switch itself: a state machine without I/O and without a clock.
+//!
+//! Commands and the passing of time go in with the uptime at which they happen; replies, events and the
+//! time of the next deadline come out. The same inputs give the same outputs, for a given seed.
+
+mod applications;
+mod commands;
+mod hangup;
+mod jobs;
+mod legs;
+mod limits;
+mod originate;
+mod timers;
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+pub(crate) use jobs::{Job, Waits};
+pub(crate) use limits::Limits;
+pub(crate) use timers::{Due, Step};
+
+use crate::{
+    cause::Cause,
+    channel::{Channel, Direction, SessionId},
+    clock::{Clock, Stamp, spelled},
+    config::{Callee, Config},
+    event::{Bus, EventKind, Identity, ListenerId, Origin, Output, Subscription},
+};
+use originate::Attempt;
+use timers::Timers;
+
+/// One simulated FreeSWITCH.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    pub(crate) channels: BTreeMap<SessionId, Box<Channel>>,
+    pub(crate) limits: Limits,
+    by_uuid: HashMap<Arc<str>, SessionId>,
+    bus: Bus,
+    timers: Timers,
+    rng: ChaCha8Rng,
+    /// Originates that have not been answered yet, by their near leg.
+    attempts: HashMap<SessionId, Attempt>,
+    /// Scheduled hangups by their task number.
+    scheduled: BTreeMap<u64, (Arc<str>, Cause)>,
+    tasks: u64,
+    listeners: HashMap<ListenerId, Peer>,
+    password: String,
+    heartbeat: Duration,
+    callee: Callee,
+    failures: Vec<(Cause, f64)>,
+    originates: u64,
+}
+
+/// What the switch knows of a connection beside its subscription.
+#[derive(Debug, Default)]
+struct Peer {
+    authenticated: bool,
+    logging: bool,
+}
+
+/// What [`Switch`] counts, for those who watch it from outside.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Figures {
+    pub(crate) channels: usize,
+    pub(crate) sessions_since_startup: u64,
+    pub(crate) listeners: usize,
+    pub(crate) originates: u64,
+    pub(crate) refused: u64,
+}
+
+impl Switch {
+    /// A switch that started at `started`; an error says why its callee is impossible.
+    pub(crate) fn new(config: &Config, started: Stamp) -> Result<Switch, String> {
+        let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
+        let identity = Identity {
+            core_uuid: random_uuid(&mut rng),
+            hostname: "simulated".to_owned(),
+            switchname: config.name.clone(),
+        };
+        let mut timers = Timers::default();
+        if !config.heartbeat.is_zero() {
+            timers.add(config.heartbeat, Due::Heartbeat);
+        }
+        Ok(Switch {
+            channels: BTreeMap::new(),
+            limits: Limits::new(config.max_sessions, config.sessions_per_second),
+            by_uuid: HashMap::new(),
+            bus: Bus::new(Clock::new(started), identity),
+            timers,
+            rng,
+            attempts: HashMap::new(),
+            scheduled: BTreeMap::new(),
+            tasks: 0,
+            listeners: HashMap::new(),
+            password: config.password.clone(),
+            heartbeat: config.heartbeat,
+            callee: config.callee.clone(),
+            failures: config.callee.shares()?,
+            originates: 0,
+        })
+    }
+
+    /// A connection was accepted.
+    pub(crate) fn connect(&mut self, now: Duration, listener: ListenerId) {
+        self.listeners.insert(listener, Peer::default());
+        self.bus.subscriptions.insert(listener, Subscription::default());
+        self.timers.add(now + crate::command::AUTH_TIMEOUT, Due::AuthTimeout(listener));
+    }
+
+    /// A connection is gone. Its jobs go on, as they do in FreeSWITCH.
+    pub(crate) fn disconnect(&mut self, listener: ListenerId) {
+        self.listeners.remove(&listener);
+        self.bus.subscriptions.remove(&listener);
+    }
+
+    /// Lets everything happen that is due at `now`, each thing at its own time.
+    pub(crate) fn advance(&mut self, now: Duration) {
+        while let Some((at, due)) = self.timers.pop(now) {
+            match due {
+                Due::Leg(id, step) => self.step(at, id, step),
+                Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
+                Due::ScheduledHangup(task) => self.scheduled_hangup(at, task),
+                Due::Heartbeat => {
+                    self.send_heartbeat(at);
+                    self.timers.add(at + self.heartbeat, Due::Heartbeat);
+                }
+                Due::AuthTimeout(listener) => {
+                    if self.listeners.get(&listener).is_some_and(|peer| !peer.authenticated) {
+                        self.bus.push(Output::Goodbye(listener, bytes::Bytes::new()));
+                    }
+                }
+            }
+        }
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Duration> {
+        self.timers.next_at()
+    }
+
+    /// What is to be sent, in order.
+    pub(crate) fn drain(&mut self) -> std::vec::Drain<'_, Output> {
+        self.bus.drain()
+    }
+
+    pub(crate) fn figures(&self) -> Figures {
+        Figures {
+            channels: self.channels.len(),
+            sessions_since_startup: self.limits.since_startup,
+            listeners: self.listeners.len(),
+            originates: self.originates,
+            refused: self.limits.refused,
+        }
+    }
+
+    pub(crate) fn find(&self, uuid: &str) -> Option<SessionId> {
+        self.by_uuid.get(uuid).copied()
+    }
+
+    pub(crate) fn channel(&self, uuid: &str) -> Option<&Channel> {
+        self.channels.get(&self.find(uuid)?).map(|channel| &**channel)
+    }
+
+    pub(crate) fn random_uuid(&mut self) -> String {
+        random_uuid(&mut self.rng)
+    }
+
+    pub(crate) fn stamp(&self, now: Duration) -> Stamp {
+        self.bus.clock.stamp(now)
+    }
+
+    pub(crate) fn switchname(&self) -> &str {
+        &self.bus.identity.switchname
+    }
+
+    pub(crate) fn hostname(&self) -> &str {
+        &self.bus.identity.hostname
+    }
+
+    fn add_leg(&mut self, at: Duration, id: SessionId, step: Step) {
+        self.timers.add(at, Due::Leg(id, step));
+    }
+
+    /// Puts a channel among the others.
+    fn insert(&mut self, id: SessionId, channel: Channel) {
+        self.by_uuid.insert(channel.uuid.clone(), id);
+        self.channels.insert(id, Box::new(channel));
+    }
+
+    /// Takes one session out of the limits.
+    fn take_session(&mut self, now: Duration, direction: Direction) -> Option<SessionId> {
+        self.limits.take(now, direction == Direction::Inbound, self.channels.len()).map(SessionId)
+    }
+
+    fn emit(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
+        if let Some(channel) = self.channels.get(&id) {
+            self.bus.channel(now, kind, origin, channel);
+        }
+    }
+
+    fn send_heartbeat(&mut self, now: Duration) {
+        let rate = self.limits.rate(now);
+        let text = |n: u64| n.to_string();
+        let headers = [
+            ("Event-Info", "System Ready".to_owned()),
+            ("Up-Time", spelled(now)),
+            ("FreeSWITCH-Version", crate::VERSION.to_owned()),
+            ("Uptime-msec", text(now.as_millis() as u64)),
+            ("Session-Count", text(self.channels.len() as u64)),
+            ("Max-Sessions", text(u64::from(self.limits.max_sessions))),
+            ("Session-Per-Sec", text(u64::from(rate.left))),
+            ("Session-Per-Sec-Last", text(u64::from(rate.last_second))),
+            ("Session-Per-Sec-Max", text(u64::from(rate.peak))),
+            ("Session-Per-Sec-FiveMin", text(u64::from(rate.peak))),
+            ("Session-Since-Startup", text(self.limits.since_startup)),
+            ("Session-Peak-Max", text(self.limits.peak_sessions as u64)),
+            ("Session-Peak-FiveMin", text(self.limits.peak_sessions as u64)),
+            ("Idle-CPU", "99.300000".to_owned()),
+        ];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.bus.general(now, EventKind::HEARTBEAT, Origin("switch_core.c", "send_heartbeat", 95), &headers, None);
+    }
+}
+
+/// A random UUID (version 4) from the seeded generator.
+pub(crate) fn random_uuid(rng: &mut impl Rng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}

@@ -1,0 +1,131 @@
+//! What falls due, and when: one heap for the whole server, so that a channel costs no task.
+
+use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
+
+use crate::{cause::Cause, channel::SessionId, event::ListenerId};
+
+/// Something that happens by itself.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// A message or the next application of a channel.
+    Leg(SessionId, Step),
+    /// An originate has waited long enough.
+    OriginateTimeout(SessionId),
+    /// A `sched_hangup` comes true, unless `sched_del` has taken it away.
+    ScheduledHangup(u64),
+    Heartbeat,
+    /// A connection has not authenticated in time.
+    AuthTimeout(ListenerId),
+}
+
+/// No server is up for longer: a client's largest numbers must not overflow an instant.
+const EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+/// One step in a channel's life.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// Near leg: the INVITE has reached the other end.
+    Invite,
+    /// Far leg: the dialplan is asked.
+    Route,
+    /// The next application runs.
+    Run,
+    /// Near leg: the other end rings, sends early media or answers.
+    Progress,
+    EarlyMedia,
+    Answer,
+    /// Far leg: the near one has taken the answer.
+    Acknowledge,
+    /// Near leg: the other end has refused with this SIP status.
+    Refuse {
+        status: u16,
+        phrase: Option<&'static str>,
+        cause: Cause,
+    },
+    /// Near leg, answered: what the originate asked for begins.
+    Launch,
+    /// Far leg: the near one has given up.
+    Cancel(Cause),
+    /// Either leg: the other has hung up.
+    Bye(Cause),
+    /// The call record is written and the channel goes.
+    Report,
+}
+
+/// A priority queue by time; what was put in first comes first among equals.
+#[derive(Debug, Default)]
+pub(crate) struct Timers {
+    heap: BinaryHeap<Entry>,
+    count: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    at: Duration,
+    order: u64,
+    due: Due,
+}
+
+impl Timers {
+    /// What is due later than ever is due never.
+    pub(crate) fn add(&mut self, at: Duration, due: Due) {
+        if at > EVER {
+            return;
+        }
+        self.count += 1;
+        self.heap.push(Entry { at, order: self.count, due });
+    }
+
+    pub(crate) fn next_at(&self) -> Option<Duration> {
+        self.heap.peek().map(|entry| entry.at)
+    }
+
+    /// The next thing that is due at `now`, with the time for which it was planned.
+    pub(crate) fn pop(&mut self, now: Duration) -> Option<(Duration, Due)> {
+        if self.next_at()? > now {
+            return None;
+        }
+        self.heap.pop().map(|entry| (entry.at, entry.due))
+    }
+}
+
+impl Ord for Entry {
+    /// Reversed, since the heap gives the greatest first.
+    fn cmp(&self, other: &Entry) -> Ordering {
+        (other.at, other.order).cmp(&(self.at, self.order))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Entry) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Entry {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn by_time_then_by_order() {
+        let ms = Duration::from_millis;
+        let mut timers = Timers::default();
+        for (at, id) in [(5, 1), (3, 2), (5, 3), (9, 4)] {
+            timers.add(ms(at), Due::ScheduledHangup(id));
+        }
+        let mut popped = Vec::new();
+        while let Some((at, Due::ScheduledHangup(id))) = timers.pop(ms(8)) {
+            popped.push((at, id));
+        }
+        assert_eq!(popped, [(ms(3), 2), (ms(5), 1), (ms(5), 3)]);
+        assert_eq!(timers.next_at(), Some(ms(9)));
+    }
+}

@@ -1,0 +1,308 @@
+//! Plays what a client said to a FreeSWITCH 1.10.12 to a simulated one, at the recorded pace, and compares
+//! the answers: every reply, each channel's events in order, every job's result, the headers of each kind.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
+
+use fs_sim::{Config, Server};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+    time::{Instant, sleep_until, timeout},
+};
+
+/// Of the headers that a recorded kind of event has, at least this share must be there.
+const HEADERS_SHARE: f64 = 0.98;
+
+/// How long after the recording's end the last events may come, on a machine that does other things too.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is compared of each event of a channel.
+const COMPARED: [&str; 6] = [
+    "Event-Name",
+    "Call-Direction",
+    "Channel-Call-State",
+    "Answer-State",
+    "Hangup-Cause",
+    "variable_hangup_cause_q850",
+];
+
+type Event = BTreeMap<String, String>;
+
+/// A conversation, cut into what is compared.
+#[derive(Debug, Default)]
+struct Digest {
+    replies: Vec<String>,
+    /// By role, since the far leg's UUID is another each time: the client's own, or `far 1`, `far 2`…
+    channels: BTreeMap<String, Vec<Vec<String>>>,
+    /// Sorted.
+    jobs: Vec<String>,
+    headers: BTreeMap<String, BTreeSet<String>>,
+}
+
+#[derive(Debug)]
+struct Recording {
+    /// What the client said, and when.
+    said: Vec<(Duration, String)>,
+    heard: String,
+    ends: Duration,
+}
+
+impl Recording {
+    fn load(name: &str) -> Recording {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(format!("{name}.jsonl"));
+        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let mut recording = Recording { said: Vec::new(), heard: String::new(), ends: Duration::ZERO };
+        for line in text.lines() {
+            let record: Value = serde_json::from_str(line).expect("JSON");
+            let at = Duration::from_secs_f64(record["t"].as_f64().expect("a time"));
+            let data = record["data"].as_str().expect("a text");
+            match record["from"].as_str() {
+                Some("client") => recording.said.push((at, data.to_owned())),
+                Some("server") => recording.heard.push_str(data),
+                _ => {}
+            }
+            recording.ends = at;
+        }
+        recording
+    }
+
+    /// Says the client's part to a server, and returns what it answers.
+    async fn play(&self, server: &Server, done: impl Fn(&str) -> bool) -> String {
+        let (mut reader, mut writer) = TcpStream::connect(server.addr()).await.expect("a connection").into_split();
+        let said = self.said.clone();
+        let began = Instant::now();
+        tokio::spawn(async move {
+            for (at, text) in said {
+                sleep_until(began + at).await;
+                // A server that has closed the connection takes nothing more, as it should.
+                if writer.write_all(text.as_bytes()).await.is_err() {
+                    break;
+                }
+            }
+            std::future::pending::<()>().await;
+            drop(writer);
+        });
+        let mut heard = Vec::new();
+        let ends = began + self.ends;
+        let read = async {
+            loop {
+                if Instant::now() >= ends && done(&String::from_utf8_lossy(&heard)) {
+                    return;
+                }
+                let read = timeout(Duration::from_millis(50), reader.read_buf(&mut heard)).await;
+                if let Ok(Ok(0) | Err(_)) = read {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(self.ends + PATIENCE, read).await;
+        String::from_utf8(heard).expect("UTF-8")
+    }
+}
+
+/// Cuts a stream into frames: headers and body.
+fn frames(mut stream: &str) -> Vec<(BTreeMap<&str, &str>, &str)> {
+    let mut found = Vec::new();
+    while let Some((head, rest)) = stream.split_once("\n\n") {
+        let headers: BTreeMap<&str, &str> = head.lines().filter_map(|line| line.split_once(": ")).collect();
+        let length = headers.get("Content-Length").map_or(0, |length| length.parse().expect("a length"));
+        let Some(body) = rest.get(..length) else { break };
+        found.push((headers, body));
+        stream = &rest[length..];
+    }
+    found
+}
+
+fn event(content_type: &str, body: &str) -> Option<Event> {
+    match content_type {
+        "text/event-plain" => {
+            let (head, inner) = body.split_once("\n\n").expect("a blank line");
+            let mut event: Event = head.lines().filter_map(|line| line.split_once(": ")).map(own).collect();
+            event.insert("_body".to_owned(), inner.to_owned());
+            Some(event)
+        }
+        "text/event-json" => Some(serde_json::from_str(body).expect("an object of texts")),
+        "text/event-xml" => {
+            let mut event: Event = body.lines().filter_map(element).map(own).collect();
+            let inner = body
+                .split_once("<body>")
+                .and_then(|(_, rest)| rest.split_once("  </body>"))
+                .map_or("", |(inner, _)| inner);
+            event.insert("_body".to_owned(), inner.to_owned());
+            Some(event)
+        }
+        _ => None,
+    }
+}
+
+fn own((name, value): (&str, &str)) -> (String, String) {
+    (name.to_owned(), value.to_owned())
+}
+
+/// `<Name>value</Name>` on a line.
+fn element(line: &str) -> Option<(&str, &str)> {
+    let (name, rest) = line.trim().strip_prefix('<')?.split_once('>')?;
+    Some((name, rest.strip_suffix(&format!("</{name}>"))?))
+}
+
+impl Digest {
+    fn new(stream: &str, said: &[(Duration, String)]) -> Digest {
+        let said: String = said.iter().map(|(_, text)| text.as_str()).collect();
+        let mut digest = Digest::default();
+        let mut far = Vec::new();
+        for (headers, body) in frames(stream) {
+            let content_type = headers.get("Content-Type").copied().unwrap_or_default();
+            let Some(event) = event(content_type, body) else {
+                let text = headers.get("Reply-Text").copied().unwrap_or_default();
+                digest.replies.push(format!("{content_type} {} {}", mask(text), mask(body)));
+                continue;
+            };
+            let name = event["Event-Name"].clone();
+            digest.headers.entry(name.clone()).or_default().extend(event.keys().cloned());
+            if name == "BACKGROUND_JOB" {
+                digest.jobs.push(mask(&event["_body"]));
+            } else if let Some(uuid) = event.get("Unique-ID") {
+                let role = if said.contains(&format!("origination_uuid={uuid}")) {
+                    uuid.clone()
+                } else {
+                    let index = far.iter().position(|known| known == uuid).unwrap_or_else(|| {
+                        far.push(uuid.clone());
+                        far.len() - 1
+                    });
+                    format!("far {}", index + 1)
+                };
+                let values = COMPARED.map(|header| event.get(header).cloned().unwrap_or_default());
+                digest.channels.entry(role).or_default().push(values.to_vec());
+            }
+        }
+        digest.jobs.sort();
+        digest
+    }
+
+    fn events(&self) -> usize {
+        self.channels.values().map(Vec::len).sum()
+    }
+}
+
+/// Replaces what a FreeSWITCH decides anew each time: UUIDs and numbers, and whether it was one second or two.
+fn mask(text: &str) -> String {
+    let mut out = String::new();
+    for word in text.split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
+        let bare = word.trim_end_matches(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        let dashes = bare.len() == 36 && bare.bytes().filter(|byte| *byte == b'-').count() == 4;
+        if dashes {
+            out.push_str("<uuid>");
+            out.push_str(&word[bare.len()..]);
+        } else {
+            let mut in_number = false;
+            for c in word.chars() {
+                if !c.is_ascii_digit() {
+                    out.push(c);
+                } else if !in_number {
+                    out.push('#');
+                }
+                in_number = c.is_ascii_digit();
+            }
+        }
+    }
+    for unit in ["year", "day", "hour", "minute", "second", "microsecond", "millisecond"] {
+        out = out.replace(&format!("{unit}s"), unit);
+    }
+    out
+}
+
+async fn start() -> Server {
+    let config = Config { max_sessions: 10_000, sessions_per_second: 10_000, ..Config::default() };
+    Server::start(config).await.expect("a server")
+}
+
+async fn agrees(name: &'static str) {
+    let recording = Recording::load(name);
+    let server = start().await;
+    let wanted = Digest::new(&recording.heard, &recording.said);
+    let complete = |stream: &str| {
+        let got = Digest::new(stream, &recording.said);
+        got.events() >= wanted.events()
+            && got.jobs.len() >= wanted.jobs.len()
+            && got.replies.len() >= wanted.replies.len()
+    };
+    let got = Digest::new(&recording.play(&server, complete).await, &recording.said);
+    server.stop().await;
+
+    assert_eq!(got.replies, wanted.replies, "{name}: replies");
+    assert_eq!(got.channels, wanted.channels, "{name}: events of each channel");
+    assert_eq!(got.jobs, wanted.jobs, "{name}: results of jobs");
+    headers_are_there(name, &got, &wanted);
+}
+
+fn headers_are_there(name: &str, got: &Digest, wanted: &Digest) {
+    for (kind, headers) in &wanted.headers {
+        let lacking: Vec<&String> = headers.difference(got.headers.get(kind).expect("an event of this kind")).collect();
+        let share = 1.0 - lacking.len() as f64 / headers.len() as f64;
+        assert!(share >= HEADERS_SHARE, "{name}: {kind} has {share:.3} of the recorded headers and lacks {lacking:?}");
+    }
+}
+
+/// The conversations that must come out the same, all but the heartbeat's.
+const RECORDINGS: [&str; 18] = [
+    "auth-command-before-auth",
+    "auth-ok-then-exit",
+    "auth-wrong-password",
+    "bgapi-and-job-uuid",
+    "hupall-by-variable",
+    "limit-max-sessions",
+    "limit-sessions-per-second",
+    "originate-answer-hangup-json",
+    "originate-answer-hangup-plain",
+    "originate-answer-hangup-xml",
+    "originate-callee-hangs-up",
+    "originate-invalid-gateway-profile",
+    "originate-loopback-and-null",
+    "originate-no-answer-timeout",
+    "originate-no-route",
+    "originate-ring-then-answer",
+    "originate-user-busy",
+    "sched-hangup",
+];
+
+/// All at the same time, since most of their time is the recordings' own pauses.
+#[tokio::test]
+async fn recordings_agree() {
+    let mut playing: JoinSet<()> = RECORDINGS.into_iter().map(agrees).collect();
+    while let Some(played) = playing.join_next().await {
+        played.expect("the recording that the message above names agrees");
+    }
+}
+
+#[test]
+fn every_recording_is_played() {
+    let played: BTreeSet<String> =
+        RECORDINGS.into_iter().chain(["heartbeat"]).map(|name| format!("{name}.jsonl")).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
+    let entries = std::fs::read_dir(folder).expect("a folder");
+    let there: BTreeSet<String> =
+        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    assert_eq!(played, there);
+}
+
+/// The recorded heartbeat came after eight seconds; this one is made to come sooner.
+#[tokio::test]
+async fn heartbeat() {
+    let mut recording = Recording::load("heartbeat");
+    for (at, _) in &mut recording.said {
+        *at /= 10;
+    }
+    recording.ends = Duration::from_millis(100);
+    let config = Config { heartbeat: Duration::from_millis(100), ..Config::default() };
+    let server = Server::start(config).await.expect("a server");
+    let heard = recording.play(&server, |stream| stream.contains("Idle-CPU")).await;
+    let (got, wanted) = (Digest::new(&heard, &recording.said), Digest::new(&recording.heard, &recording.said));
+    assert_eq!(got.replies, wanted.replies);
+    headers_are_there("heartbeat", &got, &wanted);
+}

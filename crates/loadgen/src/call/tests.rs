@@ -1,0 +1,173 @@
+use super::*;
+use proptest::prelude::*;
+
+const TERMS: Terms = Terms { timeout: Duration::from_secs(60), hold: Duration::from_secs(2) };
+const BUSY: Change = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: Some(486) };
+
+fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// A call that was due 3 ms before it was sent, told these changes so many milliseconds after it was sent.
+fn tell(changes: &[(u64, Change)]) -> (Call, Shard, Instant, Step) {
+    let sent = Instant::now();
+    let mut shard = Shard::new(1);
+    shard.scheduled(0);
+    shard.attempted(0, ms(3));
+    let mut call = Call::new(0, TERMS, sent - ms(3), sent);
+    let mut step = Step::Wait;
+    for (at, change) in changes {
+        assert_eq!(step, Step::Wait, "before {change:?}");
+        step = call.on(*change, sent + ms(*at), &mut shard);
+    }
+    (call, shard, sent, step)
+}
+
+fn measured(shard: &mut Shard, latency: Latency) -> Option<u64> {
+    let taken = shard.take();
+    let samples = taken.apps[0].latencies.get(latency);
+    (samples.count() > 0).then(|| samples.histogram().max() / 1000)
+}
+
+#[test]
+fn an_answered_call_is_hung_up_after_its_hold_and_completes() {
+    let answered = [(2, Change::Created), (5, Change::Progressed), (40, Change::Answered), (60, Change::Job(Ok(())))];
+    let (mut call, mut shard, sent, _) = tell(&answered);
+    assert_eq!(call.alarm(), sent + ms(2040));
+    assert!(!call.awaited());
+    assert_eq!(call.on_alarm(sent + ms(2040), &mut shard), Step::HangUp);
+    assert!(call.awaited());
+    assert_eq!(call.on(Change::HungUp, sent + ms(2045), &mut shard), Step::Wait);
+    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
+    assert_eq!(call.on(gone, sent + ms(2060), &mut shard), Step::End(Outcome::Completed));
+    let taken = shard.take();
+    for (latency, milliseconds) in [
+        (Latency::Originate, 2),
+        (Latency::PostDialDelay, 5),
+        (Latency::Setup, 43),
+        (Latency::SetupUncorrected, 40),
+        (Latency::Hold, 2005),
+        (Latency::Teardown, 20),
+    ] {
+        let samples = taken.apps[0].latencies.get(latency);
+        assert_eq!(samples.count(), 1, "{latency:?}");
+        let microseconds = samples.histogram().max();
+        assert!(microseconds.abs_diff(milliseconds * 1000) <= milliseconds, "{latency:?}: {microseconds} µs");
+    }
+    assert_eq!(taken.apps[0].counts.answered, 1);
+}
+
+#[test]
+fn a_busy_callee_is_a_failure_by_its_cause_whenever_the_job_says_so() {
+    let refused = Change::Job(Err(Refusal::Other));
+    let failed = Step::End(Outcome::Failed { cause: HangupCause::NORMAL_CLEARING, sip: Some(486) });
+    assert_eq!(tell(&[(2, Change::Created), (20, Change::HungUp), (21, BUSY)]).3, failed);
+    assert_eq!(tell(&[(2, Change::Created), (20, refused), (21, Change::HungUp), (22, BUSY)]).3, failed);
+    assert_eq!(tell(&[(1, refused), (2, Change::Created), (21, BUSY)]).3, failed, "out of order");
+}
+
+#[test]
+fn a_refused_call_has_no_channel() {
+    let refused = Change::Job(Err(Refusal::Limit));
+    let (mut call, mut shard, sent, step) = tell(&[(2, refused)]);
+    assert_eq!((step, call.alarm()), (Step::Wait, sent + ms(252)));
+    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(Outcome::Refused(Refusal::Limit)));
+    // An unknown profile makes a channel that never was one.
+    let bare = Change::Gone { cause: None, sip: None };
+    let refused = Change::Job(Err(Refusal::Endpoint));
+    assert_eq!(tell(&[(2, bare), (3, refused)]).3, Step::End(Outcome::Refused(Refusal::Endpoint)));
+    assert_eq!(tell(&[(2, refused), (3, bare)]).3, Step::End(Outcome::Refused(Refusal::Endpoint)));
+}
+
+#[test]
+fn a_callee_that_hangs_up_drops_the_call() {
+    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
+    let dropped = [(2, Change::Created), (40, Change::Answered), (540, Change::HungUp), (541, gone)];
+    let (_, mut shard, _, step) = tell(&dropped);
+    assert_eq!(step, Step::End(Outcome::Dropped));
+    assert_eq!(measured(&mut shard, Latency::Hold), Some(500));
+    // Also where its end is seen only after this program asked for it.
+    let (mut call, mut shard, sent, _) = tell(&dropped[..3]);
+    assert_eq!(call.hang_up(sent + ms(541), Why::Stopped), Step::HangUp);
+    assert_eq!(call.on(gone, sent + ms(542), &mut shard), Step::End(Outcome::Dropped));
+}
+
+#[test]
+fn a_stopped_call_is_canceled_before_its_answer_and_completed_after_it() {
+    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    assert_eq!(call.hang_up(sent + ms(10), Why::Stopped), Step::HangUp);
+    assert_eq!(call.hang_up(sent + ms(11), Why::Stopped), Step::Wait, "once is enough");
+    assert_eq!(call.on(gone, sent + ms(20), &mut shard), Step::End(Outcome::Canceled));
+
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created), (5, Change::Answered)]);
+    assert_eq!(call.hang_up(sent + ms(10), Why::Stopped), Step::HangUp);
+    assert_eq!(call.on(gone, sent + ms(20), &mut shard), Step::End(Outcome::Completed));
+}
+
+#[test]
+fn a_call_that_is_stopped_before_its_channel_is_there_is_hung_up_when_it_comes() {
+    let (mut call, mut shard, sent, _) = tell(&[]);
+    assert_eq!(call.hang_up(sent + ms(1), Why::Stopped), Step::HangUp);
+    assert_eq!(call.on(Change::Created, sent + ms(2), &mut shard), Step::HangUp);
+}
+
+#[test]
+fn a_call_without_a_sign_is_lost() {
+    let (mut call, mut shard, sent, _) = tell(&[]);
+    assert_eq!(call.alarm(), sent + ms(64_000));
+    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::HangUp);
+    assert_eq!(call.alarm(), sent + ms(74_000));
+    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(Outcome::Lost));
+}
+
+#[test]
+fn an_answer_whose_event_was_lost_counts_and_is_not_measured() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created), (40, Change::Job(Ok(())))]);
+    assert_eq!(call.alarm(), sent + ms(290));
+    assert_eq!(call.on_alarm(sent + ms(290), &mut shard), Step::Wait);
+    assert!(call.answer_missed());
+    assert_eq!(call.alarm(), sent + ms(2290));
+    let taken = shard.take();
+    assert_eq!(taken.apps[0].counts.answered, 1);
+    assert_eq!(taken.apps[0].latencies.get(Latency::Setup).count(), 0);
+}
+
+proptest! {
+    /// Whatever a server says, in whatever order, each call ends once, in bounded time, and the identity holds.
+    #[test]
+    fn every_call_ends(script in prop::collection::vec((0_u64..3000, 0_u8..8), 0..30)) {
+        let (mut call, mut shard, sent, _) = tell(&[]);
+        let mut now = sent;
+        let mut outcome = None;
+        for (gap, what) in script {
+            now += ms(gap);
+            while outcome.is_none() && call.alarm() <= now {
+                let alarm = call.alarm();
+                if let Step::End(end) = call.on_alarm(alarm, &mut shard) { outcome = Some(end); }
+            }
+            if outcome.is_some() { break; }
+            let step = match what {
+                0 => call.on(Change::Created, now, &mut shard),
+                1 => call.on(Change::Progressed, now, &mut shard),
+                2 => call.on(Change::Answered, now, &mut shard),
+                3 => call.on(Change::HungUp, now, &mut shard),
+                4 => call.on(Change::Job(Ok(())), now, &mut shard),
+                5 => call.on(Change::Job(Err(Refusal::Limit)), now, &mut shard),
+                6 => call.hang_up(now, Why::Stopped),
+                _ => call.on(BUSY, now, &mut shard),
+            };
+            if let Step::End(end) = step { outcome = Some(end); break; }
+        }
+        for _ in 0..10 {
+            if outcome.is_some() { break; }
+            let alarm = call.alarm();
+            if let Step::End(end) = call.on_alarm(alarm, &mut shard) { outcome = Some(end); }
+        }
+        prop_assert!(outcome.is_some(), "{call:?}");
+        prop_assert!(call.alarm() <= sent + ms(60_000 + 4_000 + 2_000 + 10_000 + 250 + 90_000));
+        shard.ended(0, outcome.unwrap());
+        prop_assert!(shard.counts().balanced());
+        prop_assert!(shard.counts().answered <= 1);
+    }
+}

@@ -1,0 +1,83 @@
+//! The command line.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::run_id::RunId;
+
+/// Stresses PBX clusters through FreeSWITCH, and measures how calls are set up.
+///
+/// Exits with 0 where every threshold held, 4 where one did not, 6 where the run says nothing, 3 where no slave could be
+/// reached, 2 on a wrong configuration, 130 or 143 where a signal cut the run short, 1 on an internal error.
+#[derive(Debug, Parser)]
+#[command(name = "loadgen", version, max_term_width = 100)]
+pub struct Cli {
+    /// What is logged on stderr, such as "info" or "esl_core=debug,info".
+    #[arg(long, global = true, env = "RUST_LOG", value_name = "FILTER", default_value = "info")]
+    pub log: String,
+    /// How it is logged.
+    #[arg(long, global = true, value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// How lines of the log look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// What loadgen can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a test from start to end, or until it is stopped.
+    ///
+    /// The first SIGINT or SIGTERM stops offering calls and lets those that are up end; the second one hangs up this
+    /// run's calls, and only those. The report is written either way.
+    Run {
+        /// The configuration; without one, a test on simulated servers.
+        config: Option<PathBuf>,
+        /// The run folder, instead of the configuration's.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+        /// The run's id, 12 hexadecimal digits: the first ones of its calls' UUIDs. Random where it is left out.
+        #[arg(long, value_name = "ID")]
+        run_id: Option<RunId>,
+    },
+    /// Validate a configuration and print the plan.
+    Check {
+        /// The configuration.
+        config: PathBuf,
+    },
+    /// Run simulated FreeSWITCH servers, alone, until they are stopped.
+    Sim {
+        /// A configuration whose simulated slaves are started; without one, servers with the default behaviour.
+        config: Option<PathBuf>,
+        /// How many servers, without a configuration.
+        #[arg(long, default_value_t = 1, conflicts_with = "config")]
+        servers: u16,
+        /// Where the first one listens; the others take the ports behind it. Port 0 takes free ones.
+        #[arg(long, default_value = "127.0.0.1:8021", value_name = "HOST:PORT")]
+        listen: SocketAddr,
+    },
+    /// List the call apps.
+    Apps,
+}
+
+/// Prints a result on stdout. A reader that is gone, such as `head`, is no error.
+pub fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// Says on stderr why something does not work.
+pub fn complain(message: &str) {
+    let _ = writeln!(std::io::stderr(), "loadgen: {message}");
+}

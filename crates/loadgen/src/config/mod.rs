@@ -1,0 +1,158 @@
+//! What the configuration file says: its tables and keys, as TOML, before anything is checked against anything else.
+//!
+//! [`crate::plan`] turns it into something that cannot be invalid.
+
+mod read;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+pub use read::{ConfigError, Source, beside, did_you_mean, parse, read};
+pub use value::{Count, Number, Time};
+
+/// A whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The run itself.
+    #[serde(default)]
+    pub run: RunConfig,
+    /// How many calls, and when.
+    pub load: Spanned<LoadConfig>,
+    /// What every call is.
+    pub call: Spanned<CallConfig>,
+    /// What calls do once they are answered; without any, they are parked.
+    #[serde(default)]
+    pub apps: Vec<AppConfig>,
+    /// The servers that place them.
+    #[serde(default)]
+    pub slaves: Vec<Spanned<SlaveConfig>>,
+    /// What has to hold for the run to pass.
+    #[serde(default)]
+    pub thresholds: BTreeMap<String, Spanned<String>>,
+    /// The web server, for `/metrics`.
+    pub http: Option<HttpConfig>,
+}
+
+/// `[run]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunConfig {
+    /// The run's name: the label `run` of every metric.
+    pub name: Option<Spanned<String>>,
+    /// For how long calls are offered; until it is stopped where it is left out.
+    pub duration: Option<Spanned<Time>>,
+    /// What random times are drawn from. The same seed gives the same schedule.
+    pub seed: Option<Count>,
+    /// How long calls may go on when the offering has ended, before they are hung up.
+    pub grace: Option<Spanned<Time>>,
+    /// The run folder.
+    pub out: Option<PathBuf>,
+}
+
+/// `[load]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoadConfig {
+    /// Calls per second, over all slaves.
+    pub rate: Spanned<Number>,
+    /// How calls follow each other.
+    pub arrivals: Option<Spanned<String>>,
+    /// Concurrent calls at most, over all slaves.
+    pub limit: Option<Spanned<Count>>,
+    /// Calls offered at most.
+    pub max_offered: Option<Spanned<Count>>,
+    /// How late a call may leave; what is later is skipped.
+    pub max_lag: Option<Spanned<Time>>,
+    /// What keeping the listeners awake may cost, as a share of one core.
+    pub keep_awake_budget: Option<Spanned<Number>>,
+}
+
+/// `[call]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallConfig {
+    /// Where to, as FreeSWITCH writes it: `sofia/external/9196@pbx.example:5060`.
+    pub to: Option<Spanned<String>>,
+    /// How long a call may ring.
+    pub timeout: Option<Spanned<Time>>,
+    /// How long a call lasts from its answer on.
+    pub hold: Spanned<Time>,
+    /// Channel variables of each call.
+    #[serde(default)]
+    pub variables: BTreeMap<String, Spanned<String>>,
+}
+
+/// `[[apps]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppConfig {
+    /// Which app, see `loadgen apps`.
+    pub kind: Spanned<String>,
+    /// Its name in the results; its kind where it is left out.
+    pub name: Option<Spanned<String>>,
+    /// Its share of the calls, against the others' weights.
+    pub weight: Option<Spanned<Count>>,
+    /// Where its calls go, instead of `[call]`'s `to`.
+    pub to: Option<Spanned<String>>,
+}
+
+/// `[[slaves]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SlaveConfig {
+    /// Its name in the results; its address where it is left out.
+    pub name: Option<Spanned<String>>,
+    /// Where its Event Socket listens.
+    pub host: Option<Spanned<String>>,
+    /// The Event Socket's port: 8021 where it is left out.
+    pub port: Option<Spanned<Count>>,
+    /// The Event Socket's password.
+    pub password: Option<Spanned<String>>,
+    /// A file whose first line is the password.
+    pub password_file: Option<Spanned<PathBuf>>,
+    /// Its share of the calls, against the others' weights.
+    pub weight: Option<Spanned<Count>>,
+    /// Concurrent calls on it at most.
+    pub limit: Option<Spanned<Count>>,
+    /// Calls per second on it at most: no two are sent closer together.
+    pub max_rate: Option<Spanned<Number>>,
+    /// How often its listener is kept awake: a time, or `"off"`.
+    pub keep_awake: Option<Spanned<String>>,
+    /// Simulated servers instead of a real one.
+    pub simulated: Option<SimulatedConfig>,
+}
+
+/// `simulated` of `[[slaves]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SimulatedConfig {
+    /// How many of them.
+    pub count: Option<Spanned<Count>>,
+    /// How long until the callee rings.
+    pub ring_after: Option<fs_sim::Delay>,
+    /// How long until the callee answers.
+    pub answer_after: Option<fs_sim::Delay>,
+    /// Which share of the calls fails, by hangup cause.
+    #[serde(default)]
+    pub failures: BTreeMap<String, Spanned<Number>>,
+    /// Sessions at most.
+    pub max_sessions: Option<Spanned<Count>>,
+    /// Sessions per second at most.
+    pub sessions_per_second: Option<Spanned<Count>>,
+    /// How late it hands events over unless it is kept awake.
+    pub event_delay: Option<Spanned<Time>>,
+}
+
+/// `[http]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Where `/metrics` is served.
+    pub listen: SocketAddr,
+}

@@ -1,0 +1,25 @@
+//! `loadgen`, the load generator, as a library: the program itself is a few lines around it.
+//!
+//! ARCHITECTURE.md says how the modules fit together.
+
+pub mod apps;
+pub mod call;
+pub mod check;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod latency;
+pub mod live;
+pub mod metrics;
+pub mod outcome;
+pub mod plan;
+pub mod recorder;
+pub mod report;
+pub mod run;
+pub mod run_id;
+pub mod schedule;
+pub mod sim;
+pub mod slave;
+pub mod snapshot;
+pub mod threshold;
+pub mod verdict;

@@ -1,0 +1,107 @@
+//! `loadgen` stresses PBX clusters through FreeSWITCH: rate-limited originators place calls on many servers over the
+//! Event Socket, and call-setup latency goes into histograms that a person watches, Prometheus scrapes and CI gates on.
+//!
+//! ARCHITECTURE.md says how the modules fit together.
+
+use std::io::IsTerminal;
+use std::path::Path;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use loadgen::cli::{Cli, Command, LogFormat, complain, print};
+use loadgen::config::{self, ConfigError};
+use loadgen::plan::{Plan, ServerPlan};
+use loadgen::run_id::RunId;
+use loadgen::{apps, check, run, sim};
+
+/// What runs without a configuration.
+const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
+
+/// An internal error.
+const EXIT_INTERNAL: u8 = 1;
+/// A wrong configuration.
+const EXIT_CONFIG: u8 = 2;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(message) = log(&cli) {
+        complain(&message);
+        return EXIT_CONFIG.into();
+    }
+    match perform(cli.command).await {
+        Ok(code) => code.into(),
+        Err(error) if error.is::<ConfigError>() => {
+            complain(&error.to_string());
+            EXIT_CONFIG.into()
+        }
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            EXIT_INTERNAL.into()
+        }
+    }
+}
+
+async fn perform(command: Command) -> anyhow::Result<u8> {
+    match command {
+        Command::Run { config, out, run_id } => {
+            let mut plan = load(config.as_deref(), run_id)?;
+            plan.out = out.or(plan.out);
+            let outcome = run::run(plan).await?;
+            print(&outcome.summary);
+            Ok(outcome.exit_code)
+        }
+        Command::Check { config } => {
+            print(&check::describe(&load(Some(&config), None)?));
+            Ok(0)
+        }
+        Command::Sim { config, servers, listen } => {
+            let servers = match config {
+                Some(config) => simulated(load(Some(&config), None)?),
+                None => (1..=servers).map(default_server).collect(),
+            };
+            print(&sim::sim(servers, listen).await?);
+            Ok(0)
+        }
+        Command::Apps => {
+            print(&apps::describe());
+            Ok(0)
+        }
+    }
+}
+
+fn load(path: Option<&Path>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
+    let environment = |name: &str| std::env::var(name).ok();
+    let (config, source) = match path {
+        Some(path) => config::read(path, environment)?,
+        None => config::parse("quickstart".to_owned(), QUICKSTART.to_owned(), environment)?,
+    };
+    Plan::new(config, &source, run_id.unwrap_or_else(RunId::random))
+}
+
+fn simulated(plan: Plan) -> Vec<fs_sim::Config> {
+    let servers = plan.slaves.into_iter().filter_map(|slave| match slave.server {
+        ServerPlan::Simulated(config) => Some(config),
+        ServerPlan::Real { .. } => None,
+    });
+    servers.collect()
+}
+
+fn default_server(number: u16) -> fs_sim::Config {
+    fs_sim::Config { name: format!("fs{number}"), seed: number.into(), ..fs_sim::Config::default() }
+}
+
+fn log(cli: &Cli) -> Result<(), String> {
+    let filter = EnvFilter::try_new(&cli.log).map_err(|error| format!("--log {:?}: {error}", cli.log))?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    match cli.log_format {
+        LogFormat::Text => subscriber.with_target(false).init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}

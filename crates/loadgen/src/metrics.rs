@@ -1,0 +1,255 @@
+//! What Prometheus scrapes: made from the latest snapshot at the moment it asks, so that its series agree with each other
+//! and with the report.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use prometheus::core::{Collector, Desc};
+use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::{Encoder, Registry, TextEncoder};
+use tokio::sync::watch;
+
+use crate::latency::{Latency, Samples};
+use crate::outcome::{Refusal, Skip};
+use crate::plan::Plan;
+use crate::recorder::{Counts, Figures};
+use crate::snapshot::{SlaveView, Snapshot};
+
+/// The metrics of one run.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// Metrics made from what `snapshots` has at the time of a scrape.
+    ///
+    /// # Errors
+    /// The run's name cannot be a label.
+    pub fn new(plan: Arc<Plan>, snapshots: watch::Receiver<Arc<Snapshot>>) -> prometheus::Result<Self> {
+        let labels = HashMap::from([("run".to_owned(), plan.name.clone())]);
+        let registry = Registry::new_custom(None, Some(labels))?;
+        registry.register(Box::new(FromSnapshot { plan, snapshots }))?;
+        Ok(Self { registry })
+    }
+
+    /// The text that Prometheus reads, and its type.
+    ///
+    /// # Errors
+    /// Never, with the metrics that there are.
+    pub fn encode(&self) -> prometheus::Result<(String, String)> {
+        let encoder = TextEncoder::new();
+        let mut text = Vec::new();
+        encoder.encode(&self.registry.gather(), &mut text)?;
+        Ok((String::from_utf8_lossy(&text).into_owned(), encoder.format_type().to_owned()))
+    }
+}
+
+struct FromSnapshot {
+    plan: Arc<Plan>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+}
+
+impl Collector for FromSnapshot {
+    /// None: what is collected is made anew each time.
+    fn desc(&self) -> Vec<&Desc> {
+        Vec::new()
+    }
+
+    fn collect(&self) -> Vec<MetricFamily> {
+        let snapshot = self.snapshots.borrow().clone();
+        let slaves: Vec<(&str, &SlaveView)> =
+            self.plan.slaves.iter().map(|slave| slave.name.as_str()).zip(&snapshot.slaves).collect();
+        let mut families = Vec::new();
+        call_counters(&slaves, &mut families);
+        call_latencies(&slaves, &mut families);
+        slave_health(&slaves, &mut families);
+        families.push(gauges(
+            "loadgen_rate_target",
+            "Calls per second that the plan asks for.",
+            [(&[][..], snapshot.rate_target)],
+        ));
+        let thresholds = self.plan.thresholds.iter().filter_map(|threshold| {
+            let ok = threshold.judge(&snapshot.total).ok?;
+            let label = format!("{} {}", threshold.name, threshold.expression);
+            Some((vec![("threshold", label)], f64::from(u8::from(ok))))
+        });
+        let thresholds: Vec<_> = thresholds.collect();
+        if !thresholds.is_empty() {
+            families.push(gauges("loadgen_threshold_ok", "Whether a threshold holds so far.", thresholds));
+        }
+        let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
+        families.push(gauges("loadgen_build_info", "The program, always 1.", [(&version[..], 1.0)]));
+        families
+    }
+}
+
+/// A count out of [`Counts`].
+type CountOf = fn(&Counts) -> u64;
+
+fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
+    let counts: [(&str, &str, CountOf); 8] = [
+        ("scheduled", "Calls that were due.", |counts| counts.scheduled),
+        ("attempted", "Calls that were sent.", |counts| counts.attempted),
+        ("answered", "Calls that were answered.", |counts| counts.answered),
+        ("completed", "Calls that were answered and ended as planned.", |counts| counts.completed),
+        ("app_failed", "Calls that were answered and whose app's check failed.", |counts| counts.app_failed),
+        ("dropped", "Calls that were answered and ended by somebody else before their time.", |counts| counts.dropped),
+        ("lost", "Calls of which nobody can know what became.", |counts| counts.lost),
+        ("canceled", "Calls that were stopped here before an answer.", |counts| counts.canceled),
+    ];
+    for (name, help, count) in counts {
+        let name = format!("loadgen_calls_{name}_total");
+        let values = slaves.iter().map(|(slave, view)| (slave_label(slave), count(&view.figures.counts)));
+        families.push(counters(&name, help, values));
+    }
+    let skipped = slaves.iter().flat_map(|(slave, view)| {
+        Skip::ALL
+            .iter()
+            .map(move |reason| (with(slave, "reason", reason.as_str()), view.figures.counts.skipped[*reason as usize]))
+    });
+    families.push(counters("loadgen_calls_skipped_total", "Calls that were due and never sent.", skipped));
+    let refused = slaves.iter().flat_map(|(slave, view)| {
+        Refusal::ALL
+            .iter()
+            .map(move |reason| (with(slave, "reason", reason.as_str()), view.figures.counts.refused[*reason as usize]))
+    });
+    families.push(counters("loadgen_calls_refused_total", "Calls that were sent and had no channel.", refused));
+    // The usual causes are there from the start, so that a rate over their first failure is right.
+    let usual = ["NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "NORMAL_TEMPORARY_FAILURE"];
+    let failed = slaves.iter().flat_map(|(slave, view)| {
+        let Figures { causes, .. } = &view.figures;
+        let mut counts: std::collections::BTreeMap<&str, u64> = usual.into_iter().map(|cause| (cause, 0)).collect();
+        counts.extend(causes.iter().map(|(cause, count)| (cause.as_str(), *count)));
+        counts.into_iter().map(move |(cause, count)| (with(slave, "cause", cause), count)).collect::<Vec<_>>()
+    });
+    families.push(counters("loadgen_calls_failed_total", "Calls that had a channel and were never answered.", failed));
+    let active = slaves.iter().map(|(slave, view)| (slave_label(slave), view.figures.counts.active as f64));
+    families.push(gauges("loadgen_calls_active", "Calls that were sent and have not ended.", active));
+}
+
+fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
+    for (name, help, latency) in [
+        ("loadgen_call_setup_seconds", "From a call's due time to its answer.", Latency::Setup),
+        (
+            "loadgen_call_post_dial_delay_seconds",
+            "From sending a call to the first of ringing, early media and answer.",
+            Latency::PostDialDelay,
+        ),
+        ("loadgen_call_originate_seconds", "From sending a call to its channel's creation.", Latency::Originate),
+        ("loadgen_call_hold_seconds", "From a call's answer to its hangup.", Latency::Hold),
+        ("loadgen_schedule_lag_seconds", "From a call's due time to its sending.", Latency::ScheduleLag),
+        ("loadgen_event_delay_seconds", "From sending a probe event to its arrival.", Latency::EventDelay),
+    ] {
+        let metrics = slaves.iter().map(|(slave, view)| {
+            let mut metric = Metric::default();
+            metric.set_label(labels(&slave_label(slave)));
+            metric.set_histogram(histogram(view.figures.latencies.get(latency)));
+            metric
+        });
+        families.push(family(name, help, MetricType::HISTOGRAM, metrics.collect()));
+    }
+}
+
+fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
+    let up = slaves.iter().map(|(slave, view)| (slave_label(slave), f64::from(u8::from(view.status.up))));
+    families.push(gauges("loadgen_slave_up", "Whether a slave is connected.", up));
+    let reconnects = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.reconnects));
+    families.push(counters("loadgen_slave_reconnects_total", "How often a slave was connected again.", reconnects));
+    let events = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.events));
+    families.push(counters("loadgen_slave_events_total", "Events that came from a slave.", events));
+    // A value that is not known has no series.
+    let known: [(&str, &str, fn(&SlaveView) -> Option<f64>); 3] = [
+        ("loadgen_slave_sessions", "Sessions on a slave, everybody's.", |view| {
+            view.status.health.sessions.map(|sessions| sessions as f64)
+        }),
+        ("loadgen_slave_sessions_max", "Sessions that a slave allows.", |view| {
+            view.status.health.sessions_max.map(|sessions| sessions as f64)
+        }),
+        ("loadgen_slave_idle_cpu_ratio", "The share of a slave's processors that is idle.", |view| {
+            view.status.health.idle_cpu
+        }),
+    ];
+    for (name, help, value) in known {
+        let values = slaves.iter().filter_map(|(slave, view)| Some((slave_label(slave), value(view)?)));
+        let values: Vec<_> = values.collect();
+        if !values.is_empty() {
+            families.push(gauges(name, help, values));
+        }
+    }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+fn slave_label(slave: &str) -> Labels {
+    vec![("slave", slave.to_owned())]
+}
+
+fn with(slave: &str, name: &'static str, value: &str) -> Labels {
+    vec![(name, value.to_owned()), ("slave", slave.to_owned())]
+}
+
+fn labels(pairs: &[(&'static str, String)]) -> Vec<LabelPair> {
+    let pairs = pairs.iter().map(|(name, value)| {
+        let mut pair = LabelPair::default();
+        pair.set_name((*name).to_owned());
+        pair.set_value(value.clone());
+        pair
+    });
+    pairs.collect()
+}
+
+fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
+    let mut family = MetricFamily::default();
+    family.set_name(name.to_owned());
+    family.set_help(help.to_owned());
+    family.set_field_type(kind);
+    family.set_metric(metrics);
+    family
+}
+
+fn counters<L: AsRef<[(&'static str, String)]>>(
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (L, u64)>,
+) -> MetricFamily {
+    let metrics = values.into_iter().map(|(pairs, value)| {
+        let mut counter = Counter::default();
+        counter.set_value(value as f64);
+        let mut metric = Metric::default();
+        metric.set_label(labels(pairs.as_ref()));
+        metric.set_counter(counter);
+        metric
+    });
+    family(name, help, MetricType::COUNTER, metrics.collect())
+}
+
+fn gauges<L: AsRef<[(&'static str, String)]>>(
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (L, f64)>,
+) -> MetricFamily {
+    let metrics = values.into_iter().map(|(pairs, value)| {
+        let mut gauge = Gauge::default();
+        gauge.set_value(value);
+        let mut metric = Metric::default();
+        metric.set_label(labels(pairs.as_ref()));
+        metric.set_gauge(gauge);
+        metric
+    });
+    family(name, help, MetricType::GAUGE, metrics.collect())
+}
+
+fn histogram(samples: &Samples) -> Histogram {
+    let buckets = samples.cumulative().map(|(bound, count)| {
+        let mut bucket = Bucket::default();
+        bucket.set_upper_bound(bound);
+        bucket.set_cumulative_count(count);
+        bucket
+    });
+    let mut histogram = Histogram::default();
+    histogram.set_bucket(buckets.collect());
+    histogram.set_sample_count(samples.count());
+    histogram.set_sample_sum(samples.sum_seconds());
+    histogram
+}

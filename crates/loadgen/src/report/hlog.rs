@@ -1,0 +1,98 @@
+//! `latency.hlog`: every latency's histogram of each second, in HdrHistogram's log format, tagged with its name.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
+
+use crate::latency::{Latencies, Latency};
+
+/// The columns, as other readers of the format expect them.
+const LEGEND: &str = r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
+
+/// The log of a run.
+pub struct LatencyLog {
+    file: BufWriter<File>,
+    serializer: V2DeflateSerializer,
+}
+
+impl LatencyLog {
+    /// Starts a log.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn create(path: &Path, started_at: SystemTime) -> io::Result<Self> {
+        let mut file = BufWriter::new(File::create(path)?);
+        let mut serializer = V2DeflateSerializer::new();
+        IntervalLogWriterBuilder::new()
+            .add_comment("[Histogram log format version 1.3]")
+            .add_comment("Values in microseconds; the tag is the latency's name.")
+            .with_start_time(started_at)
+            .with_base_time(started_at)
+            .begin_log_with(&mut file, &mut serializer)?;
+        writeln!(file, "{LEGEND}")?;
+        Ok(Self { file, serializer })
+    }
+
+    /// Adds what was measured between two moments after the start.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn add(&mut self, from: Duration, to: Duration, latencies: &Latencies) -> io::Result<()> {
+        // Without comments and times, a writer adds nothing of its own.
+        let mut log = IntervalLogWriterBuilder::new().begin_log_with(&mut self.file, &mut self.serializer)?;
+        for latency in Latency::ALL {
+            let samples = latencies.get(*latency);
+            if samples.count() > 0 {
+                let tag = Tag::new(latency.as_str());
+                log.write_histogram(samples.histogram(), from, to.saturating_sub(from), tag).map_err(|error| {
+                    match error {
+                        IntervalLogWriterError::IoError(error) => error,
+                        IntervalLogWriterError::SerializeError(error) => io::Error::other(error.to_string()),
+                    }
+                })?;
+            }
+        }
+        self.file.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hdrhistogram::Histogram;
+    use hdrhistogram::serialization::Deserializer;
+    use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+    #[test]
+    fn the_log_adds_up_to_what_was_recorded() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("latency.hlog");
+        let mut log = LatencyLog::create(&path, SystemTime::now()).unwrap();
+        let mut whole = Latencies::default();
+        for second in 0..3 {
+            let mut interval = Latencies::default();
+            for n in 0..100 {
+                interval.record(Latency::Setup, Duration::from_micros(500 + 37 * n * (second + 1)));
+            }
+            whole.add(&interval);
+            log.add(Duration::from_secs(second), Duration::from_secs(second + 1), &interval).unwrap();
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let mut sum = Histogram::<u64>::new(3).unwrap();
+        let mut deserializer = Deserializer::new();
+        for entry in IntervalLogIterator::new(&bytes) {
+            if let LogEntry::Interval(interval) = entry.unwrap() {
+                assert_eq!(interval.tag().map(|tag| tag.as_str().to_owned()).as_deref(), Some("setup"));
+                let bytes =
+                    base64::Engine::decode(&base64::engine::general_purpose::STANDARD, interval.encoded_histogram())
+                        .unwrap();
+                sum.add(deserializer.deserialize::<u64, _>(&mut &bytes[..]).unwrap()).unwrap();
+            }
+        }
+        assert_eq!(&sum, whole.get(Latency::Setup).histogram());
+    }
+}

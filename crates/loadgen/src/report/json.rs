@@ -1,0 +1,325 @@
+//! `report.json`: the result of a run. Times are in seconds, ratios from 0 to 1, `null` without a denominator.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use crate::latency::{Latencies, Latency, Samples};
+use crate::outcome::{Refusal, Skip};
+use crate::plan::Plan;
+use crate::recorder::{Counts, Figures};
+use crate::snapshot::{SlaveView, Snapshot};
+use crate::verdict::{Finding, Verdict};
+
+/// Goes up whenever a reader of an older one would misread it.
+const SCHEMA_VERSION: u32 = 1;
+
+/// What is known of the run besides its calls.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    /// When the first call was due, by the clock on the wall.
+    pub started_at: jiff::Timestamp,
+    /// From the first call's due time to the end of the last one.
+    pub duration: Duration,
+    /// For how long calls were offered.
+    pub offering: Duration,
+    /// Calls that were up at the same time at most.
+    pub peak_concurrent: u64,
+}
+
+/// A whole report.
+#[derive(Debug, Serialize)]
+pub struct Report {
+    schema_version: u32,
+    verdict: Verdict,
+    reasons: Vec<String>,
+    anomalies: BTreeMap<&'static str, u64>,
+    run: Run,
+    #[serde(flatten)]
+    all: Calls,
+    slaves: Vec<Slave>,
+    apps: Vec<App>,
+    thresholds: Vec<ThresholdReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct Run {
+    id: String,
+    name: String,
+    version: &'static str,
+    seed: u64,
+    started_at: String,
+    duration_seconds: f64,
+    /// For how long calls were offered: what the rates are over.
+    measured_seconds: f64,
+    /// How often listeners were kept awake while something was awaited, the longest of all slaves; `null` where one of
+    /// them was not.
+    keep_awake_seconds: Option<f64>,
+    shard: Option<String>,
+}
+
+/// The same figures for all calls, a slave's, an app's.
+#[derive(Debug, Serialize)]
+struct Calls {
+    calls: CallCounts,
+    rates: Rates,
+    latency_seconds: BTreeMap<&'static str, LatencyReport>,
+    ratios: Ratios,
+    hangup_causes: BTreeMap<&'static str, u64>,
+    skipped: BTreeMap<&'static str, u64>,
+    refused: BTreeMap<&'static str, u64>,
+    sip_statuses: BTreeMap<u16, u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct CallCounts {
+    scheduled: u64,
+    pending: u64,
+    skipped: u64,
+    attempted: u64,
+    active: u64,
+    answered: u64,
+    refused: u64,
+    failed: u64,
+    completed: u64,
+    app_failed: u64,
+    dropped: u64,
+    lost: u64,
+    canceled: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Rates {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_cps: Option<f64>,
+    offered_cps: f64,
+    answered_cps: f64,
+    completed_cps: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_concurrent: Option<u64>,
+}
+
+#[derive(Debug)]
+struct LatencyReport {
+    count: u64,
+    statistics: Vec<(&'static str, Option<f64>)>,
+}
+
+/// See [`Counts`] and [`Figures`] for what each stands for.
+#[derive(Debug, Serialize)]
+struct Ratios {
+    success: Option<f64>,
+    asr: Option<f64>,
+    abr: Option<f64>,
+    ner: Option<f64>,
+    ser: Option<f64>,
+    seer: Option<f64>,
+    isa: Option<f64>,
+    scr: Option<f64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Slave {
+    name: String,
+    up: bool,
+    version: Option<String>,
+    sessions_per_second_max: Option<u64>,
+    sessions_max: Option<u64>,
+    sessions_since_startup: Option<u64>,
+    reconnects: u64,
+    events: u64,
+    channels_left: u64,
+    keep_awake_seconds: Option<f64>,
+    anomalies: BTreeMap<&'static str, u64>,
+    #[serde(flatten)]
+    calls: Calls,
+}
+
+#[derive(Debug, Serialize)]
+struct App {
+    name: String,
+    kind: &'static str,
+    #[serde(flatten)]
+    calls: Calls,
+}
+
+#[derive(Debug, Serialize)]
+struct ThresholdReport {
+    name: String,
+    expression: String,
+    value: Option<f64>,
+    ok: Option<bool>,
+    samples: u64,
+}
+
+impl Report {
+    /// The report of a run that is over.
+    pub fn new(plan: &Plan, facts: &RunFacts, last: &Snapshot, finding: &Finding) -> Self {
+        let mut all = Calls::new(&last.total, facts);
+        all.rates.target_cps = Some(plan.schedule.rate);
+        all.rates.peak_concurrent = Some(facts.peak_concurrent);
+        let periods: Vec<Option<Duration>> = plan.slaves.iter().map(|slave| slave.keep_awake.period()).collect();
+        let longest = periods.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
+        let slaves = plan.slaves.iter().zip(&last.slaves).map(|(slave, view)| {
+            let SlaveView { figures, status } = view;
+            Slave {
+                name: slave.name.clone(),
+                up: status.up,
+                version: status.version.clone(),
+                sessions_per_second_max: status.health.sessions_per_second_max,
+                sessions_max: status.health.sessions_max,
+                sessions_since_startup: status.health.sessions_since_startup,
+                reconnects: status.reconnects,
+                events: status.events,
+                channels_left: status.channels_left,
+                keep_awake_seconds: slave.keep_awake.period().map(|period| period.as_secs_f64()),
+                anomalies: status.anomalies.clone(),
+                calls: Calls::new(figures, facts),
+            }
+        });
+        let apps = plan.apps.iter().zip(&last.apps).map(|(app, figures)| App {
+            name: app.name.clone(),
+            kind: app.kind.name,
+            calls: Calls::new(figures, facts),
+        });
+        let thresholds = plan.thresholds.iter().zip(&finding.thresholds).map(|(threshold, judged)| ThresholdReport {
+            name: threshold.name.clone(),
+            expression: threshold.expression.clone(),
+            value: judged.value,
+            ok: judged.ok,
+            samples: judged.samples,
+        });
+        Self {
+            schema_version: SCHEMA_VERSION,
+            verdict: finding.verdict,
+            reasons: finding.reasons.clone(),
+            anomalies: last.anomalies(),
+            run: Run {
+                id: plan.run_id.to_string(),
+                name: plan.name.clone(),
+                version: env!("CARGO_PKG_VERSION"),
+                seed: plan.schedule.seed,
+                started_at: facts.started_at.to_string(),
+                duration_seconds: facts.duration.as_secs_f64(),
+                measured_seconds: facts.offering.as_secs_f64(),
+                keep_awake_seconds: longest.map(|period| period.as_secs_f64()),
+                shard: None,
+            },
+            all,
+            slaves: slaves.collect(),
+            apps: apps.collect(),
+            thresholds: thresholds.collect(),
+        }
+    }
+
+    /// The report as text.
+    pub fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("a report has nothing that JSON cannot carry");
+        text.push('\n');
+        text
+    }
+}
+
+impl Calls {
+    fn new(figures: &Figures, facts: &RunFacts) -> Self {
+        let counts = &figures.counts;
+        let per_second = |count: u64| count as f64 / facts.offering.as_secs_f64().max(f64::MIN_POSITIVE);
+        let by_reason = |count: (&'static str, u64)| (count.1 > 0).then_some(count);
+        Self {
+            calls: CallCounts {
+                scheduled: counts.scheduled,
+                pending: counts.pending,
+                skipped: counts.skipped(),
+                attempted: counts.attempted,
+                active: counts.active,
+                answered: counts.answered,
+                refused: counts.refused(),
+                failed: counts.failed,
+                completed: counts.completed,
+                app_failed: counts.app_failed,
+                dropped: counts.dropped,
+                lost: counts.lost,
+                canceled: counts.canceled,
+            },
+            rates: Rates {
+                target_cps: None,
+                offered_cps: per_second(counts.attempted),
+                answered_cps: per_second(counts.answered),
+                completed_cps: per_second(counts.completed),
+                peak_concurrent: None,
+            },
+            latency_seconds: latencies(&figures.latencies),
+            ratios: Ratios::new(figures),
+            hangup_causes: figures.causes.iter().map(|(cause, count)| (cause.as_str(), *count)).collect(),
+            skipped: Skip::ALL
+                .iter()
+                .filter_map(|reason| by_reason((reason.as_str(), counts.skipped[*reason as usize])))
+                .collect(),
+            refused: Refusal::ALL
+                .iter()
+                .filter_map(|reason| by_reason((reason.as_str(), counts.refused[*reason as usize])))
+                .collect(),
+            sip_statuses: figures.sip_statuses.clone(),
+        }
+    }
+}
+
+fn latencies(latencies: &Latencies) -> BTreeMap<&'static str, LatencyReport> {
+    Latency::ALL.iter().map(|latency| (latency.as_str(), LatencyReport::new(latencies.get(*latency)))).collect()
+}
+
+impl LatencyReport {
+    fn new(samples: &Samples) -> Self {
+        let names = ["min", "mean", "stdev", "p50", "p90", "p95", "p99", "p999", "max"];
+        let statistics = names.into_iter().map(|name| (name, samples.statistic(name).flatten())).collect();
+        Self { count: samples.count(), statistics }
+    }
+}
+
+impl Serialize for LatencyReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeMap;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("count", &self.count)?;
+        for (name, value) in &self.statistics {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
+}
+
+impl Ratios {
+    /// By ITU-T E.425 (asr, abr, ner) and RFC 6076 §4.6 to §4.9 (ser, seer, isa, scr). An attempt that had a channel
+    /// is an INVITE; a seizure is one that was not canceled.
+    fn new(figures: &Figures) -> Self {
+        let Counts { attempted, answered, canceled, completed, .. } = figures.counts;
+        let invites = attempted - figures.counts.refused();
+        let statuses = |wanted: &dyn Fn(u16) -> bool| -> u64 {
+            figures.sip_statuses.iter().filter(|(status, _)| wanted(**status)).map(|(_, count)| count).sum()
+        };
+        let redirected = statuses(&|status| status / 100 == 3);
+        let by_user = statuses(&|status| matches!(status, 480 | 486 | 600 | 603));
+        let ineffective = statuses(&|status| matches!(status, 408 | 500 | 503 | 504));
+        // The network did its part where the user was busy, did not answer or refused.
+        let effective: u64 = figures
+            .causes
+            .iter()
+            .filter(|(cause, _)| {
+                matches!(cause.as_str(), "USER_BUSY" | "NO_ANSWER" | "NO_USER_RESPONSE" | "CALL_REJECTED")
+            })
+            .map(|(_, count)| count)
+            .sum();
+        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        Self {
+            success: figures.counts.success(),
+            asr: figures.counts.asr(),
+            abr: figures.counts.abr(),
+            ner: ratio(answered + effective, invites - canceled),
+            ser: ratio(answered, invites - redirected),
+            seer: ratio(answered + by_user, invites - redirected),
+            isa: ratio(ineffective, invites),
+            scr: ratio(completed, invites),
+        }
+    }
+}

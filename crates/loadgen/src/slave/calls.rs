@@ -1,0 +1,81 @@
+//! The calls of one slave that have not ended, with their alarms.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use tokio::time::Instant;
+
+use crate::call::{Call, Step};
+
+/// Calls by the number of their attempt.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    calls: HashMap<u64, Call>,
+    /// When a call wants to be looked at. A call whose alarm was moved has more than one entry; only the one that
+    /// agrees with it counts.
+    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// How many calls await an event whose time is measured.
+    awaited: usize,
+}
+
+impl Calls {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether one of them awaits an event whose time is measured.
+    pub(super) fn awaited(&self) -> bool {
+        self.awaited > 0
+    }
+
+    /// Whose they are.
+    pub(super) fn attempts(&self) -> Vec<u64> {
+        self.calls.keys().copied().collect()
+    }
+
+    /// A call has been sent.
+    pub(super) fn insert(&mut self, attempt: u64, call: Call) {
+        self.awaited += usize::from(call.awaited());
+        self.alarms.push(Reverse((call.alarm(), attempt)));
+        self.calls.insert(attempt, call);
+    }
+
+    /// Does something to a call, and takes it out where that ends it. `None` where there is no such call.
+    pub(super) fn with(
+        &mut self,
+        attempt: u64,
+        change: impl FnOnce(&mut Call) -> Step,
+    ) -> Option<(Step, Option<Call>)> {
+        let call = self.calls.get_mut(&attempt)?;
+        let (awaited, alarm) = (call.awaited(), call.alarm());
+        let step = change(call);
+        self.awaited -= usize::from(awaited);
+        if matches!(step, Step::End(_)) {
+            return Some((step, self.calls.remove(&attempt)));
+        }
+        self.awaited += usize::from(call.awaited());
+        if call.alarm() != alarm {
+            self.alarms.push(Reverse((call.alarm(), attempt)));
+        }
+        Some((step, None))
+    }
+
+    /// When the next alarm goes off.
+    pub(super) fn next_alarm(&self) -> Option<Instant> {
+        self.alarms.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The attempt of a call whose alarm has gone off.
+    pub(super) fn due(&mut self, now: Instant) -> Option<u64> {
+        while let Some(&Reverse((at, attempt))) = self.alarms.peek()
+            && at <= now
+        {
+            self.alarms.pop();
+            if self.calls.get(&attempt).is_some_and(|call| call.alarm() == at) {
+                return Some(attempt);
+            }
+        }
+        None
+    }
+}

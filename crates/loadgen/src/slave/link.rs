@@ -1,0 +1,199 @@
+//! The two connections of one slave: a listener that is always drained, and a client that commands go out on.
+
+use std::time::Duration;
+
+use esl_core::{Command, Connection, Credentials, Error, Event, EventName, Incoming, KeepAwake, Listener, Options};
+use esl_core::{Reply, Subscription};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::told::Health;
+
+/// The event that measures the way of an event: `CUSTOM` of this subclass.
+pub(super) const PROBE: &str = "loadgen::probe";
+
+/// How long the first questions may take, together.
+const QUESTIONS: Duration = Duration::from_secs(5);
+
+/// What a command was sent for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ask {
+    /// To place the call of this attempt.
+    Originate(u64),
+    /// To hang up the call of this attempt.
+    HangUp(u64),
+    /// To hang up every call of the run.
+    HangUpAll,
+    /// To measure the way of an event.
+    Probe,
+    /// To learn which calls are still there.
+    Channels,
+    /// To learn whether the call of this attempt is still there.
+    Exists(u64),
+    /// To learn something about the server.
+    Question,
+}
+
+/// What came over one of the connections, and when.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// An event, to the listener.
+    Event(Event, Instant),
+    /// A reply, to the client.
+    Reply(Ask, Reply),
+}
+
+/// What a server says of itself when it is asked.
+#[derive(Clone, Debug, Default)]
+pub struct About {
+    /// Its version, in its own words.
+    pub version: Option<String>,
+    /// How it is.
+    pub health: Health,
+}
+
+/// Both connections, logged in and subscribed.
+#[derive(Debug)]
+pub(super) struct Link {
+    listener: Listener,
+    client: Connection<Ask>,
+    /// Whether the server takes `api bgapi uuid:…`; `bgapi` otherwise.
+    background: bool,
+    /// What the server said of itself.
+    pub(super) about: About,
+}
+
+impl Link {
+    /// Connects both, subscribes to what is measured, and asks the server about itself.
+    ///
+    /// # Errors
+    /// One of the connections could not be made, see [`Connection::connect`].
+    pub(super) async fn open(address: &str, credentials: &Credentials, keep_awake: KeepAwake) -> Result<Self, Error> {
+        // What is not subscribed to costs nothing. A channel's last event carries all that the one before it does.
+        let subscription = Subscription::new([
+            EventName::ChannelCreate,
+            EventName::ChannelProgress,
+            EventName::ChannelProgressMedia,
+            EventName::ChannelAnswer,
+            EventName::ChannelHangup,
+            EventName::ChannelDestroy,
+            EventName::BackgroundJob,
+            EventName::Heartbeat,
+        ])
+        .custom(PROBE);
+        let options = Options::default();
+        let (mut listener, client) = tokio::try_join!(
+            Listener::connect(address, credentials, &options, &subscription),
+            Connection::connect(address, credentials, &options),
+        )?;
+        listener.set_keep_awake(keep_awake);
+        let mut link = Self { listener, client, background: false, about: About::default() };
+        // A server that lets in and then does not answer is as good as none.
+        match timeout(QUESTIONS, link.get_acquainted()).await {
+            Ok(result) => result.map(|()| link),
+            Err(_) => Err(Error::timed_out("the server's answer to the first commands", QUESTIONS)),
+        }
+    }
+
+    async fn get_acquainted(&mut self) -> Result<(), Error> {
+        let job = Uuid::new_v4();
+        let probe = Command::Background { job, command: "version".into() };
+        // Where this does not work, or works with another UUID than the one given, `bgapi` does.
+        self.background = self.question(&probe).await?.job_uuid() == Some(job);
+        let said = self.question(&Command::api("version")).await?;
+        self.about.version = said.ok().ok().map(|text| version(&text));
+        let said = self.question(&Command::api("status")).await?;
+        self.about.health = Health::of_status(&said.text());
+        Ok(())
+    }
+
+    async fn question(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
+        self.client.send(command, Ask::Question)?;
+        loop {
+            if let Incoming::Reply(_, reply) = self.client.next().await? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    /// What comes next over either connection.
+    ///
+    /// # Errors
+    /// One of them is over.
+    pub(super) async fn next(&mut self) -> Result<Heard, Error> {
+        loop {
+            tokio::select! {
+                event = self.listener.next() => {
+                    let event = event?;
+                    return Ok(Heard::Event(event, self.listener.received_at()));
+                }
+                incoming = self.client.next() => {
+                    if let Incoming::Reply(ask, reply) = incoming? {
+                        return Ok(Heard::Reply(ask, reply));
+                    }
+                }
+            }
+        }
+    }
+
+    /// What has been read already.
+    ///
+    /// # Errors
+    /// As [`Link::next`].
+    pub(super) fn buffered(&mut self) -> Result<Option<Heard>, Error> {
+        if let Some(event) = self.listener.buffered()? {
+            return Ok(Some(Heard::Event(event, self.listener.received_at())));
+        }
+        while let Some(incoming) = self.client.buffered()? {
+            if let Incoming::Reply(ask, reply) = incoming {
+                return Ok(Some(Heard::Reply(ask, reply)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes a job to be started, see [`Connection::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn start(&mut self, job: Uuid, command: &str, ask: Ask) -> Result<(), Error> {
+        let command = command.into();
+        let command = match self.background {
+            true => Command::Background { job, command },
+            false => Command::BgApi { job, command },
+        };
+        self.client.send(&command, ask)
+    }
+
+    /// Takes a command to be sent, see [`Connection::send`].
+    ///
+    /// # Errors
+    /// As there.
+    pub(super) fn send(&mut self, command: &Command<'_>, ask: Ask) -> Result<(), Error> {
+        self.client.send(command, ask)
+    }
+
+    /// Writes what the socket takes at once.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub(super) async fn try_flush(&mut self) -> Result<(), Error> {
+        self.client.try_flush().await
+    }
+
+    /// Whether the server takes commands as fast as they are given.
+    pub(super) fn is_ready(&self) -> bool {
+        self.client.unsent() == 0 && self.client.has_room()
+    }
+
+    /// Says whether an event is awaited whose time is measured.
+    pub(super) fn set_awaited(&mut self, awaited: bool) {
+        self.listener.set_awaited(awaited);
+    }
+}
+
+/// The version without what it was built from: `1.10.12-release+git~…` is `1.10.12-release`.
+fn version(text: &str) -> String {
+    let word = text.strip_prefix("FreeSWITCH Version ").unwrap_or(text).split_whitespace().next().unwrap_or_default();
+    word.split(['+', '~']).next().unwrap_or_default().chars().take(40).collect()
+}

@@ -1,0 +1,143 @@
+//! What became of calls while the connection was away, and whether any is left at the end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use esl_core::{Command, Error, Reply};
+use serde::Deserialize;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::Slave;
+use super::link::{Ask, Heard, Link};
+use super::told::Health;
+use crate::call::Step;
+use crate::outcome::Outcome;
+
+/// How long the last look at a server may take.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+
+/// Attempts of calls of which it is not known whether they are still there.
+#[derive(Debug, Default)]
+pub(super) struct Unsure(BTreeSet<u64>);
+
+impl Unsure {
+    /// What became of it is known.
+    pub(super) fn known(&mut self, attempt: u64) {
+        self.0.remove(&attempt);
+    }
+}
+
+/// `show channels as json` (`mod_commands`): there are no `rows` where there is none.
+#[derive(Debug, Deserialize)]
+struct Channels {
+    #[serde(default)]
+    rows: Vec<Channel>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Channel {
+    uuid: String,
+    #[serde(default)]
+    callstate: String,
+}
+
+impl Slave {
+    /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
+    pub(super) fn ask_what_is_there(&mut self) {
+        self.unsure = Unsure(self.calls.attempts().into_iter().collect());
+        let command = self.show_channels();
+        self.send(&Command::api(command), Ask::Channels);
+    }
+
+    fn show_channels(&self) -> String {
+        format!("show channels like {} as json", self.plan.run_id.prefix())
+    }
+
+    /// The attempts of this slave's channels that a list has, with the state of their calls.
+    fn of_this_slave(&self, reply: &Reply) -> Vec<(u64, bool)> {
+        let Ok(channels) = serde_json::from_slice::<Channels>(reply.body()) else {
+            warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
+            return Vec::new();
+        };
+        let ours = channels.rows.into_iter().filter_map(|channel| {
+            let (slave, attempt) = self.plan.run_id.parse(Uuid::try_parse(&channel.uuid).ok()?)?;
+            // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
+            (slave == self.index).then(|| (attempt, channel.callstate == "ACTIVE"))
+        });
+        ours.collect()
+    }
+
+    pub(super) fn channels_there(&mut self, reply: &Reply) {
+        let now = Instant::now();
+        for (attempt, answered) in self.of_this_slave(reply) {
+            self.unsure.known(attempt);
+            let shard = &mut self.shard;
+            let done = self.calls.with(attempt, |call| call.still_there(answered, now, shard));
+            if done.is_none() {
+                self.anomaly("channel_after_end");
+                self.hang_up(attempt);
+            }
+            self.follow(attempt, done);
+        }
+        // The list is made from a database that runs behind the calls: what is not in it is asked for by itself.
+        for attempt in self.unsure.0.clone() {
+            let uuid = self.plan.run_id.call(self.index, attempt);
+            self.send(&Command::api(format!("uuid_exists {uuid}")), Ask::Exists(attempt));
+        }
+    }
+
+    pub(super) fn exists(&mut self, attempt: u64, reply: &Reply) {
+        if !self.unsure.0.remove(&attempt) {
+            return;
+        }
+        let (there, now, shard) = (reply.text() == "true", Instant::now(), &mut self.shard);
+        let done = self.calls.with(attempt, |call| match there {
+            true => call.still_there(false, now, shard),
+            false => Step::End(Outcome::Lost),
+        });
+        self.follow(attempt, done);
+    }
+
+    /// The last look: no channel of this run may stay on the server.
+    pub(super) async fn sweep(&mut self) {
+        let Some(mut link) = self.link.take() else {
+            return;
+        };
+        match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut link)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(left)) => {
+                info!(slave = self.name, left, "hung up channels that were left");
+                self.status.channels_left = left;
+            }
+            Ok(Err(error)) => warn!(slave = self.name, %error, "could not see whether a channel is left"),
+            Err(_) => warn!(slave = self.name, "the server does not say whether a channel is left"),
+        }
+        self.link = Some(link);
+    }
+
+    async fn hang_up_what_is_left(&mut self, link: &mut Link) -> Result<u64, Error> {
+        let mut left = 0;
+        let reply = ask(link, &self.show_channels(), Ask::Channels).await?;
+        for (attempt, _) in self.of_this_slave(&reply) {
+            let uuid = self.plan.run_id.call(self.index, attempt);
+            // Most are gone, and the list has not heard of it.
+            let reply = ask(link, &format!("uuid_kill {uuid}"), Ask::HangUp(attempt)).await?;
+            left += u64::from(reply.ok().is_ok());
+        }
+        self.status.health = Health::of_status(&ask(link, "status", Ask::Question).await?.text());
+        Ok(left)
+    }
+}
+
+async fn ask(link: &mut Link, command: &str, ask: Ask) -> Result<Reply, Error> {
+    link.send(&Command::api(command), ask)?;
+    loop {
+        if let Heard::Reply(asked, reply) = link.next().await?
+            && asked == ask
+        {
+            return Ok(reply);
+        }
+    }
+}

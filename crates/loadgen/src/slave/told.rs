@@ -1,0 +1,181 @@
+//! What an event tells this slave's task.
+
+use esl_core::{Event, EventName, HangupCause, Reply};
+
+use super::link::PROBE;
+use crate::call::Change;
+use crate::outcome::Refusal;
+use crate::run_id::RunId;
+
+/// The header that tells probes apart.
+pub(super) const PROBE_ID: &str = "Loadgen-Probe";
+
+/// What an event says that is of interest here.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Told {
+    /// Something happened to the call of this attempt.
+    Call(u64, Change),
+    /// How the server is.
+    Health(Health),
+    /// A probe arrived: its id.
+    Probe(String),
+    /// Something about others.
+    Nothing,
+}
+
+/// How a server is, by its HEARTBEAT or its `status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Health {
+    /// Sessions now.
+    pub sessions: Option<u64>,
+    /// Sessions at most.
+    pub sessions_max: Option<u64>,
+    /// New sessions a second at most.
+    pub sessions_per_second_max: Option<u64>,
+    /// Sessions since its start.
+    pub sessions_since_startup: Option<u64>,
+    /// The share of its processors' time that was idle, 0 to 1.
+    pub idle_cpu: Option<f64>,
+}
+
+impl Health {
+    /// Reads the output of `status` (`mod_commands`).
+    pub(super) fn of_status(text: &str) -> Self {
+        let mut health = Self::default();
+        for line in text.lines() {
+            let number = line.split_whitespace().next().and_then(|word| word.parse().ok());
+            if line.contains("session(s) since startup") {
+                health.sessions_since_startup = number;
+            } else if line.contains("session(s) - peak") {
+                health.sessions = number;
+            } else if let Some((_, rest)) = line.split_once("per Sec out of max ") {
+                health.sessions_per_second_max = rest.split(',').next().and_then(|word| word.parse().ok());
+            } else if line.contains("session(s) max") {
+                health.sessions_max = number;
+            } else if let Some((_, idle)) = line.split_once("idle cpu ").and_then(|(_, rest)| rest.split_once('/')) {
+                health.idle_cpu = idle.trim().parse::<f64>().ok().map(|percent| percent / 100.0);
+            }
+        }
+        health
+    }
+}
+
+/// Reads an event.
+pub(super) fn read(event: &Event, run: RunId, slave: usize) -> Told {
+    let change = match event.name() {
+        EventName::ChannelCreate => Change::Created,
+        EventName::ChannelProgress | EventName::ChannelProgressMedia => Change::Progressed,
+        EventName::ChannelAnswer => Change::Answered,
+        EventName::ChannelHangup => Change::HungUp,
+        EventName::ChannelDestroy => Change::Gone {
+            cause: event.get("Hangup-Cause").map(|cause| HangupCause::of(&cause)),
+            sip: event.get("variable_sip_term_status").and_then(|status| status.parse().ok()),
+        },
+        EventName::BackgroundJob => return job(event, run, slave),
+        EventName::Heartbeat => return Told::Health(health(event)),
+        EventName::Custom if event.get("Event-Subclass").as_deref() == Some(PROBE) => {
+            return event.get(PROBE_ID).map_or(Told::Nothing, |id| Told::Probe(id.into_owned()));
+        }
+        _ => return Told::Nothing,
+    };
+    match event.unique_id().and_then(|uuid| run.parse(uuid)) {
+        Some((of, attempt)) if of == slave => Told::Call(attempt, change),
+        _ => Told::Nothing,
+    }
+}
+
+fn job(event: &Event, run: RunId, slave: usize) -> Told {
+    match event.job_uuid().and_then(|uuid| run.parse(uuid)) {
+        Some((of, attempt)) if of == slave => {
+            let body = String::from_utf8_lossy(event.body());
+            Told::Call(attempt, Change::Job(result(body.trim())))
+        }
+        _ => Told::Nothing,
+    }
+}
+
+/// What an originate's result says, or the reply to its command.
+fn result(text: &str) -> Result<(), Refusal> {
+    match text.strip_prefix("-ERR").or(text.strip_prefix("-USAGE:")) {
+        Some(words) => Err(Refusal::of(words)),
+        None => Ok(()),
+    }
+}
+
+/// Whether the server refused to start the job at all.
+pub(super) fn refusal(reply: &Reply) -> Option<Refusal> {
+    result(&reply.text()).err()
+}
+
+fn health(event: &Event) -> Health {
+    let number = |name| event.get(name).and_then(|value| value.parse().ok());
+    let idle = event.get("Idle-CPU").and_then(|value| value.parse::<f64>().ok());
+    Health {
+        sessions: number("Session-Count"),
+        sessions_max: number("Max-Sessions"),
+        sessions_per_second_max: number("Session-Per-Sec"),
+        sessions_since_startup: number("Session-Since-Startup"),
+        idle_cpu: idle.map(|percent| percent / 100.0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(text: &str) -> Event {
+        Event::from_plain(text.to_owned().into())
+    }
+
+    #[test]
+    fn events_of_this_run_and_slave_are_read() {
+        let run: RunId = "0123456789ab".parse().unwrap();
+        let uuid = run.call(3, 77);
+        let gone = format!(
+            "Event-Name: CHANNEL_DESTROY\nUnique-ID: {uuid}\nHangup-Cause: USER_BUSY\nvariable_sip_term_status: 486\n\n"
+        );
+        let change = Change::Gone { cause: Some(HangupCause::of("USER_BUSY")), sip: Some(486) };
+        assert_eq!(read(&event(&gone), run, 3), Told::Call(77, change));
+        assert_eq!(read(&event(&gone), run, 4), Told::Nothing, "another slave's");
+        assert_eq!(read(&event(&gone), RunId::random(), 3), Told::Nothing, "another run's");
+        assert_eq!(read(&event("Event-Name: CHANNEL_ANSWER\n\n"), run, 3), Told::Nothing);
+    }
+
+    #[test]
+    fn a_job_s_result_is_read_from_its_body() {
+        let run: RunId = "0123456789ab".parse().unwrap();
+        let uuid = run.call(0, 1);
+        for (body, result) in [
+            ("+OK 01234567\n", Ok(())),
+            ("-ERR DESTINATION_OUT_OF_ORDER\n", Err(Refusal::Limit)),
+            ("-USAGE: <call url> <exten>|&<application_name>(<app_args>)\n", Err(Refusal::Command)),
+        ] {
+            let text =
+                format!("Event-Name: BACKGROUND_JOB\nJob-UUID: {uuid}\nContent-Length: {}\n\n{body}", body.len());
+            assert_eq!(read(&event(&text), run, 0), Told::Call(1, Change::Job(result)));
+        }
+    }
+
+    #[test]
+    fn a_heartbeat_says_how_the_server_is() {
+        let text = "Event-Name: HEARTBEAT\nSession-Count: 4\nMax-Sessions: 1000\nIdle-CPU: 98.500000\n\n";
+        let expected =
+            Health { sessions: Some(4), sessions_max: Some(1000), idle_cpu: Some(0.985), ..Health::default() };
+        assert_eq!(read(&event(text), RunId::random(), 0), Told::Health(expected));
+    }
+
+    #[test]
+    fn status_says_the_same() {
+        let text = "UP 0 years, 0 days, 0 hours, 6 minutes, 43 seconds, 642 milliseconds, 7 microseconds\n\
+            FreeSWITCH (Version 1.10.12-release git cc93a68 2026-08-21 14:10:14Z 64bit) is ready\n\
+            31706 session(s) since startup\n2 session(s) - peak 742, last 5min 0 \n\
+            1 session(s) per Sec out of max 10000, peak 9978, last 5min 0 \n1000 session(s) max\n\
+            min idle cpu 0.00/99.33\nCurrent Stack Size/Max 240K/8192K\n";
+        let health = Health::of_status(text);
+        assert_eq!(health.sessions_since_startup, Some(31706));
+        assert_eq!(health.sessions, Some(2));
+        assert_eq!(health.sessions_per_second_max, Some(10000));
+        assert_eq!(health.sessions_max, Some(1000));
+        assert!((health.idle_cpu.unwrap() - 0.9933).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,185 @@
+//! Whether a run passed, failed, or says nothing.
+
+use serde::Serialize;
+
+use crate::latency::Latency;
+use crate::outcome::Skip;
+use crate::plan::Plan;
+use crate::snapshot::Snapshot;
+use crate::threshold::Verdict as Judged;
+
+/// The share of calls that the generator itself may have been too late for, or whose events may be missing, before its
+/// figures are not to be trusted.
+const TROUBLED_MAX: f64 = 0.001;
+/// A schedule's lag (p99) over this means that the generator, not what is tested, was the bottleneck, in seconds.
+const LAG_MAX: f64 = 0.1;
+
+/// The verdict on a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// Every threshold held.
+    Pass,
+    /// One did not.
+    Fail,
+    /// The run says nothing, neither good nor bad.
+    Invalid,
+    /// It was cut short.
+    Aborted,
+}
+
+/// How a run was ended from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGINT
+    Interrupt,
+    /// SIGTERM
+    Terminate,
+}
+
+/// A verdict with what led to it.
+#[derive(Clone, Debug)]
+pub struct Finding {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it is not a pass.
+    pub reasons: Vec<String>,
+    /// What came of each threshold, in the plan's order.
+    pub thresholds: Vec<Judged>,
+    /// What the program exits with.
+    pub exit_code: u8,
+}
+
+/// Judges a run that is over. `signal` cut it short where it had an end of its own; `incomplete` says what of the report
+/// could not be made.
+pub fn judge(plan: &Plan, last: &Snapshot, signal: Option<Signal>, incomplete: &[String]) -> Finding {
+    let thresholds: Vec<Judged> = plan.thresholds.iter().map(|threshold| threshold.judge(&last.total)).collect();
+    let mut doubts = doubts(last);
+    let mut failures = Vec::new();
+    for (threshold, judged) in plan.thresholds.iter().zip(&thresholds) {
+        let what = format!("{} {}", threshold.name, threshold.expression);
+        match (judged.ok, judged.value) {
+            (None, _) => doubts.push(format!("the threshold {what} has no samples")),
+            (Some(false), Some(value)) => {
+                failures.push(format!("the threshold {what} does not hold: {}", threshold.display(value)));
+            }
+            _ => {}
+        }
+    }
+    // A run that has no end of its own ends by a signal as it should.
+    let signal = signal.filter(|_| plan.schedule.has_end());
+    let (verdict, exit_code) = match signal {
+        Some(signal) => (Verdict::Aborted, signal.exit_code()),
+        None if !doubts.is_empty() => (Verdict::Invalid, 6),
+        None if !failures.is_empty() => (Verdict::Fail, 4),
+        None => (Verdict::Pass, 0),
+    };
+    let exit_code = if exit_code == 0 && !incomplete.is_empty() { 6 } else { exit_code };
+    let cut_short = signal.map(|signal| format!("cut short by {}", signal.name()));
+    let reasons = cut_short.into_iter().chain(doubts).chain(failures).chain(incomplete.iter().cloned());
+    Finding { verdict, reasons: reasons.collect(), thresholds, exit_code }
+}
+
+impl Signal {
+    /// What a program exits with that it ended.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Interrupt => "SIGINT",
+            Self::Terminate => "SIGTERM",
+        }
+    }
+}
+
+/// Why the figures are not to be trusted, whatever they are.
+fn doubts(last: &Snapshot) -> Vec<String> {
+    let counts = last.counts();
+    let mut doubts = Vec::new();
+    if counts.attempted == 0 {
+        doubts.push("no call was placed".to_owned());
+    }
+    if !counts.balanced() || counts.pending > 0 || counts.active > 0 {
+        doubts.push(format!("calls are unaccounted for: {counts:?}"));
+    }
+    let late = counts.skipped[Skip::Late as usize];
+    if late as f64 > counts.scheduled as f64 * TROUBLED_MAX {
+        doubts.push(format!("{late} of {} calls could not be sent in time", counts.scheduled));
+    }
+    let lag = last.total.latencies.get(Latency::ScheduleLag).quantile(0.99);
+    if let Some(lag) = lag.filter(|lag| *lag > LAG_MAX) {
+        doubts.push(format!("calls left late (p99 {}): the generator was the bottleneck", crate::report::seconds(lag)));
+    }
+    let missed = last.anomalies().get("answer_missed").copied().unwrap_or(0);
+    if missed as f64 > counts.attempted as f64 * TROUBLED_MAX {
+        doubts.push(format!("the answers of {missed} calls were not seen: events were lost"));
+    }
+    doubts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recorder::Counts;
+    use crate::snapshot::Collector;
+    use std::sync::Arc;
+
+    fn plan(thresholds: &str, duration: &str) -> Plan {
+        let text = format!(
+            "[run]\n{duration}\n[load]\nrate = 1\n[call]\nto = \"null/x\"\nhold = \"1s\"\n\
+             [[slaves]]\nsimulated = {{}}\n[thresholds]\n{thresholds}\n"
+        );
+        let (config, source) = crate::config::parse("test".to_owned(), text, |_| None).unwrap();
+        Plan::new(config, &source, crate::run_id::RunId::random()).unwrap()
+    }
+
+    fn snapshot(plan: &Plan, completed: u64, dropped: u64) -> Snapshot {
+        let snapshot = Collector::new(plan).snapshot(std::time::Duration::from_secs(1), 1.0);
+        let mut snapshot = Arc::unwrap_or_clone(snapshot);
+        let all = completed + dropped;
+        snapshot.total.counts =
+            Counts { scheduled: all, attempted: all, answered: all, completed, dropped, ..Counts::default() };
+        snapshot
+    }
+
+    fn verdict(thresholds: &str, duration: &str, signal: Option<Signal>, completed: u64) -> (Verdict, u8) {
+        let plan = plan(thresholds, duration);
+        let finding = judge(&plan, &snapshot(&plan, completed, 10), signal, &[]);
+        (finding.verdict, finding.exit_code)
+    }
+
+    #[test]
+    fn verdicts_and_their_precedence() {
+        let (ends, endless) = ("duration = \"1s\"", "");
+        let (good, bad, empty) = ("success = \"> 0.5\"", "success = \"> 0.99\"", "\"setup.p99\" = \"< 1s\"");
+        let both = format!("{bad}\n{empty}");
+        assert_eq!(verdict(good, ends, None, 90), (Verdict::Pass, 0));
+        assert_eq!(verdict(bad, ends, None, 90), (Verdict::Fail, 4));
+        assert_eq!(verdict(&both, ends, None, 90), (Verdict::Invalid, 6));
+        assert_eq!(verdict(&both, ends, Some(Signal::Interrupt), 90), (Verdict::Aborted, 130));
+        assert_eq!(verdict(good, ends, Some(Signal::Terminate), 90), (Verdict::Aborted, 143));
+        assert_eq!(verdict(good, endless, Some(Signal::Terminate), 90), (Verdict::Pass, 0));
+        assert_eq!(verdict(bad, endless, Some(Signal::Interrupt), 90), (Verdict::Fail, 4));
+    }
+
+    #[test]
+    fn a_report_that_is_not_whole_is_no_pass() {
+        let plan = plan("", "duration = \"1s\"");
+        let incomplete = ["report.json: the disk is full".to_owned()];
+        let finding = judge(&plan, &snapshot(&plan, 10, 0), None, &incomplete);
+        assert_eq!(finding.exit_code, 6);
+    }
+
+    #[test]
+    fn calls_that_are_unaccounted_for_make_it_invalid() {
+        let plan = plan("", "duration = \"1s\"");
+        let mut snapshot = snapshot(&plan, 10, 0);
+        snapshot.total.counts.completed -= 1;
+        assert_eq!(judge(&plan, &snapshot, None, &[]).verdict, Verdict::Invalid);
+    }
+}
