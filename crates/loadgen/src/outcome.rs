@@ -54,7 +54,8 @@ reasons! {
         Command = "command",
         /// The user may not use the command.
         Permission = "permission",
-        /// A channel with this UUID exists.
+        /// A channel with this UUID was there: the server made one with another (`null/`), or refused with the words of a
+        /// limit (`sofia/`), which cannot be told apart from it.
         Duplicate = "duplicate",
         /// Anything else.
         Other = "other",
@@ -72,7 +73,6 @@ impl Refusal {
                 Self::Endpoint
             }
             "PERMISSION" => Self::Permission,
-            "DUPLICATE" => Self::Duplicate,
             _ if words.contains("COMMAND NOT FOUND") || words.contains("<CALL URL>") => Self::Command,
             _ => Self::Other,
         }
@@ -112,7 +112,6 @@ mod tests {
             ("CHAN_NOT_IMPLEMENTED", Refusal::Endpoint),
             ("INVALID_PROFILE", Refusal::Endpoint),
             ("permission denied", Refusal::Permission),
-            ("Duplicate UUID", Refusal::Duplicate),
             ("command not found", Refusal::Command),
             ("originate Command not found!", Refusal::Command),
             ("<call url> <exten>|&<application_name>(<app_args>)", Refusal::Command),

@@ -29,7 +29,6 @@ pub(super) fn hupall(call: Call<'_>) -> Answer {
 
     let met = |id: &SessionId| -> bool {
         let Some(channel) = call.switch.channels.get(id) else { return false };
-        // With variables FreeSWITCH meets only the legs that are answered or run something.
         wanted.iter().all(|(name, value)| channel.variables.get(name) == Some(*value))
     };
     let ids: Vec<SessionId> = call.switch.channels.keys().copied().filter(met).collect();

@@ -10,6 +10,8 @@ use crate::{
     dial_string::words,
 };
 
+const USAGE: &str = "-USAGE: codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|say|interfaces|interface_types|tasks|limits|status\n";
+
 /// Columns of the channels table, in its order.
 const COLUMNS: usize = 38;
 
@@ -17,11 +19,7 @@ pub(super) fn show(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (what, rest) = match words.as_slice() {
-        [] => {
-            return text(
-                "-USAGE: codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|say|interfaces|interface_types|tasks|limits|status\n",
-            );
-        }
+        [] => return text(USAGE),
         [what, rest @ ..] => (*what, rest),
     };
     let channels = || call.switch.channels.values().map(|channel| &**channel);
@@ -38,9 +36,7 @@ pub(super) fn show(call: Call<'_>) -> Answer {
             table(matching, call.switch.switchname(), is_json(rest))
         }
         ("channels" | "calls", rest) => table(channels(), call.switch.switchname(), is_json(rest)),
-        _ => text(
-            "-USAGE: codec|endpoint|application|api|dialplan|file|timer|calls [count]|channels [count|like <match string>]|calls|detailed_calls|bridged_calls|detailed_bridged_calls|aliases|complete|chat|management|modules|nat_map|say|interfaces|interface_types|tasks|limits|status\n",
-        ),
+        _ => text(USAGE),
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) struct Bus {
     outbox: Vec<Output>,
     sequence: u64,
     head: Head,
+    /// Where events are written before they are as long as they are.
+    scratch: Vec<u8>,
 }
 
 /// The headers from Core-UUID to Event-Date-Timestamp, which change only when the clock steps.
@@ -63,7 +65,15 @@ struct Head {
 
 impl Bus {
     pub(crate) fn new(clock: Clock, identity: Identity) -> Bus {
-        Bus { clock, identity, subscriptions: BTreeMap::new(), outbox: Vec::new(), sequence: 0, head: Head::default() }
+        Bus {
+            clock,
+            identity,
+            subscriptions: BTreeMap::new(),
+            outbox: Vec::new(),
+            sequence: 0,
+            head: Head::default(),
+            scratch: Vec::new(),
+        }
     }
 
     pub(crate) fn push(&mut self, output: Output) {
@@ -127,18 +137,22 @@ impl Bus {
         }
         self.date(now);
         let mut frames: [Option<Bytes>; Format::ALL.len()] = Default::default();
+        let mut scratch = std::mem::take(&mut self.scratch);
         for (listener, subscription) in &self.subscriptions {
             if !subscription.wants(kind, subclass) {
                 continue;
             }
             let format = subscription.format;
             let frame = frames[format as usize].get_or_insert_with(|| {
-                let mut writer = EventWriter::new(format);
+                let mut writer = EventWriter::new(format, std::mem::take(&mut scratch));
                 write(&mut writer, &|writer, kind, origin| self.write_head(writer, format, kind, origin));
-                writer.finish(body)
+                let (frame, space) = writer.finish(body);
+                scratch = space;
+                frame
             });
             self.outbox.push(Output::Event(*listener, frame.clone()));
         }
+        self.scratch = scratch;
     }
 
     fn write_head(&self, writer: &mut EventWriter, format: Format, kind: EventKind, origin: Origin) {

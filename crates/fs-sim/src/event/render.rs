@@ -32,9 +32,6 @@ impl Format {
 /// Room before the event for the frame's own headers, whose length is known only at the end.
 const HEAD_ROOM: usize = 64;
 
-/// Most events are smaller than this, so that writing one allocates once.
-const USUAL_SIZE: usize = 10 * 1024;
-
 /// Writes one event, header by header, and makes a frame of it.
 #[derive(Debug)]
 pub(crate) struct EventWriter {
@@ -43,8 +40,10 @@ pub(crate) struct EventWriter {
 }
 
 impl EventWriter {
-    pub(crate) fn new(format: Format) -> EventWriter {
-        let mut out = Vec::with_capacity(USUAL_SIZE);
+    /// Writes into `scratch`, whose contents go.
+    pub(crate) fn new(format: Format, scratch: Vec<u8>) -> EventWriter {
+        let mut out = scratch;
+        out.clear();
         out.resize(HEAD_ROOM, 0);
         match format {
             Format::Plain => {}
@@ -118,7 +117,8 @@ impl EventWriter {
         self.out.extend_from_slice(lines);
     }
 
-    pub(crate) fn finish(mut self, body: Option<&str>) -> Bytes {
+    /// The whole frame, in just as many bytes as it takes, and the scratch space to write the next one in.
+    pub(crate) fn finish(mut self, body: Option<&str>) -> (Bytes, Vec<u8>) {
         match self.format {
             Format::Plain => {
                 if let Some(body) = body {
@@ -152,7 +152,7 @@ impl EventWriter {
         let head = format!("Content-Length: {length}\nContent-Type: text/event-{}\n\n", self.format.name());
         let start = HEAD_ROOM - head.len();
         self.out[start..HEAD_ROOM].copy_from_slice(head.as_bytes());
-        Bytes::from(self.out).slice(start..)
+        (Bytes::copy_from_slice(&self.out[start..]), self.out)
     }
 
     fn element(&mut self, name: &str, value: &str) {
@@ -176,11 +176,11 @@ mod tests {
     use super::*;
 
     fn frame(format: Format, body: Option<&str>) -> String {
-        let mut writer = EventWriter::new(format);
+        let mut writer = EventWriter::new(format, Vec::new());
         writer.header("Event-Name", "HEARTBEAT");
         writer.header("Event-Info", "System Ready");
         writer.number("Session-Count", 0);
-        String::from_utf8(writer.finish(body).to_vec()).expect("UTF-8")
+        String::from_utf8(writer.finish(body).0.to_vec()).expect("UTF-8")
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(crate) struct Attempt {
 
 pub(crate) const USAGE: &str = "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n";
 
+/// How often an originate that waits looks at its legs and at the time (switch_ivr_originate.c).
+const LOOK_PERIOD: Duration = Duration::from_millis(20);
+
 const CREATED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_run", 626);
 const ORIGINATED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_run", 632);
 pub(super) const DESTROYED: Origin = Origin("switch_core_session.c", "switch_core_session_perform_destroy", 1584);
@@ -102,8 +105,7 @@ impl Switch {
             self.destroy_unborn(now, id, channel);
             return Some(failed(cause));
         }
-        let timeout = self.bus.clock.up_at_second(self.bus.clock.second(now).saturating_add(request.timeout_seconds));
-        self.timers.add(timeout, Due::OriginateTimeout(id));
+        self.timers.add(self.patience_ends(now, request.timeout_seconds), Due::OriginateTimeout(id));
         self.build_near(now, id, &mut channel, &target, &request);
         self.insert(id, channel);
         let ignore_early_media = request.variable("ignore_early_media").is_some_and(is_true);
@@ -118,6 +120,14 @@ impl Switch {
             _ => self.add_leg(now + SIP_HOP, id, Step::Invite),
         }
         None
+    }
+
+    /// An originate counts whole seconds of the epoch, and looks at them every 20 ms from its beginning on.
+    fn patience_ends(&self, now: Duration, seconds: u64) -> Duration {
+        let clock = self.bus.clock;
+        let patience = clock.up_at_second(clock.second(now).saturating_add(seconds)).saturating_sub(now);
+        let looks = patience.as_nanos().div_ceil(LOOK_PERIOD.as_nanos());
+        now.saturating_add(LOOK_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX)))
     }
 
     /// A channel that its endpoint refused: its only event is the last one.

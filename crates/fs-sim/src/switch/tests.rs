@@ -159,6 +159,21 @@ fn early_media_answers_unless_it_is_ignored() {
 }
 
 #[test]
+fn patience_counts_whole_seconds_of_the_epoch() {
+    for (begins, gives_up_after) in [(ms(0), ms(1_000)), (ms(450), ms(560)), (ms(999), ms(20))] {
+        let mut talk = Talk::roomy();
+        talk.wait(begins);
+        talk.say("bgapi originate {originate_timeout=1}sofia/external/noanswer@127.0.0.1:5080 &park()");
+        talk.wait(gives_up_after - ms(1));
+        assert!(!talk.story().iter().any(|told| told.starts_with("BACKGROUND_JOB")), "{begins:?}");
+        talk.wait(ms(1));
+        assert!(talk.story().contains(&"BACKGROUND_JOB -ERR NO_ANSWER".to_owned()), "{begins:?}");
+        talk.wait(ms(10));
+        assert!(talk.story().contains(&"CHANNEL_DESTROY inbound ORIGINATOR_CANCEL".to_owned()), "{begins:?}");
+    }
+}
+
+#[test]
 fn an_api_originate_answers_when_the_call_does() {
     let mut talk = Talk::roomy();
     talk.say("api originate {origination_uuid=near}sofia/external/ring700@127.0.0.1:5080 &park()");

@@ -1,6 +1,7 @@
 //! What an event tells this slave's task.
 
 use esl_core::{Event, EventName, HangupCause, Reply};
+use uuid::Uuid;
 
 use super::link::PROBE;
 use crate::call::Change;
@@ -15,6 +16,8 @@ pub(super) const PROBE_ID: &str = "Loadgen-Probe";
 pub(super) enum Told {
     /// Something happened to the call of this attempt.
     Call(u64, Change),
+    /// The call of this attempt got another channel than it was to have: one with its UUID was there already.
+    Stray(u64, Uuid),
     /// How the server is.
     Health(Health),
     /// A probe arrived: its id.
@@ -88,7 +91,11 @@ fn job(event: &Event, run: RunId, slave: usize) -> Told {
     match event.job_uuid().and_then(|uuid| run.parse(uuid)) {
         Some((of, attempt)) if of == slave => {
             let body = String::from_utf8_lossy(event.body());
-            Told::Call(attempt, Change::Job(result(body.trim())))
+            let channel = body.strip_prefix("+OK ").and_then(|uuid| Uuid::try_parse(uuid.trim()).ok());
+            match channel {
+                Some(channel) if event.job_uuid() != Some(channel) => Told::Stray(attempt, channel),
+                _ => Told::Call(attempt, Change::Job(result(body.trim()))),
+            }
         }
         _ => Told::Nothing,
     }
@@ -146,7 +153,7 @@ mod tests {
         let run: RunId = "0123456789ab".parse().unwrap();
         let uuid = run.call(0, 1);
         for (body, result) in [
-            ("+OK 01234567\n", Ok(())),
+            (format!("+OK {uuid}\n").as_str(), Ok(())),
             ("-ERR DESTINATION_OUT_OF_ORDER\n", Err(Refusal::Limit)),
             ("-USAGE: <call url> <exten>|&<application_name>(<app_args>)\n", Err(Refusal::Command)),
         ] {
@@ -154,6 +161,9 @@ mod tests {
                 format!("Event-Name: BACKGROUND_JOB\nJob-UUID: {uuid}\nContent-Length: {}\n\n{body}", body.len());
             assert_eq!(read(&event(&text), run, 0), Told::Call(1, Change::Job(result)));
         }
+        let other = Uuid::from_u128(7);
+        let text = format!("Event-Name: BACKGROUND_JOB\nJob-UUID: {uuid}\nContent-Length: 41\n\n+OK {other}\n");
+        assert_eq!(read(&event(&text), run, 0), Told::Stray(1, other), "a UUID that was in use");
     }
 
     #[test]

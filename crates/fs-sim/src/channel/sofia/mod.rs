@@ -2,6 +2,8 @@
 
 mod messages;
 
+use std::ops::Range;
+
 use rand::{Rng, RngExt};
 
 use crate::clock::Stamp;
@@ -28,8 +30,8 @@ pub(crate) const PROFILES: [SipProfile; 2] = [
 /// Characters of tags and branches; as sofia-sip's, without look-alikes.
 const TOKEN: &[u8] = b"0123456789BDFHKNQSUXZacegjmprtvy";
 
-/// RTP ports are even and drawn from the recorded server's range.
-const RTP_PORTS: std::ops::Range<u16> = 8_192..16_384;
+/// Halves of the RTP ports, which are even and between the recorded server's 16384 and 32768.
+const RTP_PORT_HALVES: Range<u16> = 8_192..16_384;
 
 /// One side's media.
 #[derive(Debug)]
@@ -90,14 +92,6 @@ impl Dialog {
     ) -> Dialog {
         let port = address.port.unwrap_or("5060");
         let far_profile = PROFILES.iter().find(|profile| profile.port.to_string() == port).unwrap_or(&PROFILES[0]);
-        let media = |rng: &mut dyn FnMut() -> u32| {
-            let port = RTP_PORTS.start + (rng() % u32::from(RTP_PORTS.end - RTP_PORTS.start)) as u16;
-            // FreeSWITCH counts its SDP versions from the time less the port.
-            Media { port: port * 2, ssrc: rng(), session: now.seconds() - u64::from(port) }
-        };
-        let mut draw = || rng.random::<u32>();
-        let near = media(&mut draw);
-        let far = media(&mut draw);
         Dialog {
             near_profile,
             far_profile,
@@ -111,8 +105,8 @@ impl Dialog {
             branch: token(rng),
             end_branch: token(rng),
             cseq: rng.random_range(100_000_000..200_000_000),
-            near,
-            far,
+            near: Media::draw(rng, now),
+            far: Media::draw(rng, now),
             headers,
         }
     }
@@ -147,6 +141,12 @@ impl SipProfile {
 }
 
 impl Media {
+    fn draw(rng: &mut impl Rng, now: Stamp) -> Media {
+        let port = 2 * rng.random_range(RTP_PORT_HALVES);
+        // FreeSWITCH numbers its session descriptions by the time less the port.
+        Media { port, ssrc: rng.random(), session: now.seconds().saturating_sub(u64::from(port)) }
+    }
+
     /// The session description that this side offers or answers with.
     fn sdp(&self, origin: &str, direction: &str) -> String {
         let (session, version, port) = (self.session, self.session + 1, self.port);

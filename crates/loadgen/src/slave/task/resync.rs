@@ -10,10 +10,10 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Slave;
-use super::link::{Ask, Heard, Link};
-use super::told::Health;
 use crate::call::Step;
 use crate::outcome::Outcome;
+use crate::slave::link::{Ask, Heard, Link};
+use crate::slave::told::Health;
 
 /// How long the last look at a server may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);

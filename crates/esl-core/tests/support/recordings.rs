@@ -1,0 +1,23 @@
+//! Conversations with a real FreeSWITCH 1.10.12, byte for byte, as both the tests and the benchmark read them.
+
+use std::path::PathBuf;
+
+/// What the server said in each recording, with the recording's name.
+pub(crate) fn recordings() -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fs-sim/tests/recordings"));
+    let mut recordings = Vec::new();
+    for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("a recording");
+        let mut bytes = Vec::new();
+        for line in text.lines() {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON lines");
+            if line["from"] == "server" {
+                bytes.extend_from_slice(line["data"].as_str().expect("text").as_bytes());
+            }
+        }
+        recordings.push((path.file_stem().expect("a name").to_string_lossy().into_owned(), bytes));
+    }
+    recordings.sort();
+    recordings
+}

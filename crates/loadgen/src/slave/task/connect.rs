@@ -1,0 +1,72 @@
+//! Getting a slave's connections, and getting them again.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use esl_core::Error;
+use tracing::{info, warn};
+
+use super::Slave;
+use crate::slave::Server;
+use crate::slave::link::Link;
+
+/// The first pause before connecting again, doubled each time, up to …
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// … this one: a server that is back gets calls again within two seconds.
+const BACKOFF_MAX: Duration = Duration::from_millis(1500);
+
+/// A link in the making.
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>;
+
+impl Slave {
+    pub(super) fn connect(&self) -> Connecting {
+        let Server { address, credentials } = self.server.clone();
+        let keep_awake = self.plan.slaves[self.index].keep_awake;
+        Box::pin(async move { Link::open(&address, &credentials, keep_awake).await })
+    }
+
+    pub(super) fn connect_later(&mut self, error: &Error) {
+        if error.is_password() || error.is_rejected() {
+            // Trying again would not make it better.
+            warn!(slave = self.name, address = self.server.address, %error, "not connected, and never will be");
+            return;
+        }
+        let longest = BACKOFF_MIN.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MAX);
+        // Full jitter, so that many listeners do not come back to one server at the same moment.
+        let pause = longest.mul_f64(rand::random());
+        if self.failures == 0 {
+            warn!(slave = self.name, address = self.server.address, %error, "not connected, trying again");
+        }
+        self.failures += 1;
+        let connect = self.connect();
+        self.connecting = Some(Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            connect.await
+        }));
+    }
+
+    pub(super) fn connected(&mut self, link: Link) {
+        self.failures = 0;
+        self.status.version.clone_from(&link.about.version);
+        self.status.health = link.about.health;
+        self.link = Some(link);
+    }
+
+    pub(super) fn reconnected(&mut self, link: Link) {
+        info!(slave = self.name, address = self.server.address, "connected again");
+        self.status.reconnects += 1;
+        self.connected(link);
+        self.ask_what_is_there();
+        if self.hanging_up.is_some() {
+            self.hang_up_all();
+        }
+    }
+
+    /// Drops both connections. What becomes of the calls is known when they are back.
+    pub(super) fn disconnected(&mut self, error: &Error) {
+        if self.link.take().is_some() {
+            self.probe = None;
+            self.connect_later(error);
+        }
+    }
+}

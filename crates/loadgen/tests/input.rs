@@ -1,0 +1,126 @@
+//! What bad input gets: one message with the place and the way out, exit 2, nothing dialled. And what good input gets.
+
+mod support;
+
+use support::Bench;
+
+const GOOD: &str = r#"[run]
+duration = "1s"
+[load]
+rate = 50
+[call]
+to = "null/x"
+hold = "2s"
+[[slaves]]
+name = "sim"
+simulated = { count = 3 }
+"#;
+
+async fn check(text: &str) -> (i32, String, String) {
+    let run = Bench::new(text).start(&["check", "a.toml"]).end().await;
+    (run.code(), run.stdout, run.stderr)
+}
+
+#[tokio::test]
+async fn bad_configurations_are_refused_with_their_place() {
+    for (from, to, message) in [
+        ("rate = 50", "raet = 50", r#"a.toml:4:1: unknown key "raet" in [load]: did you mean "rate"?"#),
+        ("rate = 50", "rate = []", "a.toml:4:8: invalid type: sequence, expected a number"),
+        ("rate = 50", "rate = -5", "a.toml:4:8: rate = -5: it must be above 0 and at most 100000"),
+        ("rate = 50", "rate = \"${NO_SUCH}\"", "a.toml:4:8: the environment variable \"NO_SUCH\" is not set"),
+        ("rate = 50", "rate = 50\narrivals = \"poison\"", "unknown arrivals \"poison\": did you mean \"poisson\"?"),
+        ("\"2s\"", "\"2 parsecs\"", "a.toml:7:8: \"2 parsecs\" is not a time such as"),
+        ("hold = \"2s\"\n", "", "a.toml:5:1: the key \"hold\" is missing here"),
+        ("\"null/x\"", "\"null/x &hangup()\"", "a.toml:6:6: an address to call"),
+        ("count = 3", "count = 0", "a.toml:10:23: count = 0: it must be at least 1"),
+        ("simulated = { count = 3 }", "", "a.toml:8:1: a slave needs a \"host\", or \"simulated"),
+        (
+            "simulated = { count = 3 }",
+            "host = \"x\"",
+            "a.toml:8:1: a slave needs a \"password\" or a \"password_file\"",
+        ),
+        (
+            "[[slaves]]\nname = \"sim\"\nsimulated = { count = 3 }",
+            "",
+            "a.toml: there are no slaves: add a [[slaves]] table",
+        ),
+        (
+            "[[slaves]]",
+            "[[apps]]\nkind = \"ecko\"\n[[slaves]]",
+            "a.toml:9:8: unknown app \"ecko\": did you mean \"echo\"?",
+        ),
+        ("[[slaves]]", "[thresholds]\n\"setup.p99\" = \"250ms\"\n[[slaves]]", "must begin with <, <=, > or >="),
+        ("count = 3", "failures = { BUSY = 0.1 }", "unknown hangup cause \"BUSY\""),
+        ("[call]", "[call]\nvariables = { loadgen_run = \"x\" }", "is set by loadgen itself"),
+        ("[call]", "[call]\nvariables = { a = \"it's\" }", "which FreeSWITCH's originate cannot carry there"),
+    ] {
+        let text = GOOD.replace(from, to);
+        assert_ne!(text, GOOD, "{from}");
+        let (code, stdout, stderr) = check(&text).await;
+        assert_eq!((code, stdout.as_str()), (2, ""), "{to}: {stderr}");
+        assert_eq!(stderr.lines().count(), 1, "one message: {stderr}");
+        assert!(stderr.starts_with("loadgen: a.toml") && stderr.contains(message), "{to}:\n{stderr}{message}");
+        let run = Bench::new(&text).run().await;
+        assert_eq!((run.code(), &run.stderr), (2, &stderr), "run says the same");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_there_is_named() {
+    let run = Bench::new("").start(&["run", "b.toml"]).end().await;
+    assert_eq!(run.code(), 2);
+    assert!(run.stderr.starts_with("loadgen: b.toml: cannot be read: "), "{}", run.stderr);
+}
+
+#[tokio::test]
+async fn usage_is_refused_with_2() {
+    for arguments in [&["dance"][..], &["run", "a.toml", "--run-id", "xyz"], &["--log", "=,=", "apps"]] {
+        let run = Bench::new(GOOD).start(arguments).end().await;
+        assert_eq!(run.code(), 2, "{arguments:?}: {}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn check_prints_the_plan() {
+    let (code, stdout, stderr) = check(GOOD).await;
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    for line in
+        ["50 calls/s, Constant arrivals", "for 1s, 50 calls", "100.0 erlangs", "slave sim3 (simulated): 16.67 calls/s"]
+    {
+        assert!(stdout.contains(line), "{line}: {stdout}");
+    }
+}
+
+#[tokio::test]
+async fn passwords_come_from_a_file_and_are_never_shown() {
+    let bench = Bench::new(
+        &GOOD.replace("simulated = { count = 3 }", "host = \"127.0.0.1\"\nport = 1\npassword_file = \"secret.txt\""),
+    );
+    let missing = bench.start(&["check", "a.toml"]).end().await;
+    assert_eq!(missing.code(), 2);
+    assert!(missing.stderr.contains("a.toml:12:17: secret.txt: cannot be read"), "{}", missing.stderr);
+    std::fs::write(bench.path().join("secret.txt"), "hunter2\n").unwrap();
+    let run = bench.start(&["--log", "trace", "run", "a.toml"]).end().await;
+    assert_eq!(run.code(), 3, "nobody listens at port 1");
+    assert!(!format!("{run:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn every_configuration_of_the_project_is_valid() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
+    let mut checked = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let run = Bench::new("").start(&["check", path.to_str().unwrap()]).end().await;
+        assert_eq!(run.code(), 0, "{}: {}", path.display(), run.stderr);
+        checked += 1;
+    }
+    assert!(checked >= 2);
+}
+
+#[tokio::test]
+async fn apps_are_listed() {
+    let run = Bench::new("").start(&["apps"]).end().await;
+    assert_eq!(run.code(), 0);
+    assert!(run.stdout.lines().any(|line| line.starts_with("park ")), "{}", run.stdout);
+}

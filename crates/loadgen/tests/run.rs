@@ -1,0 +1,225 @@
+//! Runs from start to end on simulated servers. Every report is checked for the identity of the outcomes.
+
+mod support;
+
+use support::Bench;
+
+const SIMULATED: &str = "[[slaves]]\nsimulated = { count = 3 }\n";
+
+fn config(rest: &str) -> Bench {
+    Bench::new(rest)
+}
+
+#[tokio::test]
+async fn a_run_accounts_for_every_call() {
+    let bench = config(
+        r#"
+        [run]
+        duration = "2s"
+        [load]
+        rate = 100
+        [call]
+        to = "sofia/external/9196@127.0.0.1:5080"
+        hold = "500ms"
+        [[slaves]]
+        simulated = { count = 3, answer_after = { uniform = ["5ms", "50ms"] }, failures = { USER_BUSY = 0.1, CALL_REJECTED = 0.05 } }
+        [thresholds]
+        "setup.p99" = "< 5s"
+        "success" = "> 50%"
+        "#,
+    );
+    let run = bench.run().await;
+    assert_eq!(run.code(), 0, "{}", run.stdout);
+    assert_eq!(run.calls("scheduled"), 200);
+    assert_eq!(run.calls("attempted"), 200);
+    assert_eq!(run.number("rates.offered_cps"), 100.0);
+    let failed = run.calls("failed");
+    assert_eq!(run.calls("completed"), 200 - failed);
+    assert_eq!(run.number("hangup_causes.USER_BUSY") + run.number("hangup_causes.CALL_REJECTED"), failed as f64);
+    assert_eq!(run.number("sip_statuses.486"), run.number("hangup_causes.USER_BUSY"));
+    let answered = run.calls("answered") as f64;
+    for latency in ["setup", "setup_uncorrected", "post_dial_delay", "hold", "teardown"] {
+        assert_eq!(run.number(&format!("latency_seconds.{latency}.count")), answered, "{latency}");
+    }
+    // A callee that answers after 5 to 50 ms is not answered before.
+    assert!(run.number("latency_seconds.setup.min") >= 0.005);
+    assert!(run.number("latency_seconds.hold.min") >= 0.499);
+    assert!(run.number("latency_seconds.event_delay.count") > 0.0);
+    assert_eq!(run.report()["verdict"], "pass");
+    assert!(run.stdout.contains("pass"), "{}", run.stdout);
+}
+
+#[tokio::test]
+async fn thresholds_decide_how_it_exits() {
+    let run = |thresholds: &'static str| async move {
+        let text = format!(
+            "[run]\nduration = \"500ms\"\n[load]\nrate = 40\n[call]\nto = \"null/x\"\nhold = \"100ms\"\n{SIMULATED}\
+             [thresholds]\n{thresholds}"
+        );
+        let run = config(&text).run().await;
+        (run.code(), run.report()["verdict"].clone(), run)
+    };
+    let (passed, failed, empty, both) = tokio::join!(
+        run("success = \"> 99%\""),
+        run("\"setup.p50\" = \"> 1h\""),
+        run("\"post_dial_delay.p99\" = \"< 1s\"\n\"success\" = \"> 99%\""),
+        // What failed weighs less than what cannot be said.
+        run("\"setup.p50\" = \"> 1h\"\nasr = \"> 99%\"\n\"lost\" = \"< 0%\""),
+    );
+    assert_eq!((passed.0, passed.1), (0, "pass".into()), "{}", passed.2.stdout);
+    assert_eq!((failed.0, failed.1), (4, "fail".into()));
+    assert_eq!((empty.0, empty.1), (0, "pass".into()), "{}", empty.2.stdout);
+    assert_eq!((both.0, both.1), (4, "fail".into()));
+    assert_eq!(failed.2.report()["thresholds"][0]["ok"], false);
+    assert_eq!(failed.2.report()["thresholds"][0]["samples"], 20);
+}
+
+#[tokio::test]
+async fn a_threshold_without_samples_makes_the_run_invalid() {
+    let run = config(
+        r#"
+        [run]
+        duration = "500ms"
+        [load]
+        rate = 20
+        [call]
+        to = "sofia/external/486@127.0.0.1:5080"
+        hold = "1s"
+        [[slaves]]
+        simulated = {}
+        [thresholds]
+        "setup.p99" = "< 1s"
+        "success" = "> 50%"
+        "#,
+    );
+    let run = run.run().await;
+    assert_eq!(run.code(), 6, "{}", run.stdout);
+    assert_eq!(run.report()["verdict"], "invalid");
+    assert!(run.stdout.contains("the threshold setup.p99 < 1s has no samples"), "{}", run.stdout);
+    assert_eq!(run.number("hangup_causes.USER_BUSY"), 10.0);
+}
+
+#[tokio::test]
+async fn what_is_due_at_the_limit_is_skipped() {
+    let run = config(&format!(
+        "[run]\nduration = \"1s\"\n[load]\nrate = 50\nlimit = 10\n[call]\nto = \"null/x\"\nhold = \"5s\"\n{SIMULATED}"
+    ));
+    let run = run.run().await;
+    assert_eq!(run.calls("attempted"), 10);
+    assert_eq!(run.number("skipped.limit"), 40.0);
+    assert_eq!(run.number("rates.peak_concurrent"), 10.0);
+}
+
+#[tokio::test]
+async fn a_ceiling_holds_calls_back_and_then_skips_them() {
+    let text = r#"
+        [run]
+        duration = "2s"
+        [load]
+        rate = 50
+        max_lag = "200ms"
+        [call]
+        to = "null/x"
+        hold = "100ms"
+        [[slaves]]
+        simulated = {}
+        max_rate = 20
+    "#;
+    let run = config(text).run().await;
+    let attempted = run.calls("attempted");
+    // Twenty a second over the two seconds and the lag that is allowed.
+    assert!((30..=46).contains(&attempted), "{attempted}");
+    assert_eq!(run.number("skipped.ceiling"), (100 - attempted) as f64);
+    let lag = run.number("latency_seconds.schedule_lag.max");
+    assert!(lag <= 0.25, "a call that goes was not held back for longer than allowed: {lag}");
+}
+
+#[tokio::test]
+async fn a_server_s_own_limit_refuses() {
+    let text = r#"
+        [run]
+        duration = "1s"
+        [load]
+        rate = 40
+        [call]
+        to = "null/x"
+        hold = "5s"
+        [[slaves]]
+        simulated = { max_sessions = 15 }
+        [thresholds]
+        refused = "<= 0"
+    "#;
+    let run = config(text).run().await;
+    assert_eq!(run.code(), 4);
+    assert_eq!(run.calls("completed"), 15);
+    assert_eq!(run.number("refused.limit"), 25.0);
+}
+
+#[tokio::test]
+async fn other_ends_have_their_names() {
+    let run = |to: &'static str| async move {
+        let text = format!(
+            "[run]\nduration = \"500ms\"\n[load]\nrate = 20\n[call]\nto = \"{to}\"\ntimeout = \"1s\"\nhold = \"2s\"\n{SIMULATED}"
+        );
+        config(&text).run().await
+    };
+    let (dropped, unanswered, no_route, no_profile, no_endpoint, early) = tokio::join!(
+        run("sofia/external/drop100@127.0.0.1:5080"),
+        run("sofia/external/noanswer@127.0.0.1:5080"),
+        run("sofia/external/nobody@127.0.0.1:5080"),
+        run("sofia/nope/9196@127.0.0.1:5080"),
+        run("nosuchendpoint/x"),
+        run("sofia/external/early200@127.0.0.1:5080"),
+    );
+    assert_eq!(dropped.calls("dropped"), 10);
+    assert!(dropped.number("latency_seconds.hold.max") < 1.0, "they lasted as long as the callee liked");
+    assert_eq!(unanswered.number("hangup_causes.NO_ANSWER"), 10.0);
+    assert_eq!(unanswered.number("latency_seconds.post_dial_delay.count"), 10.0, "they rang");
+    assert_eq!(no_route.number("hangup_causes.NO_ROUTE_DESTINATION"), 10.0);
+    assert_eq!(no_profile.number("refused.endpoint"), 10.0);
+    assert_eq!(no_endpoint.number("refused.endpoint"), 10.0);
+    assert_eq!(early.calls("completed"), 10, "early media is no answer");
+    assert!(early.number("latency_seconds.setup.min") >= 0.2);
+}
+
+#[tokio::test]
+async fn apps_share_the_calls_by_weight() {
+    let text = format!(
+        r#"
+        [load]
+        rate = 100
+        arrivals = "poisson"
+        max_offered = 90
+        [call]
+        hold = "100ms"
+        to = "null/x"
+        [[apps]]
+        kind = "park"
+        weight = 2
+        [[apps]]
+        kind = "echo"
+        name = "talkative"
+        to = "sofia/external/9196@127.0.0.1:5080"
+        {SIMULATED}
+        "#
+    );
+    let run = config(&text).run().await;
+    assert_eq!(run.calls("completed"), 90);
+    let apps = run.report()["apps"].as_array().unwrap();
+    let attempted: Vec<_> = apps.iter().map(|app| (app["name"].as_str(), app["calls"]["attempted"].as_u64())).collect();
+    assert_eq!(attempted, [(Some("park"), Some(60)), (Some("talkative"), Some(30))]);
+}
+
+#[tokio::test]
+async fn the_same_seed_makes_the_same_calls() {
+    let run = || async {
+        let text = "[run]\nseed = 5\nduration = \"1s\"\n[load]\nrate = 60\narrivals = \"poisson\"\n[call]\n\
+                    to = \"sofia/external/9196@127.0.0.1:5080\"\nhold = \"100ms\"\n[[slaves]]\n\
+                    simulated = { failures = { USER_BUSY = 0.3 } }\n";
+        let run = config(text).run().await;
+        (run.calls("scheduled"), run.calls("failed"))
+    };
+    let (one, two) = tokio::join!(run(), run());
+    assert_eq!(one, two);
+    assert!(one.1 > 0);
+}
