@@ -11,8 +11,8 @@ use serde_json::Value;
 
 const DASHBOARD: &str = include_str!("../../../dashboards/loadgen.json");
 
-/// What the dashboard's variables stand for here, the longest name first. Grafana makes the rate interval four times
-/// the data source's scrape interval; one more, so that a scrape that comes late leaves no gap.
+/// What the dashboard's variables stand for here. Grafana makes the rate interval four times the data source's scrape
+/// interval; here it is one more, so that a scrape that comes late leaves no gap.
 const VARIABLES: [(&str, &str); 3] = [("$__rate_interval", "5s"), ("$slave", ".*"), ("$run", "dashboard")];
 
 /// Calls that are completed, that fail for two causes, that a server refuses and that are skipped at the limit, so that

@@ -10,7 +10,7 @@ use std::time::Duration;
 use esl_core::{Command, Error, EventName};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
-use tracing::debug;
+use tracing::{debug, trace};
 
 use connect::Connecting;
 use resync::Unsure;
@@ -306,6 +306,8 @@ impl Slave {
     }
 
     fn changed(&mut self, attempt: u64, change: Change, at: Instant) {
+        // For a comparison with a capture, call by call: the line's own time less `ago_us` is the event's.
+        trace!(call = %self.plan.run_id.call(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
         let shard = &mut self.shard;
         let done = self.calls.with(attempt, |call| call.on(change, at, shard));
         if done.is_none() && matches!(change, Change::Created | Change::Answered) {
