@@ -151,7 +151,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
     fn noop(&mut self) {
         // A connection that takes no command any more says so where it is read.
         let _ = self.connection.send(&Command::Noop, ());
-        self.noop_due = Instant::now() + self.keep_awake.period.unwrap_or_default();
+        // Counted from when it was due: timers go off late, and from then the period would be longer than asked. What
+        // was missed altogether is not made up for.
+        let (now, period) = (Instant::now(), self.keep_awake.period.unwrap_or_default());
+        self.noop_due += period;
+        if self.noop_due <= now {
+            self.noop_due = now + period;
+        }
     }
 }
 

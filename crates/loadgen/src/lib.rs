@@ -2,6 +2,7 @@
 //!
 //! ARCHITECTURE.md says how the modules fit together.
 
+pub mod alarm;
 pub mod apps;
 pub mod call;
 pub mod check;

@@ -151,6 +151,9 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
     }
 }
 
+/// A value of a slave's, where it is known.
+type Known = fn(&SlaveView) -> Option<f64>;
+
 fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let up = slaves.iter().map(|(slave, view)| (slave_label(slave), f64::from(u8::from(view.status.up))));
     families.push(gauges("loadgen_slave_up", "Whether a slave is connected.", up));
@@ -159,7 +162,7 @@ fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>)
     let events = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.events));
     families.push(counters("loadgen_slave_events_total", "Events that came from a slave.", events));
     // A value that is not known has no series.
-    let known: [(&str, &str, fn(&SlaveView) -> Option<f64>); 3] = [
+    let known: [(&str, &str, Known); 3] = [
         ("loadgen_slave_sessions", "Sessions on a slave, everybody's.", |view| {
             view.status.health.sessions.map(|sessions| sessions as f64)
         }),

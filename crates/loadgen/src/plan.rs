@@ -394,8 +394,7 @@ impl Check<'_> {
         for (cause, share) in &config.failures {
             failures.insert(cause.clone(), self.number("a share of failures", share, 1.0)?);
         }
-        let callee =
-            Callee { ring_after: config.ring_after.clone(), answer_after: config.answer_after.clone(), failures };
+        let callee = Callee { ring_after: config.ring_after, answer_after: config.answer_after, failures };
         callee.check().map_err(|error| self.source.error(span.clone(), error))?;
         let mut server = fs_sim::Config { name: name.to_owned(), seed, callee, ..fs_sim::Config::default() };
         let count = |what, count: &Spanned<Count>| {

@@ -13,15 +13,19 @@ const SOON: Duration = Duration::from_secs(20);
 async fn run_with_calls(to: &str, timeout: u64, hold: u64, duration: &str) -> (Bench, Running, fs_sim::Server, Client) {
     let server = server().await;
     let (address, credentials) = (server.addr().to_string(), Credentials::password("ClueCon"));
-    let client = Client::connect(&address, &credentials, &Options::default()).await.unwrap();
-    client.cmd("originate {loadgen_run=ffffffffffff}null/somebody &park()").await.unwrap();
+    let client =
+        Client::connect(&address, &credentials, &Options::default()).await.expect("the simulated server does it");
+    client
+        .cmd("originate {loadgen_run=ffffffffffff}null/somebody &park()")
+        .await
+        .expect("the simulated server does it");
     let bench = Bench::new(&format!(
         "[run]\n{duration}\n[load]\nrate = 50\nlimit = 20\n[call]\nto = \"{to}\"\ntimeout = \"{timeout}s\"\n\
          hold = \"{hold}s\"\n{}",
         slave(&server)
     ));
     let running = bench.start(&["run", "a.toml", "--out", "out"]);
-    server.wait_for(SOON, |state| state.originates >= 21).await.unwrap();
+    server.wait_for(SOON, |state| state.originates >= 21).await.expect("the simulated server does it");
     (bench, running, server, client)
 }
 

@@ -12,8 +12,8 @@ const LOAD: &str = "[run]\nduration = \"1s\"\n[load]\nrate = 20\n[call]\nto = \"
 
 /// Something that greets each connection so, and stays.
 async fn greeter(greeting: &'static str) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
@@ -28,7 +28,7 @@ async fn greeter(greeting: &'static str) -> u16 {
 
 /// A port at which nobody listens.
 async fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address").port()
 }
 
 #[tokio::test]

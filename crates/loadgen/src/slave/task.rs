@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use esl_core::{Command, Error, EventName};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, trace};
 
 use connect::Connecting;
@@ -20,6 +20,7 @@ use super::link::{Ask, Heard, Link, PROBE};
 use super::originator::{Obstacle, Offer, Originator};
 use super::told::{self, PROBE_ID, Told};
 use super::{Order, Report, Server, Slots, Status, TICK};
+use crate::alarm::Alarm;
 use crate::call::{Call, Change, Step, Why};
 use crate::outcome::{Outcome, Refusal, Skip};
 use crate::plan::Plan;
@@ -119,6 +120,7 @@ impl Slave {
     }
 
     async fn work(&mut self, start: Instant) {
+        let mut alarm = Alarm::new();
         let mut tick = interval_at(start + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
@@ -137,7 +139,7 @@ impl Slave {
             let wake = [next, self.calls.next_alarm()].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                () = sleep_until(wake.unwrap_or(start)), if wake.is_some() => {}
+                () = alarm.until(wake.unwrap_or(start)), if wake.is_some() => {}
                 changed = self.orders.changed() => match changed {
                     Ok(()) => self.obey(),
                     // The run is gone: nobody waits for these calls.

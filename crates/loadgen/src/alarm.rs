@@ -1,0 +1,123 @@
+//! A timer that goes off on time: tokio's own ones go off at the next millisecond or the one after it, which would be seen
+//! in the schedule's lag and in every hold.
+
+use tokio::time::Instant;
+
+/// Goes off at an instant. On Linux by a `timerfd`, some 50 µs after it; elsewhere by tokio's timer.
+#[derive(Debug)]
+pub struct Alarm {
+    #[cfg(target_os = "linux")]
+    timer: Option<linux::Timer>,
+}
+
+impl Alarm {
+    /// One that is not set. Where the system has no timer to give, tokio's is used.
+    pub fn new() -> Self {
+        Self {
+            #[cfg(target_os = "linux")]
+            timer: linux::Timer::new().inspect_err(|error| tracing::warn!(%error, "no precise timer")).ok(),
+        }
+    }
+
+    /// Waits until `at`. Can be dropped and called again at any time.
+    pub async fn until(&mut self, at: Instant) {
+        #[cfg(target_os = "linux")]
+        if let Some(timer) = &mut self.timer
+            && timer.until(at).await.is_ok()
+        {
+            return;
+        }
+        tokio::time::sleep_until(at).await;
+    }
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
+
+    use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
+    use tokio::io::unix::AsyncFd;
+    use tokio::time::Instant;
+
+    #[derive(Debug)]
+    pub(super) struct Timer {
+        timer: AsyncFd<OwnedFd>,
+        /// What it is set to.
+        set: Option<Instant>,
+    }
+
+    impl Timer {
+        pub(super) fn new() -> io::Result<Self> {
+            let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+            let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
+            #[allow(
+                deprecated,
+                reason = "its successor is unsafe, for types whose descriptor may change: an OwnedFd's does not"
+            )]
+            let timer = AsyncFd::new(timer)?;
+            Ok(Self { timer, set: None })
+        }
+
+        pub(super) async fn until(&mut self, at: Instant) -> io::Result<()> {
+            let left = at.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            if self.set != Some(at) {
+                self.set(left)?;
+                self.set = Some(at);
+            }
+            // It may have gone off for what it was set to before.
+            while Instant::now() < at {
+                let mut ready = self.timer.readable().await?;
+                let mut expirations = [0; 8];
+                match rustix::io::read(self.timer.get_ref(), &mut expirations) {
+                    Ok(_) | Err(rustix::io::Errno::AGAIN) => ready.clear_ready(),
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            self.set = None;
+            Ok(())
+        }
+
+        fn set(&self, left: Duration) -> io::Result<()> {
+            let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
+            let value = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+                tv_nsec: left.subsec_nanos().into(),
+            };
+            let once = Itimerspec { it_interval: zero, it_value: value };
+            rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once)?;
+            Ok(())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[tokio::test]
+    async fn it_never_goes_off_early_and_can_be_set_anew() {
+        let mut alarm = Alarm::new();
+        let start = Instant::now();
+        alarm.until(start).await;
+        // Dropped before it goes off, then set to something else.
+        let far = start + Duration::from_secs(3600);
+        assert!(tokio::time::timeout(Duration::from_millis(1), alarm.until(far)).await.is_err());
+        for milliseconds in [2, 7, 20] {
+            let at = start + Duration::from_millis(milliseconds);
+            alarm.until(at).await;
+            assert!(Instant::now() >= at);
+        }
+    }
+}
