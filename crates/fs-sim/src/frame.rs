@@ -1,6 +1,7 @@
 //! The frames that are no events: replies, api output, notices.
 
 use bytes::Bytes;
+use esl_core::wire::encode_frame;
 
 /// What a client is greeted with.
 pub(crate) const AUTH_REQUEST: &[u8] = b"Content-Type: auth/request\n\n";
@@ -19,13 +20,15 @@ pub(crate) fn job_reply(uuid: &str) -> Bytes {
 /// The output of an `api` command; none at all is an error in itself.
 pub(crate) fn api_response(output: &str) -> Bytes {
     let output = if output.is_empty() { "-ERR no reply\n" } else { output };
-    Bytes::from(format!("Content-Type: api/response\nContent-Length: {}\n\n{output}", output.len()))
+    let mut out = Vec::with_capacity(output.len() + 64);
+    encode_frame(&[("Content-Type", "api/response")], output.as_bytes(), &mut out);
+    Bytes::from(out)
 }
 
 /// A reply and the notice that the connection ends.
 pub(crate) fn farewell(text: &str) -> Bytes {
-    let length = GOODBYE.len();
-    Bytes::from(format!(
-        "Content-Type: command/reply\nReply-Text: {text}\n\nContent-Type: text/disconnect-notice\nContent-Length: {length}\n\n{GOODBYE}"
-    ))
+    let mut out = Vec::new();
+    encode_frame(&[("Content-Type", "command/reply"), ("Reply-Text", text)], b"", &mut out);
+    encode_frame(&[("Content-Type", "text/disconnect-notice")], GOODBYE.as_bytes(), &mut out);
+    Bytes::from(out)
 }

@@ -35,7 +35,6 @@ mod delay;
 mod dial_string;
 mod dialplan;
 mod driver;
-mod encode;
 mod event;
 mod frame;
 mod server;

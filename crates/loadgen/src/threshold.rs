@@ -172,8 +172,8 @@ mod tests {
     use std::time::Duration;
 
     fn figures() -> Figures {
-        let mut figures = Figures::default();
-        figures.counts = Counts { scheduled: 1000, attempted: 990, completed: 980, answered: 985, ..Counts::default() };
+        let counts = Counts { scheduled: 1000, attempted: 990, completed: 980, answered: 985, ..Counts::default() };
+        let mut figures = Figures { counts, ..Figures::default() };
         figures.counts.skipped[0] = 10;
         figures.counts.dropped = 5;
         figures.counts.failed = 5;

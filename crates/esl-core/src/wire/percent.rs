@@ -25,20 +25,28 @@ const ENCODED: [bool; 256] = {
     table
 };
 
-/// Appends `value` to `out`, encoded as in a plain event.
+/// Appends `value` to `out`, encoded as in a plain event, and says whether that changed it.
 ///
 /// A `%XX` with upper-case digits that the value already holds is left as it is, as FreeSWITCH leaves it: the result is
 /// then ambiguous, and decodes to something else than `value`.
-pub fn percent_encode(value: &[u8], out: &mut Vec<u8>) {
+pub fn percent_encode(value: &[u8], out: &mut Vec<u8>) -> bool {
+    // Most bytes stay as they are: they are copied together.
+    let mut copied = 0;
     for (at, &byte) in value.iter().enumerate() {
+        if !ENCODED[usize::from(byte)] {
+            continue;
+        }
         let already =
             byte == b'%' && matches!(value.get(at + 1..at + 3), Some([a, b]) if HEX.contains(a) && HEX.contains(b));
-        if ENCODED[usize::from(byte)] && !already {
-            out.extend([b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0x0f)]]);
-        } else {
-            out.push(byte);
+        if already {
+            continue;
         }
+        out.extend_from_slice(&value[copied..at]);
+        out.extend_from_slice(&[b'%', HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 0x0f)]]);
+        copied = at + 1;
     }
+    out.extend_from_slice(&value[copied..]);
+    copied > 0
 }
 
 /// The value behind `encoded`. Borrows where nothing is encoded; a `%` without two hexadecimal digits stands for itself.

@@ -1,6 +1,6 @@
 //! A channel's variables: kept as the bytes that a plain event carries, with an index for lookups.
 
-use crate::encode;
+use esl_core::wire::percent_encode;
 
 /// Variables in the order in which they were last set. Setting one that exists moves it to the end,
 /// as deleting and adding does in FreeSWITCH's header lists (switch_event.c).
@@ -48,7 +48,7 @@ impl Variables {
         self.text.extend_from_slice(PREFIX);
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(b": ");
-        let changed = encode::percent(&mut self.text, value);
+        let changed = percent_encode(value.as_bytes(), &mut self.text);
         self.text.push(b'\n');
         let mut raw = SAME;
         if changed {

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use bytes::Bytes;
+use esl_core::wire::percent_encode;
 
 use super::{EventKind, EventWriter, Format, Subscription};
 use crate::{
@@ -203,6 +204,6 @@ impl Bus {
 fn write_line(out: &mut Vec<u8>, name: &str, value: &str) {
     out.extend_from_slice(name.as_bytes());
     out.extend_from_slice(b": ");
-    crate::encode::percent(out, value);
+    percent_encode(value.as_bytes(), out);
     out.push(b'\n');
 }

@@ -1,8 +1,9 @@
 //! An event as the bytes of one Event Socket frame, in any of the three forms.
 
 use bytes::Bytes;
+use esl_core::wire::percent_encode;
 
-use crate::{channel::Variables, encode};
+use crate::channel::Variables;
 
 /// The form in which a listener receives its events: one for all of them, the last `event` command's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,16 +59,16 @@ impl EventWriter {
             Format::Plain => {
                 self.out.extend_from_slice(name.as_bytes());
                 self.out.extend_from_slice(b": ");
-                encode::percent(&mut self.out, value);
+                percent_encode(value.as_bytes(), &mut self.out);
                 self.out.push(b'\n');
             }
             Format::Json => {
                 if self.out.last() != Some(&b'{') {
                     self.out.push(b',');
                 }
-                encode::json(&mut self.out, name);
+                json(&mut self.out, name);
                 self.out.push(b':');
-                encode::json(&mut self.out, value);
+                json(&mut self.out, value);
             }
             Format::Xml => {
                 self.out.extend_from_slice(b"    ");
@@ -160,7 +161,7 @@ impl EventWriter {
         self.out.extend_from_slice(name.as_bytes());
         self.out.push(b'>');
         // Percent-encoding replaces all that XML would escape.
-        encode::percent(&mut self.out, value);
+        percent_encode(value.as_bytes(), &mut self.out);
         self.out.extend_from_slice(b"</");
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b">\n");
@@ -169,6 +170,12 @@ impl EventWriter {
 
 fn escape_xml(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+/// Appends `value` as a JSON string with its quotes.
+fn json(out: &mut Vec<u8>, value: &str) {
+    // Writing a str to a Vec cannot fail: there is no I/O and every str is valid JSON text.
+    let _ = serde_json::to_writer(out, value);
 }
 
 #[cfg(test)]
