@@ -15,6 +15,9 @@ pub const KEEP_AWAKE_COST: Duration = Duration::from_micros(34);
 /// `noop`s that may be unanswered. Too many at once do harm: 20,000 queued commands held an event up for 82 ms.
 const UNANSWERED_MAX: usize = 8;
 
+/// A budget stretches the period so far at most; beyond, it is as good as off.
+const PERIOD_MAX: Duration = Duration::from_secs(3600);
+
 /// How a listener's connection is kept awake.
 ///
 /// A FreeSWITCH's thread for a connection waits up to 20 ms for input before it looks at its event queue again
@@ -39,7 +42,7 @@ impl KeepAwake {
     #[must_use]
     pub fn within(self, listeners: usize, budget: f64) -> Self {
         let least = KEEP_AWAKE_COST.as_secs_f64() * listeners as f64 / budget.max(f64::MIN_POSITIVE);
-        let least = Duration::try_from_secs_f64(least).unwrap_or(Duration::MAX);
+        let least = Duration::try_from_secs_f64(least).unwrap_or(PERIOD_MAX).min(PERIOD_MAX);
         Self { period: self.period.map(|period| period.max(least)) }
     }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::plan::{Plan, ServerPlan};
+use crate::schedule::Arrivals;
 
 /// Describes a plan.
 pub fn describe(plan: &Plan) -> String {
@@ -14,9 +15,13 @@ pub fn describe(plan: &Plan) -> String {
 
 fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let schedule = &plan.schedule;
+    let constant = schedule.arrivals == Arrivals::Constant;
     writeln!(out, "{}: {} calls/s, {:?} arrivals", plan.name, schedule.rate, schedule.arrivals)?;
     match schedule.length() {
-        Some(length) => writeln!(out, "  for {length:?}, {} calls", schedule.calls().count())?,
+        Some(length) => {
+            let calls = (schedule.rate * length.as_secs_f64()).ceil();
+            writeln!(out, "  for {length:?}, {calls:.0} calls{}", if constant { "" } else { " or so" })?;
+        }
         None => writeln!(out, "  until it is stopped")?,
     }
     let erlangs = schedule.rate * plan.terms.hold.as_secs_f64();

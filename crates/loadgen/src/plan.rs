@@ -23,8 +23,14 @@ use crate::threshold::Threshold;
 const SLAVES_MAX: usize = 1000;
 /// Calls per second at most: far over what one machine can place, far under what arithmetic cannot bear.
 const RATE_MAX: f64 = 100_000.0;
+/// Calls per second at least: one in eleven days. Below it, times are beyond what a clock can hold.
+const RATE_MIN: f64 = 1e-6;
+/// Calls of a run at most, where it is limited by their number: their due times are gone through once before it starts.
+const OFFERED_MAX: u64 = 100_000_000;
 /// A call may ring or last so long at most: FreeSWITCH counts both in whole seconds of 32 bits.
 const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
+/// A run with an end may last so long at most: ten years. One without may last longer.
+const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
 /// How often a listener is kept awake, unless it is said: costs 1.7 % of a core a slave here.
 const KEEP_AWAKE: Duration = Duration::from_millis(2);
 /// A listener is kept awake so often at most: more helps nothing and harms the server.
@@ -142,11 +148,14 @@ impl Plan {
             },
         };
         let schedule = Schedule {
-            rate: check.number("rate", &load.rate, RATE_MAX)?,
+            rate: check.rate("rate", &load.rate)?,
             arrivals,
             seed,
-            duration: config.run.duration.map(|time| check.time("duration", &time, Duration::MAX)).transpose()?,
-            max_offered: load.max_offered.map(|count| check.count("max_offered", &count)).transpose()?,
+            duration: config.run.duration.map(|time| check.time("duration", &time, DURATION_MAX)).transpose()?,
+            max_offered: load
+                .max_offered
+                .map(|count| check.count_to("max_offered", &count, OFFERED_MAX))
+                .transpose()?,
             slaves: slave_turns,
             apps: app_turns,
         };
@@ -161,7 +170,7 @@ impl Plan {
             name,
             run_id,
             schedule,
-            grace: config.run.grace.map_or(Duration::from_secs(30), |grace| grace.get_ref().0),
+            grace: config.run.grace.map_or(Ok(Duration::from_secs(30)), |grace| check.grace(&grace))?,
             max_lag: load.max_lag.map_or(Ok(Duration::from_secs(1)), |lag| check.time("max_lag", &lag, TIME_MAX))?,
             limit: load.limit.map(|limit| check.count("limit", &limit)).transpose()?,
             terms,
@@ -211,6 +220,24 @@ impl Check<'_> {
         Err(self.source.error(number.span(), message))
     }
 
+    fn rate(&self, what: &str, rate: &Spanned<Number>) -> Result<f64, ConfigError> {
+        let Number(value) = *rate.get_ref();
+        if (RATE_MIN..=RATE_MAX).contains(&value) {
+            return Ok(value);
+        }
+        let message = format!("{what} = {value}: it must be from {RATE_MIN} to {RATE_MAX} calls per second");
+        Err(self.source.error(rate.span(), message))
+    }
+
+    fn count_to(&self, what: &str, count: &Spanned<Count>, max: u64) -> Result<u64, ConfigError> {
+        match self.count(what, count)? {
+            value if value > max => {
+                Err(self.source.error(count.span(), format!("{what} = {value}: it must be at most {max}")))
+            }
+            value => Ok(value),
+        }
+    }
+
     fn count(&self, what: &str, count: &Spanned<Count>) -> Result<u64, ConfigError> {
         match count.get_ref().0 {
             0 => Err(self.source.error(count.span(), format!("{what} = 0: it must be at least 1"))),
@@ -225,6 +252,11 @@ impl Check<'_> {
             return Err(self.source.error(time.span(), format!("{what} = {value:?}: it must be {limit}")));
         }
         Ok(value)
+    }
+
+    /// None at all is a grace too.
+    fn grace(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
+        if time.get_ref().0.is_zero() { Ok(Duration::ZERO) } else { self.time("grace", time, TIME_MAX) }
     }
 
     /// FreeSWITCH counts these in whole seconds: rounded up.
@@ -321,7 +353,7 @@ impl Check<'_> {
                     return Err(self.source.error(span, message));
                 }
                 let limit = config.limit.as_ref().map(|limit| self.count("limit", limit)).transpose()?;
-                let rate = config.max_rate.as_ref().map(|rate| self.number("max_rate", rate, RATE_MAX)).transpose()?;
+                let rate = config.max_rate.as_ref().map(|rate| self.rate("max_rate", rate)).transpose()?;
                 let gap = rate.map(|rate| Duration::from_secs_f64(1.0 / rate));
                 let keep_awake = self.keep_awake(config.keep_awake.as_ref())?;
                 weights.push(weight);

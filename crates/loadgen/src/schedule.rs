@@ -66,10 +66,15 @@ impl Schedule {
     }
 
     /// For how long it offers calls: up to its duration, or one mean gap beyond its last call where `max_offered` ends
-    /// it before. `None` where it never ends.
+    /// it before. `None` where it never ends. Goes through the calls where they are random and limited by their number.
     pub fn length(&self) -> Option<Duration> {
-        let last = self.max_offered.and_then(|max| self.calls().nth(usize::try_from(max).ok()?.checked_sub(1)?));
-        let beyond = last.map(|last| last.at + Duration::from_secs_f64(1.0 / self.rate));
+        let beyond = self.max_offered.and_then(|max| match self.arrivals {
+            Arrivals::Constant => Duration::try_from_secs_f64(max as f64 / self.rate).ok(),
+            Arrivals::Poisson => {
+                let last = self.calls().nth(usize::try_from(max).ok()?.checked_sub(1)?)?;
+                Some(last.at + Duration::try_from_secs_f64(1.0 / self.rate).ok()?)
+            }
+        });
         [self.duration, beyond].into_iter().flatten().min()
     }
 

@@ -26,9 +26,11 @@ async fn bad_configurations_are_refused_with_their_place() {
     for (from, to, message) in [
         ("rate = 50", "raet = 50", r#"a.toml:4:1: unknown key "raet" in [load]: did you mean "rate"?"#),
         ("rate = 50", "rate = []", "a.toml:4:8: invalid type: sequence, expected a number"),
-        ("rate = 50", "rate = -5", "a.toml:4:8: rate = -5: it must be above 0 and at most 100000"),
+        ("rate = 50", "rate = -5", "a.toml:4:8: rate = -5: it must be from 0.000001 to 100000 calls per second"),
         ("rate = 50", "rate = \"${NO_SUCH}\"", "a.toml:4:8: the environment variable \"NO_SUCH\" is not set"),
         ("rate = 50", "rate = 50\narrivals = \"poison\"", "unknown arrivals \"poison\": did you mean \"poisson\"?"),
+        ("\"1s\"", "\"1000000y\"", "a.toml:2:12: duration = "),
+        ("rate = 50", "rate = 50\nmax_offered = 10000000000", "it must be at most 100000000"),
         ("\"2s\"", "\"2 parsecs\"", "a.toml:7:8: \"2 parsecs\" is not a time such as"),
         ("hold = \"2s\"\n", "", "a.toml:5:1: the key \"hold\" is missing here"),
         ("\"null/x\"", "\"null/x &hangup()\"", "a.toml:6:6: an address to call"),

@@ -84,7 +84,7 @@ fn write_summary(
         let setup = view.figures.latencies.get(Latency::Setup);
         let state = match (view.status.up, view.status.reconnects) {
             (true, 0) => String::new(),
-            (true, again) => format!("  connected again {again} times"),
+            (true, again) => format!("  reconnected {again} ×"),
             (false, _) => "  not connected".to_owned(),
         };
         writeln!(

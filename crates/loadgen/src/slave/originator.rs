@@ -75,7 +75,8 @@ impl Originator {
 
     /// The next step at this time. `obstacle` is asked anew for each call.
     pub(super) fn next(&mut self, now: Instant, shard: &mut Shard, mut obstacle: impl FnMut() -> Obstacle) -> Offer {
-        while let Some(due) = self.calls.next_if(|due| self.start + due.at <= now) {
+        let elapsed = now.checked_duration_since(self.start);
+        while let Some(due) = self.calls.next_if(|due| elapsed.is_some_and(|elapsed| due.at <= elapsed)) {
             shard.scheduled(due.app);
             self.pending.push_back(due);
         }
