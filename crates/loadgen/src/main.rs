@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use loadgen::cli::{Cli, Command, LogFormat, complain, print};
 use loadgen::config::{self, ConfigError};
@@ -94,14 +96,15 @@ fn default_server(number: u16) -> fs_sim::Config {
 }
 
 fn log(cli: &Cli) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&cli.log).map_err(|error| format!("--log {:?}: {error}", cli.log))?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let filter: Targets = cli.log.parse().map_err(|error| format!("--log {:?}: {error}", cli.log))?;
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let registry = tracing_subscriber::registry().with(filter);
     match cli.log_format {
-        LogFormat::Text => subscriber.with_target(false).init(),
-        LogFormat::Json => subscriber.json().init(),
+        LogFormat::Text => {
+            let colours = std::io::stderr().is_terminal();
+            registry.with(lines.with_target(false).with_ansi(colours)).init();
+        }
+        LogFormat::Json => registry.with(lines.json()).init(),
     }
     Ok(())
 }
