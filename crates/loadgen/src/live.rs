@@ -24,7 +24,8 @@ pub async fn show(mut snapshots: watch::Receiver<Arc<Snapshot>>) {
         let line = line(&snapshot, last.as_deref());
         // Nobody to show it to is no reason to stop.
         if terminal {
-            let _ = write!(out, "\r\x1b[2K{line}");
+            let fits: String = line.chars().take(columns().saturating_sub(1)).collect();
+            let _ = write!(out, "\r\x1b[2K{fits}");
             let _ = out.flush();
         } else if snapshot.elapsed >= shown + PLAIN_EVERY {
             shown = snapshot.elapsed;
@@ -35,6 +36,17 @@ pub async fn show(mut snapshots: watch::Receiver<Arc<Snapshot>>) {
     if terminal && last.is_some() {
         let _ = writeln!(out);
     }
+}
+
+/// How wide the terminal is: a line that is wider would be wrapped, and only its end drawn again.
+fn columns() -> usize {
+    #[cfg(target_os = "linux")]
+    if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())
+        && size.ws_col > 0
+    {
+        return size.ws_col.into();
+    }
+    80
 }
 
 fn line(now: &Snapshot, before: Option<&Snapshot>) -> String {
@@ -49,12 +61,11 @@ fn line(now: &Snapshot, before: Option<&Snapshot>) -> String {
     let failed = counts.ended() - counts.completed;
     let seconds = now.elapsed.as_secs();
     let mut line = format!(
-        "{:02}:{:02}  {rate:.1}/{} calls/s  {} up  {} answered  {} done  {failed} failed  setup p50 {} p99 {}  lag p99 {}",
+        "{:02}:{:02}  {rate:.1}/{} calls/s  {} up  {} done  {failed} failed  setup {} p99 {}  lag p99 {}",
         seconds / 60,
         seconds % 60,
         now.rate_target,
         counts.active,
-        counts.answered,
         counts.completed,
         quantile(Latency::Setup, 0.5),
         quantile(Latency::Setup, 0.99),

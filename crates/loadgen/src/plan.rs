@@ -31,7 +31,7 @@ const OFFERED_MAX: u64 = 100_000_000;
 const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
 /// A run with an end may last so long at most: ten years. One without may last longer.
 const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
-/// How often a listener is kept awake, unless it is said: costs 1.7 % of a core a slave here.
+/// How often a listener is kept awake, unless it is said: costs 2.4 % of a core a slave here.
 const KEEP_AWAKE: Duration = Duration::from_millis(2);
 /// A listener is kept awake so often at most: more helps nothing and harms the server.
 const KEEP_AWAKE_MIN: Duration = Duration::from_millis(1);
