@@ -89,7 +89,7 @@ impl Switch {
     /// What a number that would answer at once does instead, by configuration.
     fn callee_does(&mut self, applications: Vec<Application>) -> Vec<Application> {
         if !self.failures.is_empty() {
-            let mut drawn: f64 = self.rng.random();
+            let mut drawn: f64 = self.callee_rng.random();
             for (cause, share) in &self.failures {
                 if drawn < *share {
                     return vec![Application::new("hangup", cause.name())];
@@ -104,7 +104,7 @@ impl Switch {
         let mut all = Vec::new();
         let mut sleep = |all: &mut Vec<Application>, delay: Option<crate::Delay>| {
             if let Some(delay) = delay {
-                let time = delay.sample(&mut self.rng);
+                let time = delay.sample(&mut self.callee_rng);
                 all.push(Application::new("sleep", &format!("{:.3}", time.as_secs_f64() * 1_000.0)));
             }
         };

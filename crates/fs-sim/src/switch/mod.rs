@@ -47,6 +47,9 @@ pub(crate) struct Switch {
     bus: Bus,
     timers: Timers,
     rng: ChaCha8Rng,
+    /// What callees do is drawn apart from everything else, once for each call in the order in which they come in: the
+    /// same calls get the same callees whatever the times were.
+    callee_rng: ChaCha8Rng,
     /// Originates that have not been answered yet, by their near leg.
     attempts: HashMap<SessionId, Attempt>,
     /// Scheduled hangups by their task number.
@@ -97,6 +100,7 @@ impl Switch {
             bus: Bus::new(Clock::new(started), identity),
             timers,
             rng,
+            callee_rng: ChaCha8Rng::seed_from_u64(config.seed),
             attempts: HashMap::new(),
             scheduled: BTreeMap::new(),
             tasks: 0,
