@@ -97,6 +97,9 @@ impl HangupCause {
     /// Stands for a cause that is not in the table, so that causes stay a closed set.
     pub const UNKNOWN: Self = Self("UNKNOWN");
 
+    /// The server's own limit on the call's time has passed (`sched_hangup`, by default).
+    pub const ALLOTTED_TIMEOUT: Self = Self("ALLOTTED_TIMEOUT");
+
     /// The usual end of a call (Q.850 16).
     pub const NORMAL_CLEARING: Self = Self("NORMAL_CLEARING");
 

@@ -16,7 +16,7 @@ pub const KEEP_AWAKE_COST: Duration = Duration::from_micros(50);
 /// `noop`s that may be unanswered. Too many at once do harm: 20,000 queued commands held an event up for 82 ms.
 const UNANSWERED_MAX: usize = 8;
 
-/// A budget stretches the period so far at most; beyond, it is as good as off.
+/// A period is so long at most; beyond, it is as good as off.
 const PERIOD_MAX: Duration = Duration::from_secs(3600);
 
 /// How a listener's connection is kept awake.
@@ -33,10 +33,10 @@ impl KeepAwake {
     /// Not at all: events come up to 20 ms late.
     pub const OFF: Self = Self { period: None };
 
-    /// A `noop` so often.
+    /// A `noop` so often, once an hour at the least.
     #[must_use]
     pub fn every(period: Duration) -> Self {
-        Self { period: Some(period) }
+        Self { period: Some(period.min(PERIOD_MAX)) }
     }
 
     /// The same, stretched so that as many `listeners` together stay within `budget`, a share of one core.

@@ -164,10 +164,12 @@ impl Call {
                 Step::Wait
             }
             Change::Progressed => {
+                self.created = true;
                 self.progress(at, shard);
                 Step::Wait
             }
             Change::Answered if !self.answer_timed => {
+                self.created = true;
                 self.answer_timed = true;
                 self.progress(at, shard);
                 shard.measured(self.app, Latency::Setup, at.saturating_duration_since(self.due));
@@ -176,6 +178,7 @@ impl Call {
                 Step::Wait
             }
             Change::HungUp if !self.hung_up => {
+                self.created = true;
                 self.hung_up = true;
                 self.hung_up_by_others = self.asked.is_none();
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
@@ -264,6 +267,8 @@ impl Call {
         }
         let outcome = match (self.answered, self.asked) {
             (Some(_), Some(_)) if !self.hung_up_by_others => Outcome::Completed,
+            // Its answer was missed, so that the guard, which counts from there, came before the timer here.
+            (Some(_), _) if self.answer_missed() && cause == Some(HangupCause::ALLOTTED_TIMEOUT) => Outcome::Completed,
             (Some(_), _) => Outcome::Dropped,
             (None, Some((_, Why::Stopped))) => Outcome::Canceled,
             (None, Some(_)) => Outcome::Lost,

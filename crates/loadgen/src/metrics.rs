@@ -116,7 +116,19 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
     });
     families.push(counters("loadgen_calls_refused_total", "Calls that were sent and had no channel.", refused));
     // The usual causes are there from the start, so that a rate over their first failure is right.
-    let usual = ["NORMAL_CLEARING", "USER_BUSY", "NO_ANSWER", "CALL_REJECTED", "NORMAL_TEMPORARY_FAILURE"];
+    let usual = [
+        "CALL_REJECTED",
+        "DESTINATION_OUT_OF_ORDER",
+        "NORMAL_CLEARING",
+        "NORMAL_TEMPORARY_FAILURE",
+        "NO_ANSWER",
+        "NO_ROUTE_DESTINATION",
+        "NO_USER_RESPONSE",
+        "ORIGINATOR_CANCEL",
+        "RECOVERY_ON_TIMER_EXPIRE",
+        "UNALLOCATED_NUMBER",
+        "USER_BUSY",
+    ];
     let failed = slaves.iter().flat_map(|(slave, view)| {
         let Figures { causes, .. } = &view.figures;
         let mut counts: std::collections::BTreeMap<&str, u64> = usual.into_iter().map(|cause| (cause, 0)).collect();

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use esl_core::{Credentials, KeepAwake, Originate};
 use fs_sim::Callee;
+use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 use uuid::Uuid;
 
@@ -35,6 +36,15 @@ const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
 const KEEP_AWAKE: Duration = Duration::from_millis(2);
 /// A listener is kept awake so often at most: more helps nothing and harms the server.
 const KEEP_AWAKE_MIN: Duration = Duration::from_millis(1);
+/// The variables that [`Plan::originate`] sets, and `origination_uuid`.
+const RESERVED: [&str; 6] = [
+    "origination_uuid",
+    "ignore_early_media",
+    "originate_timeout",
+    "execute_on_answer",
+    "loadgen_run",
+    "sip_h_X-loadgen-call",
+];
 /// Beyond its own time-outs, a slave's answered call is ended by the server so much later than planned.
 const GUARD: Duration = Duration::from_secs(2);
 
@@ -118,6 +128,7 @@ impl Plan {
         let check = Check { source };
         let seed = config.run.seed.map_or(1, |seed| seed.0);
         let load = config.load.into_inner();
+        let call_span = config.call.span();
         let call = config.call.into_inner();
 
         let terms = Terms {
@@ -125,7 +136,7 @@ impl Plan {
             hold: check.time("hold", &call.hold, TIME_MAX)?,
         };
         let variables = check.variables(&call.variables)?;
-        let (apps, app_turns) = check.apps(config.apps, call.to.as_ref(), &variables)?;
+        let (apps, app_turns) = check.apps(config.apps, (call.to.as_ref(), call_span), &variables)?;
         let budget = match &load.keep_awake_budget {
             Some(budget) => check.number("keep_awake_budget", budget, 1.0)?,
             None => 0.1,
@@ -277,8 +288,8 @@ impl Check<'_> {
 
     fn variables(&self, variables: &BTreeMap<String, Spanned<String>>) -> Result<Vec<(String, String)>, ConfigError> {
         let pairs = variables.iter().map(|(name, value)| {
-            let reserved = ["origination_uuid", "execute_on_answer", "loadgen_run", "ignore_early_media"];
-            if reserved.contains(&name.as_str()) {
+            // FreeSWITCH looks variables up whatever their case.
+            if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
                 let message = format!("the variable {name:?} is set by loadgen itself, so that no call outlives it");
                 return Err(self.source.error(value.span(), message));
             }
@@ -293,14 +304,14 @@ impl Check<'_> {
     fn apps(
         &self,
         configs: Vec<AppConfig>,
-        to: Option<&Spanned<String>>,
+        (to, call): (Option<&Spanned<String>>, std::ops::Range<usize>),
         variables: &[(String, String)],
     ) -> Result<(Vec<App>, Turns), ConfigError> {
         let target = |to: Option<&Spanned<String>>| {
             let Some(to) = to else {
                 let message =
                     "the key \"to\" is missing in [call]: where calls go, such as \"sofia/external/9196@host:5060\"";
-                return Err(self.source.whole(message));
+                return Err(self.source.error(call.clone(), message));
             };
             let trial = Originate::new(Uuid::nil(), to.get_ref(), "park").command();
             trial.map_err(|error| self.source.error(to.span(), error.to_string()))?;
@@ -329,7 +340,7 @@ impl Check<'_> {
                 let message = format!("there are two apps named {name:?}: give each a name of its own");
                 return Err(self.source.error(config.name.map_or(config.kind.span(), |name| name.span()), message));
             }
-            weights.push(config.weight.map_or(1, |weight| weight.get_ref().0));
+            weights.push(config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?);
             apps.push(App { name, kind, to: target(config.to.as_ref().or(to))?, variables: variables.to_vec() });
         }
         let turns = self.turns(&weights, "apps")?;
@@ -346,8 +357,8 @@ impl Check<'_> {
         for config in configs {
             let span = config.span();
             let config = config.into_inner();
-            let weight = config.weight.as_ref().map_or(1, |weight| weight.get_ref().0);
-            for (name, server) in self.servers(&config, &span, seed + slaves.len() as u64)? {
+            let weight = config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?;
+            for (name, server) in self.servers(&config, &span, seed.wrapping_add(slaves.len() as u64))? {
                 if !names.insert(name.clone()) {
                     let message = format!("there are two slaves named {name:?}: give each a name of its own");
                     return Err(self.source.error(span, message));
@@ -383,6 +394,7 @@ impl Check<'_> {
                     return Err(self.source.error(at, format!("port = {port}: it must be from 1 to 65535")));
                 };
                 let host = self.name("a host", host)?;
+                let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
                 let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
                 let credentials = Credentials::password(self.password(config, span)?);
                 let name = given.unwrap_or_else(|| address.clone());
@@ -401,7 +413,7 @@ impl Check<'_> {
                 let base = given.unwrap_or_else(|| "sim".to_owned());
                 let servers = (0..count).map(|n| {
                     let name = if count == 1 { base.clone() } else { format!("{base}{}", n + 1) };
-                    let server = self.simulated(simulated, span, &name, seed + n)?;
+                    let server = self.simulated(simulated, span, &name, seed.wrapping_add(n))?;
                     Ok((name, ServerPlan::Simulated(server)))
                 });
                 servers.collect()
@@ -443,9 +455,17 @@ impl Check<'_> {
         Ok(server)
     }
 
-    fn password(&self, config: &SlaveConfig, span: &std::ops::Range<usize>) -> Result<String, ConfigError> {
+    fn password(&self, config: &SlaveConfig, span: &std::ops::Range<usize>) -> Result<SecretString, ConfigError> {
         match (&config.password, &config.password_file) {
-            (Some(password), None) => Ok(password.get_ref().clone()),
+            (Some(password), None) => {
+                let secret = &password.get_ref().0;
+                let text = secret.expose_secret();
+                if text.trim().is_empty() || text.contains(['\r', '\n', '\0']) {
+                    let message = "a password must not be empty and must not have line breaks";
+                    return Err(self.source.error(password.span(), message));
+                }
+                Ok(secret.clone())
+            }
             (None, Some(file)) => {
                 let path = beside(self.source, file.get_ref());
                 read_password(&path).map_err(|message| self.source.error(file.span(), message))
@@ -477,8 +497,7 @@ impl Check<'_> {
     fn turns(&self, weights: &[u64], of: &str) -> Result<Turns, ConfigError> {
         Turns::new(weights).ok_or_else(|| {
             let message = format!(
-                "the weights of the {of} must not all be 0, and must not add up to more than {} after taking out what \
-                 they share",
+                "the weights of the {of} add up to more than {}, after taking out what they share",
                 Turns::CYCLE_MAX
             );
             self.source.whole(message)
@@ -486,10 +505,10 @@ impl Check<'_> {
     }
 }
 
-fn read_password(path: &Path) -> Result<String, String> {
+fn read_password(path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     match text.lines().next().map(str::trim) {
-        Some(password) if !password.is_empty() => Ok(password.to_owned()),
+        Some(password) if !password.is_empty() => Ok(password.into()),
         _ => Err(format!("{}: its first line is to be the password, and it is empty", path.display())),
     }
 }

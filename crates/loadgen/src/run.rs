@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use crate::http::Http;
@@ -17,7 +17,7 @@ use crate::plan::{Plan, ServerPlan};
 use crate::report::{LatencyLog, Report as RunReport, RunFacts, summary};
 use crate::slave::{Order, Report, Server, Slave, Slots, TICK};
 use crate::snapshot::{Collector, Snapshot};
-use crate::verdict::{Signal, judge};
+use crate::verdict::{Signal, Troubles, judge};
 
 /// Shards that wait to be put together: each slave hands one over a second.
 const REPORTS_MAX: usize = 1024;
@@ -27,6 +27,9 @@ const HEAD_START: Duration = Duration::from_millis(50);
 const COLLECT_AFTER: Duration = Duration::from_millis(100);
 /// How long hanging up may take before what is left is given up: calls that the server does not let go are lost before.
 const HANG_UP_MAX: Duration = Duration::from_secs(30);
+
+/// How long a task may take to be stopped, which it is at its next await.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What a run came to.
 #[derive(Debug)]
@@ -52,6 +55,10 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     };
     if let Some(folder) = &plan.out {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
+        // What an earlier run left there is not this one's.
+        for name in ["report.json", "latency.hlog"] {
+            let _ = std::fs::remove_file(folder.join(name));
+        }
     }
     let (servers, simulated) = servers(&plan).await?;
     let plan = Arc::new(plan);
@@ -85,18 +92,23 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         return Ok(Outcome { summary, exit_code: EXIT_NO_SLAVE });
     }
 
+    let length = plan.schedule.length();
     let start = Instant::now() + HEAD_START;
     let started_at = SystemTime::now() + HEAD_START;
     let live = tokio::spawn(live::show(snapshots));
     let log = plan.out.as_deref().map(|folder| LatencyLog::create(&folder.join("latency.hlog"), started_at));
-    let collecting = tokio::spawn(collect(collector, reports, publish, start, plan.schedule.rate, log.transpose()));
+    let target =
+        Target { rate: plan.schedule.rate, ends: length.map(|length| start + length), order: orders.subscribe() };
+    let collecting = tokio::spawn(collect(collector, reports, publish, start, target, log.transpose()));
     // The receivers are there until their tasks end.
     let _ = orders.send(Order::Run(start));
-    let (signal, offering) = conduct(&plan, start, &orders, &mut slaves, &mut signals).await;
+    let ending = conduct(&plan, start, length, &orders, &mut slaves, &mut signals).await;
     let ended = Instant::now();
 
-    // With the last slave gone, so is the last sender of reports.
-    slaves.shutdown().await;
+    // With the last slave gone, so is the last sender of reports. One that does not even stop is left behind.
+    if timeout(STOP_MAX, slaves.shutdown()).await.is_err() {
+        error!("a slave's task does not stop");
+    }
     let (last, log) = collecting.await.context("the collecting task failed")?;
     let _ = live.await;
     if let Some(web) = web {
@@ -105,16 +117,17 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let facts = RunFacts {
         started_at: jiff::Timestamp::try_from(started_at).unwrap_or_default(),
         duration: ended.saturating_duration_since(start),
-        offering,
+        offering: ending.offering,
         peak_concurrent: slots.peak(),
     };
-    let mut incomplete: Vec<String> = log.err().map(|error| format!("latency.hlog: {error}")).into_iter().collect();
-    let mut finding = judge(&plan, &last, signal, &incomplete);
+    let mut troubles = Troubles { signal: ending.signal, internal: ending.failures, incomplete: Vec::new() };
+    troubles.incomplete.extend(log.err().map(|error| format!("latency.hlog: {error}")));
+    let mut finding = judge(&plan, &last, &troubles);
     if let Some(folder) = &plan.out {
         let report = RunReport::new(&plan, &facts, &last, &finding).to_json();
         if let Err(error) = write(&folder.join("report.json"), &report) {
-            incomplete.push(format!("report.json: {error}"));
-            finding = judge(&plan, &last, signal, &incomplete);
+            troubles.incomplete.push(format!("report.json: {error}"));
+            finding = judge(&plan, &last, &troubles);
         }
     }
     for server in simulated {
@@ -187,17 +200,27 @@ fn warn_of_limits(plan: &Plan, slave: usize, health: &crate::slave::Health) {
     }
 }
 
-/// Lets the slaves run to their end, and sees to that it comes. Returns what cut the run short, and for how long calls
-/// were offered.
+/// How a run came to its end.
+struct Ending {
+    /// What cut it short.
+    signal: Option<Signal>,
+    /// For how long calls were offered.
+    offering: Duration,
+    /// What went wrong in this program.
+    failures: Vec<String>,
+}
+
+/// Lets the slaves run to their end, and sees to that it comes.
 async fn conduct(
     plan: &Plan,
     start: Instant,
+    length: Option<Duration>,
     orders: &watch::Sender<Order>,
     slaves: &mut JoinSet<()>,
     signals: &mut Signals,
-) -> (Option<Signal>, Duration) {
+) -> Ending {
     let mut stopped = None;
-    let length = plan.schedule.length();
+    let mut failures = Vec::new();
     let mut offering_ends = length.map(|length| start + length);
     let mut hang_up_ends = None;
     loop {
@@ -205,7 +228,10 @@ async fn conduct(
         tokio::select! {
             ended = slaves.join_next() => match ended {
                 Some(Ok(())) => {}
-                Some(Err(error)) => error!(%error, "a slave's task failed"),
+                Some(Err(error)) => {
+                    error!(%error, "a slave's task failed");
+                    failures.push(format!("a slave's task failed: {error}"));
+                }
                 None => break,
             },
             signal = signals.next() => {
@@ -229,12 +255,29 @@ async fn conduct(
             }
             () = sleep_until(hang_up_ends.unwrap_or(start)), if hang_up_ends.is_some() => {
                 error!("slaves do not come to an end");
+                failures.push("slaves did not come to an end".to_owned());
                 break;
             }
         }
     }
     let offering = stopped.map(|(_, at)| at).or(length).unwrap_or_else(|| start.elapsed());
-    (stopped.map(|(signal, _)| signal), offering)
+    Ending { signal: stopped.map(|(signal, _)| signal), offering, failures }
+}
+
+/// The rate that the plan asks for.
+struct Target {
+    rate: f64,
+    ends: Option<Instant>,
+    order: watch::Receiver<Order>,
+}
+
+impl Target {
+    /// Calls per second, none once no more are offered.
+    fn now(&self) -> f64 {
+        let over = self.ends.is_some_and(|end| Instant::now() >= end);
+        let running = matches!(*self.order.borrow(), Order::Run(_));
+        if running && !over { self.rate } else { 0.0 }
+    }
 }
 
 /// Puts the shards together, publishes a snapshot a second, writes the log. Returns the last snapshot, and whether the
@@ -244,7 +287,7 @@ async fn collect(
     mut reports: mpsc::Receiver<Report>,
     publish: watch::Sender<Arc<Snapshot>>,
     start: Instant,
-    rate: f64,
+    target: Target,
     log: std::io::Result<Option<LatencyLog>>,
 ) -> (Arc<Snapshot>, std::io::Result<()>) {
     let (mut log, mut logged) = match log {
@@ -276,7 +319,7 @@ async fn collect(
             log = None;
         }
         from = elapsed;
-        let snapshot = collector.snapshot(elapsed, rate);
+        let snapshot = collector.snapshot(elapsed, target.now());
         publish.send_replace(snapshot.clone());
         if over {
             return (snapshot, logged);

@@ -50,9 +50,19 @@ pub struct Finding {
     pub exit_code: u8,
 }
 
-/// Judges a run that is over. `signal` cut it short where it had an end of its own; `incomplete` says what of the report
-/// could not be made.
-pub fn judge(plan: &Plan, last: &Snapshot, signal: Option<Signal>, incomplete: &[String]) -> Finding {
+/// What befell a run besides its calls.
+#[derive(Clone, Debug, Default)]
+pub struct Troubles {
+    /// What stopped it.
+    pub signal: Option<Signal>,
+    /// What went wrong in this program.
+    pub internal: Vec<String>,
+    /// What of the report could not be made.
+    pub incomplete: Vec<String>,
+}
+
+/// Judges a run that is over.
+pub fn judge(plan: &Plan, last: &Snapshot, troubles: &Troubles) -> Finding {
     let thresholds: Vec<Judged> = plan.thresholds.iter().map(|threshold| threshold.judge(&last.total)).collect();
     let mut doubts = doubts(last);
     let mut failures = Vec::new();
@@ -67,17 +77,19 @@ pub fn judge(plan: &Plan, last: &Snapshot, signal: Option<Signal>, incomplete: &
         }
     }
     // A run that has no end of its own ends by a signal as it should.
-    let signal = signal.filter(|_| plan.schedule.has_end());
+    let signal = troubles.signal.filter(|_| plan.schedule.has_end());
+    let Troubles { internal, incomplete, .. } = troubles;
     let (verdict, exit_code) = match signal {
         Some(signal) => (Verdict::Aborted, signal.exit_code()),
-        None if !doubts.is_empty() => (Verdict::Invalid, 6),
+        None if !internal.is_empty() => (Verdict::Invalid, 1),
+        None if !doubts.is_empty() || !incomplete.is_empty() => (Verdict::Invalid, 6),
         None if !failures.is_empty() => (Verdict::Fail, 4),
         None => (Verdict::Pass, 0),
     };
-    let exit_code = if exit_code == 0 && !incomplete.is_empty() { 6 } else { exit_code };
     let cut_short = signal.map(|signal| format!("cut short by {}", signal.name()));
-    let reasons = cut_short.into_iter().chain(doubts).chain(failures).chain(incomplete.iter().cloned());
-    Finding { verdict, reasons: reasons.collect(), thresholds, exit_code }
+    let others = internal.iter().chain(incomplete).cloned();
+    let reasons = cut_short.into_iter().chain(others).chain(doubts).chain(failures).collect();
+    Finding { verdict, reasons, thresholds, exit_code }
 }
 
 impl Signal {
@@ -115,6 +127,9 @@ fn doubts(last: &Snapshot) -> Vec<String> {
     if let Some(lag) = lag.filter(|lag| *lag > LAG_MAX) {
         doubts.push(format!("calls left late (p99 {}): the generator was the bottleneck", crate::report::seconds(lag)));
     }
+    if counts.lost as f64 > counts.attempted as f64 * TROUBLED_MAX {
+        doubts.push(format!("nobody can know what became of {} of {} calls", counts.lost, counts.attempted));
+    }
     let missed = last.anomalies().get("answer_missed").copied().unwrap_or(0);
     if missed as f64 > counts.attempted as f64 * TROUBLED_MAX {
         doubts.push(format!("the answers of {missed} calls were not seen: events were lost"));
@@ -149,7 +164,8 @@ mod tests {
 
     fn verdict(thresholds: &str, duration: &str, signal: Option<Signal>, completed: u64) -> (Verdict, u8) {
         let plan = plan(thresholds, duration);
-        let finding = judge(&plan, &snapshot(&plan, completed, 10), signal, &[]);
+        let troubles = Troubles { signal, ..Troubles::default() };
+        let finding = judge(&plan, &snapshot(&plan, completed, 10), &troubles);
         (finding.verdict, finding.exit_code)
     }
 
@@ -169,10 +185,15 @@ mod tests {
 
     #[test]
     fn a_report_that_is_not_whole_is_no_pass() {
-        let plan = plan("", "duration = \"1s\"");
-        let incomplete = ["report.json: the disk is full".to_owned()];
-        let finding = judge(&plan, &snapshot(&plan, 10, 0), None, &incomplete);
-        assert_eq!(finding.exit_code, 6);
+        for threshold in ["", "success = \"> 0.99\""] {
+            let plan = plan(threshold, "duration = \"1s\"");
+            let incomplete = vec!["report.json: the disk is full".to_owned()];
+            let troubles = Troubles { incomplete, ..Troubles::default() };
+            let finding = judge(&plan, &snapshot(&plan, 10, 10), &troubles);
+            assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6));
+            let troubles = Troubles { internal: vec!["a task failed".to_owned()], ..troubles };
+            assert_eq!(judge(&plan, &snapshot(&plan, 10, 10), &troubles).exit_code, 1);
+        }
     }
 
     #[test]
@@ -180,6 +201,9 @@ mod tests {
         let plan = plan("", "duration = \"1s\"");
         let mut snapshot = snapshot(&plan, 10, 0);
         snapshot.total.counts.completed -= 1;
-        assert_eq!(judge(&plan, &snapshot, None, &[]).verdict, Verdict::Invalid);
+        assert_eq!(judge(&plan, &snapshot, &Troubles::default()).verdict, Verdict::Invalid);
+        snapshot.total.counts.lost += 1;
+        let finding = judge(&plan, &snapshot, &Troubles::default());
+        assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6), "a tenth is lost");
     }
 }

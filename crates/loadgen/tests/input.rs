@@ -34,6 +34,11 @@ async fn bad_configurations_are_refused_with_their_place() {
         ("\"2s\"", "\"2 parsecs\"", "a.toml:7:8: \"2 parsecs\" is not a time such as"),
         ("hold = \"2s\"\n", "", "a.toml:5:1: the key \"hold\" is missing here"),
         ("\"null/x\"", "\"null/x &hangup()\"", "a.toml:6:6: an address to call"),
+        ("count = 3", "count = 3 }\nweight = 0 #", "a.toml:11:10: weight = 0: it must be at least 1"),
+        ("to = \"null/x\"\n", "", "a.toml:5:1: the key \"to\" is missing in [call]"),
+        ("[call]", "[call]\nvariables = { Ignore_Early_Media = \"false\" }", "is set by loadgen itself"),
+        ("\"null/x\"", "\"${A:-${B}}\"", "a default cannot have a \"${…}\" in it"),
+        ("name = \"sim\"", "keep_awake = \"1us\"", "it must be at least 1ms"),
         ("count = 3", "count = 0", "a.toml:10:23: count = 0: it must be at least 1"),
         ("simulated = { count = 3 }", "", "a.toml:8:1: a slave needs a \"host\", or \"simulated"),
         (
@@ -105,6 +110,22 @@ async fn passwords_come_from_a_file_and_are_never_shown() {
     let run = bench.start(&["--log", "trace", "run", "a.toml"]).end().await;
     assert_eq!(run.code(), 3, "nobody listens at port 1");
     assert!(!format!("{run:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_password_that_is_wrong_is_not_shown_either() {
+    for (password, message) in [
+        ("31337777", "a password must be text, in quotes"),
+        ("\"31337777${A\"", "without its \"}\""),
+        ("\" \"", "a password must not be empty"),
+        ("\"31337777\\n\"", "must not have line breaks"),
+    ] {
+        let text = GOOD.replace("simulated = { count = 3 }", &format!("host = \"x\"\npassword = {password}"));
+        let (code, _, stderr) = check(&text).await;
+        assert_eq!(code, 2, "{password}: {stderr}");
+        assert!(stderr.contains("a.toml:11:12: ") && stderr.contains(message), "{stderr}");
+        assert!(!stderr.contains("31337777"), "{stderr}");
+    }
 }
 
 #[tokio::test]

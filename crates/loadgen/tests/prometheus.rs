@@ -167,6 +167,9 @@ impl Prometheus {
             let (_, address) = line.split_once("msg=\"Listening on\"")?.1.split_once("address=")?;
             address.split_whitespace().next().map(str::to_owned)
         });
+        // It listens before it answers queries.
+        let ready = before(DEADLINE, || get(&address, "/-/ready").ok().filter(|(status, _)| *status == 200));
+        assert!(ready.is_some(), "Prometheus does not get ready:\n{}", process.output());
         Self { process, address, started_at }
     }
 

@@ -157,9 +157,10 @@ async fn a_server_s_own_limit_refuses() {
 
 #[tokio::test]
 async fn other_ends_have_their_names() {
+    // The server counts a time-out in seconds of its clock: one of 2 s lasts at least 1 s.
     let run = |to: &'static str| async move {
         let text = format!(
-            "[run]\nduration = \"500ms\"\n[load]\nrate = 20\n[call]\nto = \"{to}\"\ntimeout = \"1s\"\nhold = \"2s\"\n{SIMULATED}"
+            "[run]\nduration = \"500ms\"\n[load]\nrate = 20\n[call]\nto = \"{to}\"\ntimeout = \"2s\"\nhold = \"1500ms\"\n{SIMULATED}"
         );
         config(&text).run().await
     };
@@ -222,4 +223,21 @@ async fn the_same_seed_makes_the_same_calls() {
     let (one, two) = tokio::join!(run(), run());
     assert_eq!(one, two);
     assert!(one.1 > 0);
+}
+
+/// A run id that was used before, whose call is still there: the server gives the new call another UUID, and says so only
+/// in the originate's result.
+#[tokio::test]
+async fn a_call_whose_uuid_was_taken_is_refused_and_its_channel_hung_up() {
+    let server = support::server().await;
+    let (address, credentials) = (server.addr().to_string(), esl_core::Credentials::password("ClueCon"));
+    let client = esl_core::Client::connect(&address, &credentials, &esl_core::Options::default()).await.unwrap();
+    let taken = "01234567-89ab-4000-8000-000000000000";
+    client.cmd(&format!("originate {{origination_uuid={taken}}}null/x &park()")).await.unwrap();
+    let load = "[load]\nrate = 50\nmax_offered = 10\n[call]\nto = \"null/x\"\nhold = \"200ms\"\n";
+    let bench = config(&format!("{load}{}", support::slave(&server)));
+    let run = bench.start(&["run", "a.toml", "--out", "out", "--run-id", "0123456789ab"]).end().await;
+    assert_eq!((run.number("refused.duplicate"), run.calls("completed")), (1.0, 9), "{}", run.stdout);
+    assert_eq!(run.report()["anomalies"]["duplicate_uuid"], 1);
+    assert_eq!(server.state().channels, 0, "neither the stray channel is left nor, of the same run, the old one");
 }

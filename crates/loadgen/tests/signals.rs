@@ -52,8 +52,10 @@ async fn a_run_without_an_end_ends_by_a_signal_as_it_should() {
 
 #[tokio::test]
 async fn a_second_signal_hangs_up_this_run_s_calls_and_only_those() {
-    let (_bench, running, server, client) = run_with_calls("null/x", 10, 600, "duration = \"60s\"").await;
+    let (_bench, mut running, server, client) = run_with_calls("null/x", 10, 600, "duration = \"60s\"").await;
     running.signal("INT");
+    // Two at the same moment are one.
+    running.says("stopping").await;
     running.signal("INT");
     let run = running.end().await;
     assert_eq!(run.code(), 130, "{}", run.stderr);
@@ -67,8 +69,10 @@ async fn a_second_signal_hangs_up_this_run_s_calls_and_only_those() {
 #[tokio::test]
 async fn calls_that_ring_are_canceled_by_the_second_signal() {
     let to = "sofia/external/noanswer@127.0.0.1:5080";
-    let (_bench, running, server, _client) = run_with_calls(to, 60, 600, "duration = \"60s\"").await;
+    let (_bench, mut running, server, _client) = run_with_calls(to, 60, 600, "duration = \"60s\"").await;
     running.signal("TERM");
+    // Two at the same moment are one.
+    running.says("stopping").await;
     running.signal("TERM");
     let run = running.end().await;
     assert_eq!(run.code(), 143, "{}", run.stderr);

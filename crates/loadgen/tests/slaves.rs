@@ -18,8 +18,7 @@ async fn greeter(greeting: &'static str) -> u16 {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
                 let _ = stream.write_all(greeting.as_bytes()).await;
-                let _ = stream.read(&mut [0; 1024]).await;
-                let _ = stream.read(&mut [0; 1024]).await;
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
             });
         }
     });
@@ -49,6 +48,14 @@ async fn each_slave_that_cannot_be_used_is_named_with_the_reason() {
             "not an Event Socket frame: \"SSH-2.0-OpenSSH_9.2p1",
         ),
         (slave_at(greeter("").await, "x"), "did not speak Event Socket within 5s"),
+        (
+            slave_at(
+                greeter("Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: +OK accepted\n\n")
+                    .await,
+                "x",
+            ),
+            "the server's answer to the first commands took longer than 15s",
+        ),
     ] {
         let bench = Bench::new(&format!("{LOAD}{table}name = \"pbx7\"\n"));
         let run = bench.run().await;

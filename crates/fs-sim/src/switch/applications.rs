@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Due, Step, Switch};
 use crate::{
     cause::Cause,
-    channel::{CallState, SessionId},
+    channel::{CallState, Endpoint, SessionId},
     dial_string::words,
     dialplan::Application,
     event::{EventKind, Origin},
@@ -162,8 +162,11 @@ fn hangup(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next
 
 /// Refuses with a SIP status; the cause is what that status stands for.
 fn respond(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
-    let unanswered = switch.channels.get(&id).is_some_and(|channel| channel.call_state != CallState::Active);
-    let cause = match (unanswered, data) {
+    // Only SIP has responses: a loopback leg just ends.
+    let responds = switch.channels.get(&id).is_some_and(|channel| {
+        channel.call_state != CallState::Active && matches!(channel.endpoint, Endpoint::Sofia(_))
+    });
+    let cause = match (responds, data) {
         (true, "486") => Cause(17),
         _ => Cause::NORMAL_CLEARING,
     };

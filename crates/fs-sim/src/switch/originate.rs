@@ -92,10 +92,14 @@ impl Switch {
         if let Target::Unknown = target {
             return Some(failed(Cause::CHAN_NOT_IMPLEMENTED));
         }
-        let uuid = request.variable("origination_uuid").map_or_else(|| random_uuid(&mut self.rng), str::to_owned);
+        let mut uuid = request.variable("origination_uuid").map_or_else(|| random_uuid(&mut self.rng), str::to_owned);
         if self.find(&uuid).is_some() {
-            self.limits.refused += 1;
-            return Some(failed(Cause::DESTINATION_OUT_OF_ORDER));
+            // A UUID in use: mod_sofia refuses the call, the others make a channel with another one (mod_loopback).
+            if let Target::Sofia(..) = target {
+                self.limits.refused += 1;
+                return Some(failed(Cause::DESTINATION_OUT_OF_ORDER));
+            }
+            uuid = random_uuid(&mut self.rng);
         }
         let Some(id) = self.take_session(now, Direction::Outbound) else {
             return Some(failed(Cause::DESTINATION_OUT_OF_ORDER));

@@ -134,7 +134,7 @@ fn refusals_leave_no_channel() {
     talk.say("bgapi originate {origination_uuid=one}null/x &park()");
     talk.wait(ms(1));
     talk.story();
-    talk.say("bgapi originate {origination_uuid=one}null/x &park()");
+    talk.say("bgapi originate {origination_uuid=one}sofia/external/9196@127.0.0.1:5080 &park()");
     assert_eq!(talk.story(), refused);
     assert_eq!((talk.switch.figures().refused, talk.switch.figures().channels), (2, 1));
 }
@@ -297,4 +297,21 @@ fn a_client_event_reaches_those_who_asked_for_its_subclass() {
     assert_eq!(events.iter().map(|(to, _)| *to).collect::<Vec<_>>(), [ME, other]);
     let text = String::from_utf8_lossy(events[1].1);
     assert!(text.contains("Event-Name: CUSTOM\n") && text.contains("X-Note: caf%C3%A9%20100%25\n"), "{text}");
+}
+
+#[test]
+fn a_uuid_in_use_is_refused_over_sip_and_replaced_elsewhere() {
+    let uuid = "aaaaaaaa-0000-4000-8000-000000000001";
+    let mut talk = Talk::roomy();
+    talk.say(&format!("api originate {{origination_uuid={uuid}}}null/x &park()"));
+    talk.wait(ms(100));
+    assert!(talk.replies.concat().contains(&format!("+OK {uuid}")), "{:?}", talk.replies);
+    talk.replies.clear();
+    talk.say(&format!("api originate {{origination_uuid={uuid}}}sofia/external/9196@127.0.0.1:5080 &park()"));
+    assert!(talk.replies.concat().contains("-ERR DESTINATION_OUT_OF_ORDER"), "{:?}", talk.replies);
+    talk.replies.clear();
+    talk.say(&format!("api originate {{origination_uuid={uuid}}}null/x &park()"));
+    talk.wait(ms(100));
+    let replies = talk.replies.concat();
+    assert!(replies.contains("+OK ") && !replies.contains(uuid), "{replies}");
 }

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use read::{ConfigError, Source, beside, did_you_mean, parse, read};
-pub use value::{Count, Number, Time};
+pub use value::{Count, Number, Password, Time};
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -113,7 +113,7 @@ pub struct SlaveConfig {
     /// The Event Socket's port: 8021 where it is left out.
     pub port: Option<Spanned<Count>>,
     /// The Event Socket's password.
-    pub password: Option<Spanned<String>>,
+    pub password: Option<Spanned<Password>>,
     /// A file whose first line is the password.
     pub password_file: Option<Spanned<PathBuf>>,
     /// Its share of the calls, against the others' weights.

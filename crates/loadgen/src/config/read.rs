@@ -164,12 +164,16 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
     while let Some((before, after)) = rest.split_once("${") {
         expanded.push_str(before);
         let Some((inner, after)) = after.split_once('}') else {
-            return Err(format!("{text:?} has a \"${{\" without its \"}}\""));
+            // Without the text: it may be a password.
+            return Err("this text has a \"${\" without its \"}\"".to_owned());
         };
         let (name, default) = match inner.split_once(":-") {
             Some((name, default)) => (name, Some(default)),
             None => (inner, None),
         };
+        if inner.contains("${") {
+            return Err("a default cannot have a \"${…}\" in it".to_owned());
+        }
         let value = environment(name).filter(|value| default.is_none() || !value.is_empty());
         match value.or(default.map(str::to_owned)) {
             Some(value) => expanded.push_str(&value),

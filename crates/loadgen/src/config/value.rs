@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
 /// A number, written as one or as text.
@@ -16,6 +17,18 @@ pub struct Count(pub u64);
 /// A time, as text: `"250ms"`, `"3s"`, `"1h 30m"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
+
+/// A password: text that no message and no log shows.
+#[derive(Clone, Debug)]
+pub struct Password(pub SecretString);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Whatever is wrong with it, the words are the same: serde's would show it.
+        let text = String::deserialize(deserializer);
+        text.map(|text| Self(text.into())).map_err(|_| de::Error::custom("a password must be text, in quotes"))
+    }
+}
 
 /// What a time looks like, for messages.
 const TIMES: &str = r#"a time such as "250ms", "3s" or "1h""#;

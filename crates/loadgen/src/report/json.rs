@@ -129,7 +129,8 @@ struct Slave {
     sessions_since_startup: Option<u64>,
     reconnects: u64,
     events: u64,
-    channels_left: u64,
+    /// Found at the end, and hung up; `null` where the server could not be asked.
+    channels_left: Option<u64>,
     keep_awake_seconds: Option<f64>,
     anomalies: BTreeMap<&'static str, u64>,
     #[serde(flatten)]

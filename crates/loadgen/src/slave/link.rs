@@ -12,8 +12,8 @@ use super::told::Health;
 /// The event that measures the way of an event: `CUSTOM` of this subclass.
 pub(super) const PROBE: &str = "loadgen::probe";
 
-/// How long the first questions may take, together.
-const QUESTIONS: Duration = Duration::from_secs(5);
+/// How long it may take to subscribe and to ask the first questions, beyond the time-outs of connecting and logging in.
+const OPEN_MAX: Duration = Duration::from_secs(15);
 
 /// What a command was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,13 @@ impl Link {
     /// # Errors
     /// One of the connections could not be made, see [`Connection::connect`].
     pub(super) async fn open(address: &str, credentials: &Credentials, keep_awake: KeepAwake) -> Result<Self, Error> {
+        // A server that lets in and then does not answer is as good as none.
+        let open = Self::open_unhurried(address, credentials, keep_awake);
+        let expired = || Error::timed_out("the server's answer to the first commands", OPEN_MAX);
+        timeout(OPEN_MAX, open).await.unwrap_or_else(|_| Err(expired()))
+    }
+
+    async fn open_unhurried(address: &str, credentials: &Credentials, keep_awake: KeepAwake) -> Result<Self, Error> {
         // What is not subscribed to costs nothing. A channel's last event carries all that the one before it does.
         let subscription = Subscription::new([
             EventName::ChannelCreate,
@@ -88,11 +95,8 @@ impl Link {
         )?;
         listener.set_keep_awake(keep_awake);
         let mut link = Self { listener, client, background: false, about: About::default() };
-        // A server that lets in and then does not answer is as good as none.
-        match timeout(QUESTIONS, link.get_acquainted()).await {
-            Ok(result) => result.map(|()| link),
-            Err(_) => Err(Error::timed_out("the server's answer to the first commands", QUESTIONS)),
-        }
+        link.get_acquainted().await?;
+        Ok(link)
     }
 
     async fn get_acquainted(&mut self) -> Result<(), Error> {

@@ -59,8 +59,8 @@ pub struct Status {
     pub health: Health,
     /// What was not as it should be, by kind.
     pub anomalies: BTreeMap<&'static str, u64>,
-    /// Channels of this run that were found on it at the end, and hung up.
-    pub channels_left: u64,
+    /// Channels of this run that were found on it at the end, and hung up; `None` where nobody could see.
+    pub channels_left: Option<u64>,
 }
 
 /// The calls that may be up at a time, over all slaves.

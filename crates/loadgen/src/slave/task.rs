@@ -31,8 +31,6 @@ use crate::schedule::Due;
 const EVENTS_AT_ONCE: usize = 64;
 /// A server that is silent for so long is taken for gone. Events of an overloaded one come seconds late.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// How often calls are hung up again at the end: those whose originate is under way are not met the first time.
-const HANG_UP_AGAIN: Duration = Duration::from_millis(500);
 
 /// One slave's task, see [`Slave::run`].
 pub struct Slave {
@@ -57,8 +55,8 @@ pub struct Slave {
     /// The probe that is under way.
     probe: Option<(u64, Instant)>,
     probes: u64,
-    /// Since when everything is to be hung up, and when that was asked for last.
-    hanging_up: Option<Instant>,
+    /// Everything is to be hung up.
+    hanging_up: bool,
 }
 
 impl Slave {
@@ -89,7 +87,7 @@ impl Slave {
             status: Status::default(),
             probe: None,
             probes: 0,
-            hanging_up: None,
+            hanging_up: false,
         }
     }
 
@@ -329,7 +327,7 @@ impl Slave {
         if let (Order::Drain | Order::HangUp, Some(originator)) = (order, &mut self.originator) {
             originator.stop(&mut self.shard);
         }
-        if order == Order::HangUp && self.hanging_up.is_none() {
+        if order == Order::HangUp && !self.hanging_up {
             self.hang_up_all();
         }
     }
@@ -337,7 +335,7 @@ impl Slave {
     /// Hangs up every call of this run, and only those.
     fn hang_up_all(&mut self) {
         let now = Instant::now();
-        self.hanging_up = Some(now);
+        self.hanging_up = true;
         for attempt in self.calls.attempts() {
             let done = self.calls.with(attempt, |call| call.hang_up(now, Why::Stopped));
             // One command is for all of them.
@@ -353,7 +351,8 @@ impl Slave {
         if self.probe.is_some_and(|(_, sent)| now - sent > SILENCE_MAX) {
             self.disconnected(&Error::timed_out("a sign of life", SILENCE_MAX));
         }
-        if self.hanging_up.is_some_and(|last| now - last >= HANG_UP_AGAIN) {
+        if self.hanging_up {
+            // Again: calls whose originate was under way were not met the first time.
             self.hang_up_all();
         }
         self.send_probe().await;

@@ -7,8 +7,8 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 /// No run of a test takes so long.
@@ -31,6 +31,9 @@ pub(crate) struct Run {
 /// A run that goes on.
 pub(crate) struct Running {
     child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// What it has said on stderr so far.
+    said: String,
     report: PathBuf,
 }
 
@@ -47,7 +50,7 @@ impl Bench {
 
     /// Starts `loadgen` with these arguments.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
-        let child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("RUST_LOG")
@@ -57,7 +60,8 @@ impl Bench {
             .kill_on_drop(true)
             .spawn()
             .expect("the program");
-        Running { child, report: self.folder.path().join("out/report.json") }
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        Running { child, stderr, said: String::new(), report: self.folder.path().join("out/report.json") }
     }
 
     /// `loadgen run a.toml --out out`, to its end.
@@ -74,11 +78,22 @@ impl Running {
         assert!(status.success());
     }
 
+    /// Waits until it says this on stderr.
+    pub(crate) async fn says(&mut self, words: &str) {
+        let said = async {
+            while !self.said.contains(words) {
+                let read = self.stderr.read_line(&mut self.said).await.expect("text");
+                assert!(read > 0, "it ended without {words:?}: {}", self.said);
+            }
+        };
+        timeout(DEADLINE, said).await.unwrap_or_else(|_| panic!("it does not say {words:?}"));
+    }
+
     /// Waits for its end.
     pub(crate) async fn end(mut self) -> Run {
-        let (mut stdout, mut stderr) = (String::new(), String::new());
+        let (mut stdout, mut stderr) = (String::new(), self.said);
         let mut out = self.child.stdout.take().expect("piped");
-        let mut err = self.child.stderr.take().expect("piped");
+        let mut err = self.stderr;
         let all = async {
             let (status, out, err) =
                 tokio::join!(self.child.wait(), out.read_to_string(&mut stdout), err.read_to_string(&mut stderr));

@@ -57,7 +57,7 @@ impl Slave {
         self.status.reconnects += 1;
         self.connected(link);
         self.ask_what_is_there();
-        if self.hanging_up.is_some() {
+        if self.hanging_up {
             self.hang_up_all();
         }
     }

@@ -56,9 +56,10 @@ impl Slave {
     }
 
     /// The attempts of this slave's channels that a list has, with the state of their calls.
-    fn of_this_slave(&self, reply: &Reply) -> Vec<(u64, bool)> {
+    fn of_this_slave(&mut self, reply: &Reply) -> Vec<(u64, bool)> {
         let Ok(channels) = serde_json::from_slice::<Channels>(reply.body()) else {
             warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
+            self.anomaly("channels_unreadable");
             return Vec::new();
         };
         let ours = channels.rows.into_iter().filter_map(|channel| {
@@ -92,11 +93,13 @@ impl Slave {
         if !self.unsure.0.remove(&attempt) {
             return;
         }
-        let (there, now, shard) = (reply.text() == "true", Instant::now(), &mut self.shard);
-        let done = self.calls.with(attempt, |call| match there {
-            true => call.still_there(false, now, shard),
-            false => Step::End(Outcome::Lost),
-        });
+        let (now, shard) = (Instant::now(), &mut self.shard);
+        let done = match reply.text().as_ref() {
+            "true" => self.calls.with(attempt, |call| call.still_there(false, now, shard)),
+            "false" => self.calls.with(attempt, |_| Step::End(Outcome::Lost)),
+            // The server does not say: the call's own alarm will end it.
+            _ => return self.anomaly("exists_unanswered"),
+        };
         self.follow(attempt, done);
     }
 
@@ -106,13 +109,21 @@ impl Slave {
             return;
         };
         match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut link)).await {
-            Ok(Ok(0)) => {}
             Ok(Ok(left)) => {
-                info!(slave = self.name, left, "hung up channels that were left");
-                self.status.channels_left = left;
+                if left > 0 {
+                    info!(slave = self.name, left, "hung up channels that were left");
+                    self.anomaly("channels_left");
+                }
+                self.status.channels_left = Some(left);
             }
-            Ok(Err(error)) => warn!(slave = self.name, %error, "could not see whether a channel is left"),
-            Err(_) => warn!(slave = self.name, "the server does not say whether a channel is left"),
+            Ok(Err(error)) => {
+                warn!(slave = self.name, %error, "could not see whether a channel is left");
+                return self.anomaly("sweep_failed");
+            }
+            Err(_) => {
+                warn!(slave = self.name, "the server does not say whether a channel is left");
+                self.anomaly("sweep_failed");
+            }
         }
         self.link = Some(link);
     }
