@@ -95,7 +95,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let length = plan.schedule.length();
     let start = Instant::now() + HEAD_START;
     let started_at = SystemTime::now() + HEAD_START;
-    let live = tokio::spawn(live::show(snapshots));
+    let live = tokio::spawn(live::show(snapshots.clone()));
     let log = plan.out.as_deref().map(|folder| LatencyLog::create(&folder.join("latency.hlog"), started_at));
     let target =
         Target { rate: plan.schedule.rate, ends: length.map(|length| start + length), order: orders.subscribe() };
@@ -109,8 +109,12 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     if timeout(STOP_MAX, slaves.shutdown()).await.is_err() {
         error!("a slave's task does not stop");
     }
-    let (last, log) = collecting.await.context("the collecting task failed")?;
-    let _ = live.await;
+    // It still holds its end of the reports: then the last snapshot is what is known.
+    let (last, log) = match timeout(STOP_MAX, collecting).await {
+        Ok(collected) => collected.context("the collecting task failed")?,
+        Err(_) => (snapshots.borrow().clone(), Ok(())),
+    };
+    let _ = timeout(STOP_MAX, live).await;
     if let Some(web) = web {
         web.abort();
     }

@@ -127,10 +127,12 @@ async fn a_ceiling_holds_calls_back_and_then_skips_them() {
     "#;
     let run = config(text).run().await;
     let attempted = run.calls("attempted");
-    // Twenty a second at most, over the two seconds and the lag that is allowed, however busy this machine is.
-    assert!((1..=46).contains(&attempted), "{attempted}");
+    // Twenty a second at most, over the two seconds and the lag that is allowed.
+    assert!((30..=46).contains(&attempted), "{attempted}");
     assert_eq!(run.calls("skipped"), 100 - attempted);
     assert!(run.number("skipped.ceiling") > 0.0);
+    let lag = run.number("latency_seconds.schedule_lag.p90");
+    assert!(lag <= 0.25, "a call that goes was not held back for longer than allowed: {lag}");
 }
 
 #[tokio::test]
@@ -172,7 +174,7 @@ async fn other_ends_have_their_names() {
         run("sofia/external/early200@127.0.0.1:5080"),
     );
     assert_eq!(dropped.calls("dropped"), 10);
-    assert!(dropped.number("latency_seconds.hold.min") < 1.0, "they lasted as long as the callee liked");
+    assert!(dropped.number("latency_seconds.hold.p90") < 1.0, "they lasted as long as the callee liked");
     assert_eq!(unanswered.number("hangup_causes.NO_ANSWER"), 10.0);
     assert_eq!(unanswered.number("latency_seconds.post_dial_delay.count"), 10.0, "they rang");
     assert_eq!(no_route.number("hangup_causes.NO_ROUTE_DESTINATION"), 10.0);

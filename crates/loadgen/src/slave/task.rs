@@ -381,9 +381,11 @@ impl Slave {
     }
 
     fn probe_arrived(&mut self, id: &str, at: Instant) {
-        if let Some((_, sent)) =
-            self.probe.take_if(|(probe, _)| id == format!("{}-{}-{probe}", self.plan.run_id, self.index))
+        // One that was given up, or another listener's, is nobody's.
+        if let Some((probe, sent)) = self.probe
+            && id == self.probe_id(probe)
         {
+            self.probe = None;
             self.shard.probed(at.saturating_duration_since(sent));
         }
     }
