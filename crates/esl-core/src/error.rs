@@ -130,6 +130,25 @@ pub enum CommandError {
     /// A text that must say something is empty.
     #[error("{0} is empty")]
     Empty(&'static str),
+    /// A word of a command ends at a space.
+    #[error("{place} {text:?} holds a space, which would end it")]
+    Space {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+    },
+    /// A user of `userauth` has a domain.
+    #[error("the user {0:?} is not of the form user@domain")]
+    User(String),
+    /// The server would cut the command in two.
+    #[error("the command has {length} bytes, the server takes {limit}")]
+    TooLong {
+        /// The command's length, in bytes.
+        length: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// The parser of FreeSWITCH's `originate` has no way to carry this.
     #[error("{place} {text:?} holds {unfit:?}, which FreeSWITCH's originate cannot carry there")]
     Originate {

@@ -366,7 +366,7 @@ impl Slave {
         self.probes += 1;
         let id = self.probe_id(self.probes);
         let headers = [("Event-Subclass", PROBE), (PROBE_ID, id.as_str())];
-        self.send(&Command::SendEvent { name: EventName::Custom, headers: &headers }, Ask::Probe);
+        self.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, Ask::Probe);
         if let Some(link) = &mut self.link {
             let flushed = link.try_flush().await;
             self.probe = Some((self.probes, Instant::now()));
