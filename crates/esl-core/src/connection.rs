@@ -14,12 +14,13 @@ use bytes::{Buf, BytesMut};
 use secrecy::SecretString;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::io::poll_read_buf;
 
 use crate::error::{Error, Kind};
+use crate::keep_awake::UNANSWERED_MAX;
 use crate::wire::{Decoder, Frame, FrameKind, Limits};
-use crate::{Command, Event, Reply};
+use crate::{Command, Event, KeepAwake, Liveness, LogLine, Reply};
 
 /// How much is read at a time at least: seven large events.
 const READ_CHUNK: usize = 64 << 10;
@@ -31,28 +32,51 @@ const WAITING_MAX: usize = 50_000;
 /// How to get in.
 #[derive(Clone, Debug)]
 pub struct Credentials {
+    user: Option<String>,
     password: SecretString,
 }
 
 impl Credentials {
     /// By the server's one password (`event_socket.conf.xml`).
     pub fn password(password: impl Into<SecretString>) -> Self {
-        Self { password: password.into() }
+        Self { user: None, password: password.into() }
+    }
+
+    /// As a user of the server's directory, `user@domain`, by the user's `esl-password`. What it may do is what the
+    /// directory allows.
+    pub fn user(user: impl Into<String>, password: impl Into<SecretString>) -> Self {
+        Self { user: Some(user.into()), password: password.into() }
+    }
+
+    fn command(&self) -> Command<'_> {
+        match &self.user {
+            None => Command::Auth(&self.password),
+            Some(user) => Command::UserAuth { user, password: &self.password },
+        }
     }
 }
 
-/// How a connection is made.
+/// How a connection is made and kept.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long connecting and logging in may take, each.
+    /// How long connecting and logging in may take, each. FreeSWITCH itself gives up after 25 s without a login.
     pub timeout: Duration,
     /// What the server may send at most.
     pub limits: Limits,
+    /// How it is kept awake while an event is awaited, see [`Connection::set_awaited`].
+    pub keep_awake: KeepAwake,
+    /// When a silent server is taken for gone.
+    pub liveness: Liveness,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(5), limits: Limits::default() }
+        Self {
+            timeout: Duration::from_secs(5),
+            limits: Limits::default(),
+            keep_awake: KeepAwake::OFF,
+            liveness: Liveness::default(),
+        }
     }
 }
 
@@ -63,8 +87,21 @@ pub enum Incoming<T> {
     Reply(T, Reply),
     /// An event.
     Event(Event),
-    /// A frame of another kind: a log line, an event in another format than plain, something unknown.
+    /// A line of the server's log.
+    Log(LogLine),
+    /// The connection's channel has ended, and the connection stays, for so long where there is a limit, so that its last
+    /// events arrive (`linger`).
+    Lingering(Option<Duration>),
+    /// A frame of another kind: something that this version does not know, a reply to nothing.
     Other(Frame),
+}
+
+/// Whose reply is outstanding.
+#[derive(Debug)]
+enum Waiting<T> {
+    Asked(T),
+    /// A `noop` of the connection's own.
+    Noop,
 }
 
 /// An authenticated connection. `T` is what comes back with a command's reply.
@@ -76,9 +113,15 @@ pub struct Connection<T, S = TcpStream> {
     stream: S,
     decoder: Decoder,
     out: BytesMut,
-    waiting: VecDeque<T>,
+    waiting: VecDeque<Waiting<T>>,
     received_at: Instant,
     closed: Option<Error>,
+    liveness: Liveness,
+    /// When a `noop` went out because of the silence that still lasts.
+    asked_at: Option<Instant>,
+    keep_awake: KeepAwake,
+    awaited: bool,
+    noop_due: Instant,
 }
 
 impl<T> Connection<T> {
@@ -97,31 +140,44 @@ impl<T> Connection<T> {
             .await
             .map_err(|_| Kind::Timeout { what: "connecting", after: options.timeout })?
             .map_err(|source| Kind::Connect { address: address.to_owned(), source })?;
-        timeout(options.timeout, Self::log_in(stream, credentials, options.limits))
-            .await
-            .unwrap_or_else(|_| Err(Kind::Silent { address: address.to_owned(), after: options.timeout }.into()))
+        let log_in = timeout(options.timeout, Self::log_in(stream, credentials, options.limits));
+        let silent = Kind::Silent { address: address.to_owned(), after: options.timeout };
+        let mut connection = log_in.await.unwrap_or_else(|_| Err(silent.into()))?;
+        connection.set_liveness(options.liveness);
+        connection.set_keep_awake(options.keep_awake);
+        Ok(connection)
     }
 }
 
 impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
-    /// Logs in over a stream that is already there.
-    ///
-    /// # Errors
-    /// As [`Connection::connect`], without a limit on time.
-    pub async fn log_in(stream: S, credentials: &Credentials, limits: Limits) -> Result<Self, Error> {
-        let mut connection = Self {
+    /// A connection on which nobody logs in: FreeSWITCH's end of an outbound one.
+    pub(crate) fn adopt(stream: S, limits: Limits) -> Self {
+        Self {
             stream,
             decoder: Decoder::new(limits),
             out: BytesMut::new(),
             waiting: VecDeque::new(),
             received_at: Instant::now(),
             closed: None,
-        };
+            liveness: Liveness::OFF,
+            asked_at: None,
+            keep_awake: KeepAwake::OFF,
+            awaited: false,
+            noop_due: Instant::now(),
+        }
+    }
+
+    /// Logs in over a stream that is already there. Nothing keeps it awake, and its silence is not limited.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`], without a limit on time.
+    pub async fn log_in(stream: S, credentials: &Credentials, limits: Limits) -> Result<Self, Error> {
+        let mut connection = Self::adopt(stream, limits);
         let greeting = connection.frame().await?;
         if greeting.kind != FrameKind::AuthRequest {
             return Err(Kind::Handshake(String::from_utf8_lossy(&greeting.head).into_owned()).into());
         }
-        Command::Auth(&credentials.password).encode(&mut connection.out)?;
+        credentials.command().encode(&mut connection.out)?;
         connection.flush().await?;
         let frame = connection.frame().await?;
         let reply = Reply::new(connection.received_at, frame);
@@ -142,7 +198,7 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     pub fn send(&mut self, command: &Command<'_>, tag: T) -> Result<(), Error> {
         self.may_send()?;
         command.encode(&mut self.out)?;
-        self.waiting.push_back(tag);
+        self.waiting.push_back(Waiting::Asked(tag));
         Ok(())
     }
 
@@ -150,7 +206,7 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     pub(crate) fn send_encoded(&mut self, bytes: &[u8], tag: T) -> Result<(), Error> {
         self.may_send()?;
         self.out.extend_from_slice(bytes);
-        self.waiting.push_back(tag);
+        self.waiting.push_back(Waiting::Asked(tag));
         Ok(())
     }
 
@@ -196,7 +252,25 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
         poll_fn(|cx| self.poll_flush(cx)).await.map_err(|error| self.close(Kind::Io(error).into()))
     }
 
+    /// Sets how it is kept awake while an event is awaited.
+    pub fn set_keep_awake(&mut self, keep_awake: KeepAwake) {
+        self.keep_awake = keep_awake;
+    }
+
+    /// Says whether an event is awaited whose time matters. Only then is the connection kept awake.
+    pub fn set_awaited(&mut self, awaited: bool) {
+        self.awaited = awaited;
+    }
+
+    /// Sets when a silent server is taken for gone.
+    pub fn set_liveness(&mut self, liveness: Liveness) {
+        self.liveness = liveness;
+        self.asked_at = None;
+    }
+
     /// The next reply or event. Commands that wait to be sent are written meanwhile.
+    ///
+    /// Can be dropped and called again at any time: nothing is lost.
     ///
     /// # Errors
     /// The connection is over; the same again from then on. [`Connection::into_waiting`] has what was not answered.
@@ -205,7 +279,12 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
             if let Some(incoming) = self.buffered()? {
                 return Ok(incoming);
             }
-            self.fill().await?;
+            let due = self.noop_due().into_iter().chain(self.liveness_due()).min();
+            tokio::select! {
+                biased;
+                filled = poll_fn(|cx| self.poll_fill(cx)) => filled?,
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.on_timer()?,
+            }
         }
     }
 
@@ -214,21 +293,73 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     /// # Errors
     /// As [`Connection::next`].
     pub fn buffered(&mut self) -> Result<Option<Incoming<T>>, Error> {
-        let Some(frame) = self.decode()? else {
-            return Ok(None);
-        };
-        match frame.kind {
-            FrameKind::CommandReply | FrameKind::ApiResponse => match self.waiting.pop_front() {
-                Some(tag) => Ok(Some(Incoming::Reply(tag, Reply::new(self.received_at, frame)))),
-                // Nothing was asked: it is no answer.
-                None => Ok(Some(Incoming::Other(frame))),
-            },
-            FrameKind::EventPlain => Ok(Some(Incoming::Event(Event::from_plain(frame.body)))),
-            FrameKind::DisconnectNotice if frame.header("Content-Disposition") != Some(b"linger") => {
-                Err(self.close(Kind::Closed { notice: true }.into()))
+        while let Some(frame) = self.decode()? {
+            let incoming = match frame.kind {
+                FrameKind::CommandReply | FrameKind::ApiResponse => match self.waiting.pop_front() {
+                    Some(Waiting::Asked(tag)) => Incoming::Reply(tag, Reply::new(self.received_at, frame)),
+                    Some(Waiting::Noop) => continue,
+                    // Nothing was asked: it is no answer.
+                    None => Incoming::Other(frame),
+                },
+                FrameKind::EventPlain => Incoming::Event(Event::from_plain(frame.body)),
+                FrameKind::LogData => Incoming::Log(LogLine::new(frame)),
+                FrameKind::DisconnectNotice if frame.header("Content-Disposition") == Some(b"linger") => {
+                    let seconds =
+                        frame.header("Linger-Time").and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+                    // -1 stands for as long as the client likes.
+                    Incoming::Lingering(seconds.map(Duration::from_secs))
+                }
+                FrameKind::DisconnectNotice => return Err(self.close(Kind::Closed { notice: true }.into())),
+                FrameKind::RudeRejection => return Err(self.close(Kind::Rejected.into())),
+                _ => Incoming::Other(frame),
+            };
+            return Ok(Some(incoming));
+        }
+        Ok(None)
+    }
+
+    /// When the next `noop` is to go so that events come in time, `None` where none is.
+    fn noop_due(&self) -> Option<Instant> {
+        let wanted = self.awaited && self.waiting.len() < UNANSWERED_MAX;
+        self.keep_awake.period().filter(|_| wanted).map(|_| self.noop_due)
+    }
+
+    /// When the silence has lasted long enough to ask, or to give up.
+    fn liveness_due(&self) -> Option<Instant> {
+        let (limit, ask_after) = (self.liveness.limit()?, self.liveness.ask_after()?);
+        Some(match self.asked_at {
+            None => self.received_at + ask_after,
+            // Counted from the question, since nobody may have looked at this connection for a while before it.
+            Some(asked_at) => asked_at + (limit - ask_after),
+        })
+    }
+
+    fn on_timer(&mut self) -> Result<(), Error> {
+        let now = Instant::now();
+        if self.liveness_due().is_some_and(|due| due <= now) {
+            if self.asked_at.is_some() {
+                return Err(self.close(Kind::Quiet(self.liveness.limit().unwrap_or_default()).into()));
             }
-            FrameKind::RudeRejection => Err(self.close(Kind::Rejected.into())),
-            _ => Ok(Some(Incoming::Other(frame))),
+            self.asked_at = Some(now);
+            self.noop();
+        }
+        if self.noop_due().is_some_and(|due| due <= now) {
+            self.noop();
+            // Counted from when it was due: timers go off late, and from then the period would be longer than asked.
+            // What was missed altogether is not made up for.
+            let period = self.keep_awake.period().unwrap_or_default();
+            self.noop_due += period;
+            if self.noop_due <= now {
+                self.noop_due = now + period;
+            }
+        }
+        Ok(())
+    }
+
+    fn noop(&mut self) {
+        // A connection that takes no command any more says so where it is read.
+        if self.may_send().is_ok() && Command::Noop.encode(&mut self.out).is_ok() {
+            self.waiting.push_back(Waiting::Noop);
         }
     }
 
@@ -239,7 +370,10 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
 
     /// What was given with the commands that were not answered, in their order.
     pub fn into_waiting(self) -> impl Iterator<Item = T> {
-        self.waiting.into_iter()
+        self.waiting.into_iter().filter_map(|waiting| match waiting {
+            Waiting::Asked(tag) => Some(tag),
+            Waiting::Noop => None,
+        })
     }
 
     async fn frame(&mut self) -> Result<Frame, Error> {
@@ -287,6 +421,7 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
             Ok(0) => Poll::Ready(Err(self.close(Kind::Closed { notice: false }.into()))),
             Ok(_) => {
                 self.received_at = Instant::now();
+                self.asked_at = None;
                 Poll::Ready(Ok(()))
             }
             Err(error) => Poll::Ready(Err(self.close(Kind::Io(error).into()))),

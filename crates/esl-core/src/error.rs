@@ -31,6 +31,8 @@ pub(crate) enum Kind {
     Wire(WireError),
     #[error("the connection was closed by the server{}", if *.notice { " with a disconnect notice" } else { "" })]
     Closed { notice: bool },
+    #[error("nothing came from the server for {0:?}: it is taken for gone")]
+    Quiet(Duration),
     #[error("the connection was closed here")]
     Dropped,
     #[error("the connection broke: {0}")]
@@ -53,7 +55,10 @@ impl Error {
     /// Whether the connection is gone: closed by the server, broken, or not understood any more.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        matches!(*self.0, Kind::Closed { .. } | Kind::Dropped | Kind::Io(_) | Kind::Wire(_) | Kind::Rejected)
+        matches!(
+            *self.0,
+            Kind::Closed { .. } | Kind::Quiet(_) | Kind::Dropped | Kind::Io(_) | Kind::Wire(_) | Kind::Rejected
+        )
     }
 
     /// Whether something took too long.

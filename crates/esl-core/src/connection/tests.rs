@@ -60,9 +60,11 @@ async fn events_come_between_replies() {
 async fn unknown_frames_and_a_lingering_notice_do_not_end_it() {
     let (mut connection, mut server) = logged_in::<()>().await;
     server.say("Content-Type: text/novelty\nContent-Length: 2\n\nhi").await;
-    server.say("Content-Type: text/disconnect-notice\nContent-Disposition: linger\n\n").await;
+    server.say("Content-Type: text/disconnect-notice\nContent-Disposition: linger\nLinger-Time: 2\n\n").await;
+    server.say("Content-Type: text/disconnect-notice\nContent-Disposition: linger\nLinger-Time: -1\n\n").await;
     assert!(matches!(connection.next().await, Ok(Incoming::Other(frame)) if &frame.body[..] == b"hi"));
-    assert!(matches!(connection.next().await, Ok(Incoming::Other(_))));
+    assert!(matches!(connection.next().await, Ok(Incoming::Lingering(Some(time))) if time.as_secs() == 2));
+    assert!(matches!(connection.next().await, Ok(Incoming::Lingering(None))));
     server.say(NOTICE).await;
     let error = connection.next().await.unwrap_err();
     assert_eq!(error.to_string(), "the connection was closed by the server with a disconnect notice");
@@ -83,4 +85,40 @@ async fn a_dropped_future_loses_nothing() {
         assert_eq!(next.is_ok(), byte == '\n' && connection.waiting() == 0);
     }
     assert_eq!(connection.waiting(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_asked_and_then_taken_for_gone() {
+    let (mut connection, mut server) = logged_in::<()>().await;
+    connection.set_liveness(Liveness::within(Duration::from_secs(30)));
+    let started = Instant::now();
+    let answer = async {
+        server.expect("noop\n\n").await;
+        assert_eq!(started.elapsed().as_secs(), 10);
+        server.say("Content-Type: command/reply\nReply-Text: -ERR command not found\n\n").await;
+        server.expect("noop\n\n").await;
+        assert_eq!(started.elapsed().as_secs(), 20, "it had answered");
+        std::future::pending::<()>().await;
+    };
+    let error = tokio::select! {
+        incoming = connection.next() => incoming.unwrap_err(),
+        () = answer => unreachable!(),
+    };
+    assert_eq!(started.elapsed().as_secs(), 40);
+    assert!(error.is_closed());
+    assert_eq!(error.to_string(), "nothing came from the server for 30s: it is taken for gone");
+}
+
+#[tokio::test]
+async fn a_line_of_the_log_is_one() {
+    let (mut connection, mut server) = logged_in::<()>().await;
+    server
+        .say(
+            "Content-Type: log/data\nContent-Length: 6\nLog-Level: 4\nText-Channel: 0\nLog-File: x.c\nLog-Func: f\n\
+             Log-Line: 7\nUser-Data: \n\nHello\n",
+        )
+        .await;
+    let Ok(Incoming::Log(line)) = connection.next().await else { panic!("a line of the log") };
+    assert_eq!((line.level(), &*line.text(), line.line()), (Some(crate::LogLevel::Warning), "Hello\n", Some(7)));
+    assert_eq!((line.file().as_deref(), line.function().as_deref(), line.user_data()), (Some("x.c"), Some("f"), None));
 }

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use tokio::io::DuplexStream;
 use tokio::time::{advance, timeout};
 
@@ -58,21 +60,13 @@ async fn off_means_off() {
     assert_eq!(server.count(NOOP).await, 0);
 }
 
-#[test]
-fn the_budget_stretches_the_period() {
-    let every = KeepAwake::every(Duration::from_millis(2));
-    assert_eq!(every.within(3, 0.1).period(), Some(Duration::from_millis(2)));
-    assert_eq!(every.within(200, 0.1).period(), Some(Duration::from_millis(100)));
-    assert_eq!(KeepAwake::OFF.within(200, 0.1).period(), None);
-}
-
 #[tokio::test]
 async fn a_refused_subscription_is_an_error() {
     let (connection, mut server) = logged_in().await;
-    let subscription = Subscription::default();
+    let subscription = Subscription::new([EventName::Heartbeat]);
     let (listener, ()) = tokio::join!(Listener::subscribe(connection, &subscription), async {
-        server.expect("event plain\n\n").await;
-        server.say("Content-Type: command/reply\nReply-Text: -ERR no keywords supplied\n\n").await;
+        server.expect("event plain HEARTBEAT\n\n").await;
+        server.say("Content-Type: command/reply\nReply-Text: -ERR permission denied\n\n").await;
     });
-    assert_eq!(listener.unwrap_err().command_failure().unwrap().words, "no keywords supplied");
+    assert_eq!(listener.unwrap_err().command_failure().unwrap().words, "permission denied");
 }
