@@ -63,7 +63,7 @@ pub enum Incoming<T> {
     Reply(T, Reply),
     /// An event.
     Event(Event),
-    /// A frame of another kind: a log line, an event in another format than plain, something unknown.
+    /// A frame of another kind: a log line, something unknown.
     Other(Frame),
 }
 
@@ -217,13 +217,17 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
         let Some(frame) = self.decode()? else {
             return Ok(None);
         };
+        if let Some(format) = frame.kind.format() {
+            let event = Event::decode(format, frame.body, self.decoder.limits());
+            let event = event.map_err(|error| self.close(Kind::Wire(error.into()).into()))?;
+            return Ok(Some(Incoming::Event(event)));
+        }
         match frame.kind {
             FrameKind::CommandReply | FrameKind::ApiResponse => match self.waiting.pop_front() {
                 Some(tag) => Ok(Some(Incoming::Reply(tag, Reply::new(self.received_at, frame)))),
                 // Nothing was asked: it is no answer.
                 None => Ok(Some(Incoming::Other(frame))),
             },
-            FrameKind::EventPlain => Ok(Some(Incoming::Event(Event::from_plain(frame.body)))),
             FrameKind::DisconnectNotice if frame.header("Content-Disposition") != Some(b"linger") => {
                 Err(self.close(Kind::Closed { notice: true }.into()))
             }
