@@ -19,7 +19,7 @@ use tokio_util::io::poll_read_buf;
 
 use crate::error::{Error, Kind};
 use crate::keep_awake::UNANSWERED_MAX;
-use crate::wire::{Decoder, Frame, FrameKind, Limits};
+use crate::wire::{Decoder, EventError, Format, Frame, FrameKind, Limits};
 use crate::{Command, Event, KeepAwake, Liveness, LogLine, Reply};
 
 /// How much is read at a time at least: seven large events.
@@ -87,6 +87,8 @@ pub enum Incoming<T> {
     Reply(T, Reply),
     /// An event.
     Event(Event),
+    /// Something that should have been an event and is none. What comes after it can be read.
+    Malformed(EventError),
     /// A line of the server's log.
     Log(LogLine),
     /// The connection's channel has ended, and the connection stays, for so long where there is a limit, so that its last
@@ -301,7 +303,9 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
                     // Nothing was asked: it is no answer.
                     None => Incoming::Other(frame),
                 },
-                FrameKind::EventPlain => Incoming::Event(Event::from_plain(frame.body)),
+                FrameKind::EventPlain => self.event(Format::Plain, frame),
+                FrameKind::EventJson => self.event(Format::Json, frame),
+                FrameKind::EventXml => self.event(Format::Xml, frame),
                 FrameKind::LogData => Incoming::Log(LogLine::new(frame)),
                 FrameKind::DisconnectNotice if frame.header("Content-Disposition") == Some(b"linger") => {
                     let seconds =
@@ -316,6 +320,13 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
             return Ok(Some(incoming));
         }
         Ok(None)
+    }
+
+    fn event(&self, format: Format, frame: Frame) -> Incoming<T> {
+        match Event::decode(format, frame.body, self.decoder.limits()) {
+            Ok(event) => Incoming::Event(event),
+            Err(error) => Incoming::Malformed(error),
+        }
     }
 
     /// When the next `noop` is to go so that events come in time, `None` where none is.
