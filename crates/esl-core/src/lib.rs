@@ -84,5 +84,5 @@ pub use event::Event;
 pub use event_name::EventName;
 pub use hangup_cause::HangupCause;
 pub use listener::{KEEP_AWAKE_COST, KeepAwake, Listener};
-pub use originate::Originate;
+pub use originate::{Application, Endpoint, Extension, Group, Leg, OnAnswer, Originate, Sofia};
 pub use reply::Reply;
