@@ -164,6 +164,32 @@ pub enum CommandError {
         /// The character that cannot be carried.
         unfit: char,
     },
+    /// The parser of FreeSWITCH's `originate` would take these characters together for something else.
+    #[error("{place} {text:?} holds {sequence:?}, which FreeSWITCH's originate takes for something else there")]
+    OriginateSequence {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+        /// What would be taken for something else.
+        sequence: &'static str,
+    },
+    /// More of something than FreeSWITCH takes.
+    #[error("more than {most} {what}: FreeSWITCH's originate takes no more")]
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
+    /// A command that FreeSWITCH would cut.
+    #[error("a command of {bytes} bytes: at most {most} can be sent")]
+    TooLong {
+        /// The command's length.
+        bytes: usize,
+        /// The longest one that can be sent, in bytes.
+        most: usize,
+    },
 }
 
 /// The server's refusal of a command, in its own words.
