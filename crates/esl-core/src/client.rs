@@ -1,37 +1,91 @@
-//! A handle to a connection that a task drives: commands from many callers, pipelined over one socket.
+//! Commands from many callers to one server; and with a listener beside it, calls that are followed to their end.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
+use crate::app::{App, AppSet, Context};
+use crate::command::sound;
 use crate::error::{Error, Kind};
-use crate::{Command, Connection, Credentials, Incoming, Options, Reply};
+use crate::feed::Outlets;
+use crate::handle::{Awaited, Handle, Server, Tag, Told};
+use crate::{
+    Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
+    Originate, Reply, Status, Subscription,
+};
 
-/// Requests that wait for the connection's task; callers beyond it wait for a place.
-const REQUESTS_MAX: usize = 1024;
+/// How often [`Client::hupall`] hangs up again: calls whose originate is still under way are not met by the first one.
+const HANG_UP_AGAIN: Duration = Duration::from_millis(200);
 
-type Answer = oneshot::Sender<Result<Reply, Error>>;
-
-#[derive(Debug)]
-struct Request {
-    bytes: BytesMut,
-    answer: Answer,
+/// What a client's calls carry, so that they and their far legs are found again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientOptions {
+    /// The SIP header that carries the id of a call's app to its far leg.
+    pub app_header: String,
+    /// The SIP header that carries the UUID of a call's first session to its far leg. What is in between has to forward
+    /// it.
+    pub call_header: String,
+    /// How long a job may take: after this it fails, since a server does not promise a result. For an `originate`, longer
+    /// than its timeout.
+    pub job_lifetime: Duration,
 }
 
-/// Sends commands to one server. Clones share the connection; when the last one goes, the connection is closed.
+impl Default for ClientOptions {
+    /// `X-esl-app`, `X-esl-call`, and an hour.
+    fn default() -> Self {
+        Self {
+            app_header: "X-esl-app".to_owned(),
+            call_header: "X-esl-call".to_owned(),
+            job_lifetime: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl ClientOptions {
+    /// The header of events by which a session tells its app.
+    pub(crate) fn app_variable_header(&self) -> String {
+        format!("variable_sip_h_{}", self.app_header)
+    }
+
+    /// The header of events by which a session tells its call.
+    pub(crate) fn call_variable_header(&self) -> String {
+        format!("variable_sip_h_{}", self.call_header)
+    }
+}
+
+/// The variable that says which client made a call.
+const CLIENT_VARIABLE: &str = "esl_client";
+
+/// The variable that says for which app of which client.
+const APP_VARIABLE: &str = "esl_client_app";
+
+/// Sends commands to one server. Clones share the connection; when the last one goes, it is closed.
 ///
 /// A future of one of its methods can be dropped at any time. The command may have been sent then; its reply is thrown
 /// away, and no other caller gets it.
+///
+/// With an [`EventListener`] attached it can start background jobs, originate calls, and load apps.
 #[derive(Clone, Debug)]
 pub struct Client {
-    requests: mpsc::Sender<Request>,
-    /// Why the connection ended, once it has.
-    ended: Arc<OnceLock<Error>>,
+    handle: Handle,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Tells this client's calls from all others.
+    id: Uuid,
+    options: ClientOptions,
+    listener: Mutex<Option<EventListener>>,
+    apps: AppSet,
+    events: Arc<Outlets<Event>>,
+    /// Whether the server has no `api bgapi uuid:…`, and `bgapi` is used instead.
+    is_old: AtomicBool,
 }
 
 impl Client {
@@ -40,20 +94,76 @@ impl Client {
     /// # Errors
     /// As [`Connection::connect`].
     pub async fn connect(address: &str, credentials: &Credentials, options: &Options) -> Result<Self, Error> {
-        Ok(Self::new(Connection::connect(address, credentials, options).await?))
+        Self::connect_with(address, credentials, options, ClientOptions::default(), None).await
     }
 
-    fn new<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(connection: Connection<Answer, S>) -> Self {
-        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
-        let ended = Arc::new(OnceLock::new());
-        tokio::spawn(drive(connection, receiver, ended.clone()));
-        Self { requests, ended }
+    /// Connects, with other options and a listener from the start.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`].
+    pub async fn connect_with(
+        address: &str,
+        credentials: &Credentials,
+        options: &Options,
+        client: ClientOptions,
+        listener: Option<EventListener>,
+    ) -> Result<Self, Error> {
+        sound("a header's name", &client.app_header)?;
+        sound("a header's name", &client.call_header)?;
+        let server = Server { address: address.to_owned(), credentials: credentials.clone(), options: options.clone() };
+        let connection = server.connect().await?;
+        let client = Self::new(connection, Some(server), client);
+        if let Some(listener) = listener {
+            client.attach(&listener);
+        }
+        Ok(client)
     }
 
-    /// Whether the connection is over. Every call fails from then on.
+    pub(crate) fn new<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        connection: Connection<Tag, S>,
+        server: Option<Server>,
+        options: ClientOptions,
+    ) -> Self {
+        let events = Arc::new(Outlets::default());
+        let outlets = events.clone();
+        let sink = Box::new(move |told| match told {
+            Told::Event(event, _) => outlets.give(&event),
+            Told::Closed(_) => outlets.end(),
+            Told::Log(_) | Told::Malformed(_) | Told::Lost | Told::Back => {}
+        });
+        let handle = Handle::new(connection, server, Subscription::default(), Arc::<Awaited>::default(), sink);
+        let shared = Shared {
+            id: Uuid::new_v4(),
+            options,
+            listener: Mutex::default(),
+            apps: AppSet::default(),
+            events,
+            is_old: AtomicBool::new(false),
+        };
+        Self { handle, shared: Arc::new(shared) }
+    }
+
+    /// Tells this client's calls from all others: what `esl_client` is in their channels.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.shared.id
+    }
+
+    /// Whether the connection is over for good. Every call fails from then on.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.requests.is_closed()
+        self.handle.is_closed()
+    }
+
+    /// Whether the connection is there, to be watched.
+    #[must_use]
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.handle.watch()
+    }
+
+    /// Says good-bye to the server and closes the connection, for all clones.
+    pub async fn disconnect(&self) {
+        self.handle.close().await;
     }
 
     /// `api <command>`: the server's reply, whatever it says.
@@ -82,13 +192,56 @@ impl Client {
     }
 
     /// Starts `command` as a job in the server. Its result comes in a `BACKGROUND_JOB` event with this `Job-UUID`, to
-    /// the listeners; it may never come, so that a caller needs a deadline.
+    /// the listeners; it may never come, so that a caller needs a deadline. [`Client::bgapi`] does both.
+    ///
+    /// By `api bgapi uuid:…`, which does not hold the connection up as `bgapi` does for a millisecond (`mod_commands`,
+    /// since 1.8); by `bgapi` where the server does not know that.
     ///
     /// # Errors
     /// As [`Client::cmd`].
     pub async fn background(&self, job: Uuid, command: &str) -> Result<(), Error> {
-        self.request(&Command::Background { job, command: command.into() }).await?.ok()?;
+        if !self.shared.is_old.load(Ordering::Relaxed) {
+            let reply = self.request(&Command::Background { job, command: command.into() }).await?;
+            if reply.job_uuid() == Some(job) {
+                return Ok(());
+            }
+            // An older server has started a job that fails, under another UUID; one with rights may not allow it.
+            self.shared.is_old.store(true, Ordering::Relaxed);
+        }
+        self.request(&Command::BgApi { job, command: command.into() }).await?.ok()?;
         Ok(())
+    }
+
+    /// Sends a message to a channel (`sendmsg`). The server answers when it has queued it.
+    ///
+    /// # Errors
+    /// As [`Client::cmd`].
+    pub async fn sendmsg(&self, message: &Message<'_>) -> Result<(), Error> {
+        self.request(&Command::SendMsg(message)).await?.ok()?;
+        Ok(())
+    }
+
+    /// Has the server pass an event on to its listeners (`sendevent`). Returns the server's words.
+    ///
+    /// # Errors
+    /// As [`Client::cmd`].
+    pub async fn sendevent(&self, name: EventName, headers: &[(&str, &str)], body: &str) -> Result<String, Error> {
+        Ok(self.request(&Command::SendEvent { name, headers, body }).await?.ok()?.into_owned())
+    }
+
+    /// Changes what this connection itself is subscribed to, without a gap in what stays. Commands do not wait behind
+    /// events when a listener has a connection of its own: see [`EventListener`].
+    ///
+    /// # Errors
+    /// As [`Client::cmd`].
+    pub async fn subscribe(&self, change: impl FnOnce(Subscription) -> Subscription) -> Result<(), Error> {
+        self.handle.change_subscription(change).await
+    }
+
+    /// The events of this connection from now on, in a queue of at most so many.
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Feed<Event> {
+        self.shared.events.feed(capacity)
     }
 
     /// Sends any command.
@@ -96,50 +249,175 @@ impl Client {
     /// # Errors
     /// As [`Client::api`].
     pub async fn request(&self, command: &Command<'_>) -> Result<Reply, Error> {
-        let mut bytes = BytesMut::new();
-        command.encode(&mut bytes)?;
-        let (answer, reply) = oneshot::channel();
-        self.requests.send(Request { bytes, answer }).await.map_err(|_| self.end())?;
-        reply.await.unwrap_or_else(|_| Err(self.end()))
+        self.handle.request(command).await
     }
 
-    fn end(&self) -> Error {
-        self.ended.get().cloned().unwrap_or_else(|| Kind::Dropped.into())
+    /// Attaches a listener, instead of the one before: it sees what becomes of this client's jobs and calls, and its
+    /// sessions send their commands through this client.
+    pub fn attach(&self, listener: &EventListener) {
+        let options = &self.shared.options;
+        listener.set_headers(options.call_variable_header(), options.app_variable_header());
+        *listener.control().client.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.downgrade());
+        *self.attached() = Some(listener.clone());
     }
-}
 
-/// Owns the socket until the server ends the connection or the last handle is gone.
-async fn drive<S: AsyncRead + AsyncWrite + Unpin>(
-    mut connection: Connection<Answer, S>,
-    mut requests: mpsc::Receiver<Request>,
-    ended: Arc<OnceLock<Error>>,
-) {
-    let end = loop {
-        tokio::select! {
-            request = requests.recv(), if connection.has_room() => match request {
-                // A caller that is gone before its command was sent wants it sent no more.
-                Some(request) if request.answer.is_closed() => {}
-                Some(request) => match connection.send_encoded(&request.bytes, request.answer) {
-                    Ok(()) => {}
-                    Err(error) => break error,
-                },
-                None => break Error::from(Kind::Dropped),
-            },
-            incoming = connection.next() => match incoming {
-                // An answer that nobody waits for any more is thrown away: its place in the order was kept.
-                Ok(Incoming::Reply(answer, reply)) => drop(answer.send(Ok(reply))),
-                Ok(_) => {}
-                Err(error) => break error,
-            },
+    /// The listener that is attached.
+    #[must_use]
+    pub fn listener(&self) -> Option<EventListener> {
+        self.attached().clone()
+    }
+
+    /// Starts a command as a job, and follows it.
+    ///
+    /// # Errors
+    /// [`Error::is_no_listener`] without a listener that runs; as [`Client::cmd`]; also where the listener is not
+    /// subscribed to `BACKGROUND_JOB`.
+    pub async fn bgapi(&self, command: &str) -> Result<Job, Error> {
+        self.start_job(Uuid::new_v4(), None, command).await
+    }
+
+    /// Originates a call: to a destination such as `9196@pbx.example:5080`, out through the SIP profile `external` into
+    /// `park`; or as an [`Originate`] says. The job's result is the session's UUID.
+    ///
+    /// The call carries this client's id and the headers of [`ClientOptions`], by which its far leg is found again.
+    ///
+    /// # Errors
+    /// As [`Client::bgapi`]; also [`CommandError`](crate::CommandError) where a text cannot be carried.
+    pub async fn originate(&self, call: impl Into<Originate>) -> Result<Job, Error> {
+        self.originate_for(None, call.into()).await
+    }
+
+    /// As [`Client::originate`], under the id of an app, which gets the events of the call's sessions.
+    ///
+    /// # Errors
+    /// As [`Client::originate`].
+    pub async fn originate_as(&self, app: &str, call: impl Into<Originate>) -> Result<Job, Error> {
+        self.originate_for(Some(app), call.into()).await
+    }
+
+    async fn originate_for(&self, app: Option<&str>, call: Originate) -> Result<Job, Error> {
+        let Shared { id, options, .. } = &*self.shared;
+        let channel = call.channel();
+        let mut call = call
+            .variable(CLIENT_VARIABLE, id.to_string())
+            .variable(format!("sip_h_{}", options.call_header), channel.to_string());
+        if let Some(app) = app {
+            call = call
+                .variable(APP_VARIABLE, format!("{id}/{app}"))
+                .variable(format!("sip_h_{}", options.app_header), app);
         }
-    };
-    let _ = ended.set(end.clone());
-    requests.close();
-    for answer in connection.into_waiting() {
-        let _ = answer.send(Err(end.clone()));
+        let command = call.command()?;
+        // One UUID for the job and its channel: what follows a call needs no table from one to the other.
+        self.start_job(channel, Some(channel), &command).await
     }
-    while let Ok(request) = requests.try_recv() {
-        let _ = request.answer.send(Err(end.clone()));
+
+    async fn start_job(&self, uuid: Uuid, session: Option<Uuid>, command: &str) -> Result<Job, Error> {
+        let listener = self.listener().ok_or(Kind::NoListener)?;
+        listener.assert_gets(EventName::BackgroundJob)?;
+        let job = Job::new(uuid, session, self.shared.options.job_lifetime, listener.awaited());
+        // Known before it is sent: its result may be here before the server's answer is.
+        listener.add_job(job.clone());
+        if let Err(error) = self.background(uuid, command).await {
+            listener.remove_job(uuid);
+            job.finish(Err(error.clone()));
+            return Err(error);
+        }
+        Ok(job)
+    }
+
+    /// Hangs up the calls that this client originated, or those for one app, again and again until none is left, for 5 s
+    /// at the most. Nobody else's calls are touched: it goes by a variable that only this client's have.
+    ///
+    /// # Errors
+    /// As [`Client::cmd`]; [`Error::is_timeout`] where calls are left.
+    pub async fn hupall(&self, app: Option<&str>) -> Result<(), Error> {
+        self.hupall_within(app, Duration::from_secs(5)).await
+    }
+
+    /// As [`Client::hupall`], for so long at the most.
+    ///
+    /// # Errors
+    /// As [`Client::hupall`].
+    pub async fn hupall_within(&self, app: Option<&str>, limit: Duration) -> Result<(), Error> {
+        let (variable, value) = match app {
+            None => (CLIENT_VARIABLE, self.id().to_string()),
+            Some(app) => {
+                sound("an app's id", app)?;
+                (APP_VARIABLE, format!("{}/{app}", self.id()))
+            }
+        };
+        // With an empty value it would hang up everybody's calls; an id is never empty.
+        let command = format!("hupall {} {variable} {value}", HangupCause::NORMAL_CLEARING);
+        let deadline = Instant::now() + limit;
+        loop {
+            self.cmd(&command).await?;
+            let Some(listener) = self.listener().filter(EventListener::is_running) else {
+                return Ok(());
+            };
+            let again = (Instant::now() + HANG_UP_AGAIN).min(deadline);
+            while self.left(&listener, variable, &value) > 0 {
+                if Instant::now() >= again {
+                    break;
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+            let left = self.left(&listener, variable, &value);
+            if left == 0 {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Kind::Left(left, limit).into());
+            }
+        }
+    }
+
+    /// How many calls with this variable are up or under way.
+    fn left(&self, listener: &EventListener, variable: &str, value: &str) -> usize {
+        let sessions = listener.sessions();
+        let up = sessions.iter().filter(|session| session.variable(variable).as_deref() == Some(value)).count();
+        let jobs = listener.bg_jobs();
+        let under_way = jobs.iter().filter(|job| job.session_uuid().is_some() && variable == CLIENT_VARIABLE).count();
+        up + under_way
+    }
+
+    /// Loads an app under its name, see [`App`]. Returns its id.
+    ///
+    /// # Errors
+    /// [`Error::is_no_listener`] without a listener that runs; the app has no callbacks, cannot be set up, or something of
+    /// its name is loaded under that id already. Nothing of it is left behind then.
+    pub async fn load_app<A: App>(&self, app: A) -> Result<String, Error> {
+        self.load(None, app).await
+    }
+
+    /// Loads an app under an id of its own, so that there can be several of a kind. Different apps under one id get the
+    /// same sessions' events, in the order of loading. Apps under [`DEFAULT_APP_ID`](crate::DEFAULT_APP_ID) get the
+    /// sessions that belong to no other one, such as calls from outside.
+    ///
+    /// # Errors
+    /// As [`Client::load_app`].
+    pub async fn load_app_as<A: App>(&self, id: &str, app: A) -> Result<String, Error> {
+        self.load(Some(id), app).await
+    }
+
+    async fn load<A: App>(&self, id: Option<&str>, app: A) -> Result<String, Error> {
+        let context = Context { client: self.clone(), id: String::new() };
+        self.shared.apps.load(context, id, app).await
+    }
+
+    /// Unloads what is loaded under an id, or what has that name under it. Says how many apps that were.
+    pub async fn unload_app(&self, id: &str, name: Option<&str>) -> usize {
+        let context = Context { client: self.clone(), id: id.to_owned() };
+        self.shared.apps.unload(context, name).await
+    }
+
+    /// What is loaded.
+    #[must_use]
+    pub fn apps(&self) -> &AppSet {
+        &self.shared.apps
+    }
+
+    fn attached(&self) -> MutexGuard<'_, Option<EventListener>> {
+        self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -43,7 +43,7 @@ pub enum Command<'a> {
         command: Cow<'a, str>,
     },
     /// `event …`, in the subscription's format: adds its names to what the connection is subscribed to. Its filters are
-    /// commands of their own, see [`Subscription::encode`].
+    /// commands of their own, see [`Subscription::changes`].
     Subscribe(&'a Subscription),
     /// `nixevent …`: takes these names from what the connection is subscribed to.
     Unsubscribe(&'a Subscription),
@@ -143,12 +143,18 @@ impl<'a> Command<'a> {
                 let job = job.hyphenated().encode_lower(&mut buffer);
                 put(out, &["bgapi ", command, "\nJob-UUID: ", job, "\n\n"]);
             }
-            Self::Subscribe(subscription) => subscription.encode_list("event", out)?,
-            Self::Unsubscribe(subscription) => subscription.encode_list("nixevent", out)?,
+            Self::Subscribe(subscription) => {
+                put(out, &["event ", subscription.format_name()]);
+                subscription.encode_list(out)?;
+            }
+            Self::Unsubscribe(subscription) => {
+                put(out, &["nixevent"]);
+                subscription.encode_list(out)?;
+            }
             Self::NoEvents => put(out, &["noevents\n\n"]),
-            Self::MyEvents { channel: None, format } => put(out, &["myevents ", format.as_str(), "\n\n"]),
+            Self::MyEvents { channel: None, format } => put(out, &["myevents ", format.name(), "\n\n"]),
             Self::MyEvents { channel: Some(channel), format } => {
-                put(out, &["myevents ", &channel.to_string(), " ", format.as_str(), "\n\n"]);
+                put(out, &["myevents ", &channel.to_string(), " ", format.name(), "\n\n"]);
             }
             Self::DivertEvents(on) => put(out, &["divert_events ", if *on { "on" } else { "off" }, "\n\n"]),
             Self::Linger(None) => put(out, &["linger\n\n"]),

@@ -20,7 +20,7 @@ use tokio_util::io::poll_read_buf;
 use crate::error::{Error, Kind};
 use crate::keep_awake::UNANSWERED_MAX;
 use crate::wire::{Decoder, EventError, Format, Frame, FrameKind, Limits};
-use crate::{Command, Event, KeepAwake, Liveness, LogLine, Reply};
+use crate::{Backoff, Command, Event, KeepAwake, Liveness, LogLine, Reply, Subscription};
 
 /// How much is read at a time at least: seven large events.
 const READ_CHUNK: usize = 64 << 10;
@@ -67,6 +67,9 @@ pub struct Options {
     pub keep_awake: KeepAwake,
     /// When a silent server is taken for gone.
     pub liveness: Liveness,
+    /// How a [`Client`](crate::Client) and an [`EventListener`](crate::EventListener) get a connection back that broke;
+    /// `None` for not at all.
+    pub reconnect: Option<Backoff>,
 }
 
 impl Default for Options {
@@ -76,6 +79,7 @@ impl Default for Options {
             limits: Limits::default(),
             keep_awake: KeepAwake::OFF,
             liveness: Liveness::default(),
+            reconnect: Some(Backoff::default()),
         }
     }
 }
@@ -188,6 +192,21 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
             Ok(text) => Err(Kind::Handshake(text.into_owned()).into()),
             Err(refusal) => Err(Kind::Password(refusal.words).into()),
         }
+    }
+
+    /// Subscribes a connection that is subscribed to nothing, and waits until the server has done so. `tag` makes what
+    /// the commands' replies would come back with.
+    pub(crate) async fn subscribe(&mut self, subscription: &Subscription, tag: impl Fn() -> T) -> Result<(), Error> {
+        for command in Subscription::default().changes(subscription)? {
+            self.send_encoded(&command, tag())?;
+        }
+        // The last one is what makes events come, so that none comes before it is answered.
+        while !self.waiting.is_empty() {
+            if let Incoming::Reply(_, reply) = self.next().await? {
+                reply.ok()?;
+            }
+        }
+        Ok(())
     }
 
     /// Takes a command to be sent. `tag` comes back with its reply.

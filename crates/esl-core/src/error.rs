@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use crate::wire::WireError;
+use crate::{EventName, HangupCause};
 
 /// Why something did not work. Cheap to clone: the end of a connection is told to everyone who waits on it.
 #[derive(Clone, Debug)]
@@ -37,8 +39,24 @@ pub(crate) enum Kind {
     Dropped,
     #[error("the connection broke: {0}")]
     Io(io::Error),
-    #[error("too many replies are outstanding ({0})")]
+    #[error("too many commands are outstanding ({0})")]
     Overrun(usize),
+    #[error("this client has no listener to see what becomes of it: attach one (Client::attach)")]
+    NoListener,
+    #[error("the listener {0}")]
+    Listener(&'static str),
+    #[error("this needs {name} events, and the listener is not subscribed to them: see EventListener::subscribe")]
+    NotSubscribed { name: EventName },
+    #[error("the listener of channel {0} has no client to send commands through: attach it to one (Client::attach)")]
+    NoClient(Uuid),
+    #[error("channel {channel} has ended: {cause}")]
+    Ended { channel: Uuid, cause: HangupCause },
+    #[error("{0} calls are left after hanging up for {1:?}")]
+    Left(usize, Duration),
+    #[error("the result of job {0} was lost with the connection")]
+    JobLost(Uuid),
+    #[error("app {id:?} was not loaded: {reason}")]
+    App { id: String, reason: String },
     #[error(transparent)]
     Command(CommandError),
     #[error(transparent)]
@@ -64,7 +82,7 @@ impl Error {
     /// Whether something took too long.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Kind::Timeout { .. } | Kind::Silent { .. })
+        matches!(*self.0, Kind::Timeout { .. } | Kind::Silent { .. } | Kind::Left(..))
     }
 
     /// Whether the server refused the password.
@@ -77,6 +95,22 @@ impl Error {
     #[must_use]
     pub fn is_rejected(&self) -> bool {
         matches!(*self.0, Kind::Rejected)
+    }
+
+    /// Whether a call was asked for that only a listener can follow, and there is none that runs: attach one to the
+    /// client, connect and start it.
+    #[must_use]
+    pub fn is_no_listener(&self) -> bool {
+        matches!(*self.0, Kind::NoListener | Kind::Listener(_))
+    }
+
+    /// Why the channel ended, where that is what kept something from being done.
+    #[must_use]
+    pub fn ended(&self) -> Option<HangupCause> {
+        match *self.0 {
+            Kind::Ended { cause, .. } => Some(cause),
+            _ => None,
+        }
     }
 
     /// What the server answered, where it refused a command.
@@ -182,13 +216,15 @@ pub enum CommandError {
         /// How many there may be.
         most: usize,
     },
-    /// A command that FreeSWITCH would cut.
-    #[error("a command of {bytes} bytes: at most {most} can be sent")]
-    TooLong {
-        /// The command's length.
-        bytes: usize,
-        /// The longest one that can be sent, in bytes.
-        most: usize,
+    /// A character that would end the place that a text has in a command, or that has no meaning there.
+    #[error("{place} {text:?} holds {unfit:?}, which cannot stand there")]
+    Unfit {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+        /// The character.
+        unfit: char,
     },
 }
 
@@ -200,6 +236,18 @@ pub struct ApiError {
     pub kind: ApiErrorKind,
     /// The server's words, without `-ERR` or `-USAGE:`.
     pub words: String,
+}
+
+impl ApiError {
+    /// The words of an answer where they are no refusal.
+    pub(crate) fn check(text: &str) -> Result<&str, Self> {
+        for (prefix, kind) in [("-ERR", ApiErrorKind::Refused), ("-USAGE", ApiErrorKind::Usage)] {
+            if let Some(words) = text.strip_prefix(prefix) {
+                return Err(Self { kind, words: words.trim_start_matches(':').trim().to_owned() });
+            }
+        }
+        Ok(text)
+    }
 }
 
 /// The kinds of refusal.

@@ -1,6 +1,5 @@
 //! A connection that receives events, and is kept awake while an event is awaited whose time matters.
 
-use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -37,16 +36,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
     /// # Errors
     /// The server refuses the subscription, or the connection is over.
     pub async fn subscribe(mut connection: Connection<(), S>, subscription: &Subscription) -> Result<Self, Error> {
-        let mut commands = BytesMut::new();
-        for _ in 0..subscription.encode(&mut commands)? {
-            // All of them go out with the first one, and each has its reply.
-            connection.send_encoded(&commands.split(), ())?;
-        }
-        while connection.waiting() > 0 {
-            if let Incoming::Reply((), reply) = connection.next().await? {
-                reply.ok()?;
-            }
-        }
+        connection.subscribe(subscription, || ()).await?;
         Ok(Self { connection })
     }
 

@@ -77,6 +77,19 @@ pub struct Originate {
     on_answer: OnAnswer,
 }
 
+impl From<&str> for Originate {
+    /// A call to a destination, `number@host:port`, out through the SIP profile `external`; or to an address that names
+    /// its endpoint, such as `sofia/gateway/name/number` or `null/x`. It rings for a minute at the most, early media is no
+    /// answer, and it is parked when it is answered.
+    fn from(destination: &str) -> Self {
+        let leg: Leg = match destination.contains('/') {
+            true => destination.into(),
+            false => Sofia::profile("external", destination).into(),
+        };
+        Self::new(Uuid::new_v4(), leg, "park").timeout(Duration::from_secs(60)).ignore_early_media(true)
+    }
+}
+
 impl Originate {
     /// A call to a leg (an address such as `sofia/external/9196@host:port` or `null/x`, an [`Endpoint`], a [`Leg`])
     /// that runs an application, or goes to an [`Extension`], once it is answered. Its channel gets the UUID `channel`;
@@ -91,6 +104,12 @@ impl Originate {
             more: Vec::new(),
             on_answer: on_answer.into(),
         }
+    }
+
+    /// The UUID that its channel gets.
+    #[must_use]
+    pub fn channel(&self) -> Uuid {
+        self.channel
     }
 
     /// Sets a variable on the channels of all legs (`{…}`, or `<…>` where there are several groups).
@@ -238,7 +257,7 @@ impl Originate {
             return Err(sequence("an originate", &command, "mod_event_socket"));
         }
         if command.len() > COMMAND_BYTES_MAX {
-            return Err(CommandError::TooLong { bytes: command.len(), most: COMMAND_BYTES_MAX });
+            return Err(CommandError::TooLong { length: command.len(), limit: COMMAND_BYTES_MAX });
         }
         Ok(command)
     }

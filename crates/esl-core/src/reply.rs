@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::error::{ApiError, ApiErrorKind};
+use crate::error::ApiError;
 use crate::wire::Frame;
 
 /// A `command/reply` or an `api/response`.
@@ -52,12 +52,7 @@ impl Reply {
     /// [`ApiError`] with the server's words where they begin with `-ERR` or `-USAGE`.
     pub fn ok(&self) -> Result<Cow<'_, str>, ApiError> {
         let text = self.text();
-        for (prefix, kind) in [("-ERR", ApiErrorKind::Refused), ("-USAGE", ApiErrorKind::Usage)] {
-            if let Some(words) = text.strip_prefix(prefix) {
-                let words = words.trim_start_matches(':').trim().to_owned();
-                return Err(ApiError { kind, words });
-            }
-        }
+        ApiError::check(&text)?;
         Ok(text)
     }
 }

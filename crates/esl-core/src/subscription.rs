@@ -1,43 +1,12 @@
 //! What a listener asks the server for: which events, in which format, past which filters; and the way from one such
 //! subscription to another without a gap.
 
-use std::fmt;
-
 use bytes::BytesMut;
 
 use crate::EventName;
 use crate::command::{put, sound};
 use crate::error::CommandError;
-
-/// How events are written. A connection has one format for all its events: the last `event` command wins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// `Name: value` lines, percent-encoded. A value that itself holds `%41` cannot be told from one that holds `A`.
-    #[default]
-    Plain,
-    /// A JSON object. Exact.
-    Json,
-    /// XML, its values percent-encoded as in the plain format.
-    Xml,
-}
-
-impl Format {
-    /// As in the `event` command.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Plain => "plain",
-            Self::Json => "json",
-            Self::Xml => "xml",
-        }
-    }
-}
-
-impl fmt::Display for Format {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
+use crate::wire::Format;
 
 /// A filter: events that have this header with this value pass.
 ///
@@ -145,88 +114,78 @@ impl Subscription {
             .collect()
     }
 
-    /// The commands that make a connection which is subscribed to nothing subscribed to this, as they go over the wire.
+    /// The commands that lead from this subscription to `new`, one by one as they go over the wire. At every moment between
+    /// them what is in both is delivered: first comes what is added, then goes what is not wanted any more.
     ///
     /// # Errors
     /// [`CommandError`] where a subclass or a filter cannot be sent.
-    pub fn encode(&self, out: &mut BytesMut) -> Result<usize, CommandError> {
-        Self::default().encode_change(self, out)
-    }
-
-    /// Appends the commands that lead from this subscription to `new`, and says how many they are. At every moment
-    /// between them, what is in both is delivered: first what comes in addition, then what goes.
-    ///
-    /// # Errors
-    /// [`CommandError`] where a subclass or a filter cannot be sent. Nothing is appended then.
-    pub fn encode_change(&self, new: &Self, out: &mut BytesMut) -> Result<usize, CommandError> {
+    pub fn changes(&self, new: &Self) -> Result<Vec<BytesMut>, CommandError> {
         new.check()?;
-        let mut commands = 0;
+        let mut commands = Vec::new();
+        let mut command = |parts: &[&str]| {
+            let mut out = BytesMut::new();
+            put(&mut out, parts);
+            commands.push(out);
+        };
         let (old_filters, new_filters) = (self.server_filters(), new.server_filters());
         // A first filter would hold back what only the next ones let pass: one that lets everything pass stands beside
         // them until they are all there.
         let opened = old_filters.is_empty() && !new_filters.is_empty() && !self.is_empty();
         if opened {
-            put(out, &["filter Event-Name /./\n\n"]);
-            commands += 1;
+            command(&["filter Event-Name /./\n\n"]);
         }
         for filter in new_filters.iter().filter(|filter| !old_filters.contains(filter)) {
-            put(out, &["filter ", &filter.header, " ", &filter.value, "\n\n"]);
-            commands += 1;
+            command(&["filter ", &filter.header, " ", &filter.value, "\n\n"]);
         }
         if opened {
-            put(out, &["filter delete Event-Name /./\n\n"]);
-            commands += 1;
+            command(&["filter delete Event-Name /./\n\n"]);
         }
-        let added = |name: &&EventName| !self.names.contains(name);
-        let names: Vec<&str> = new.names.iter().filter(added).map(|name| name.as_str()).collect();
+        let names: Vec<&str> = names(&new.names, |name| !self.names.contains(&name));
         let custom: Vec<&str> =
             new.custom.iter().filter(|one| !self.custom.contains(one)).map(String::as_str).collect();
         if !names.is_empty() || !custom.is_empty() {
-            put(out, &["event ", new.format.as_str()]);
-            list(out, &names, &custom);
-            commands += 1;
+            command(&["event ", new.format.name(), &list(&names, &custom)]);
         } else if self.format != new.format && !new.is_empty() {
             // What is subscribed to already does no harm, and the format is taken over.
-            new.encode_list("event", out)?;
-            commands += 1;
+            command(&["event ", new.format.name(), &new.list()]);
         }
-        let wanted = |name: EventName| new.contains(name);
-        let gone: Vec<&str> = if self.names.contains(&EventName::All) && !new.names.contains(&EventName::All) {
+        let gone = if self.names.contains(&EventName::All) && !new.names.contains(&EventName::All) {
             // `nixevent ALL` would end everything; one name nixed turns ALL into all the others.
-            let nixed = EventName::ALL.iter().filter(|&&name| name != EventName::All && !wanted(name));
-            nixed.map(|name| name.as_str()).filter(|&name| name != "CUSTOM").collect()
+            let kept = [EventName::All, EventName::Custom];
+            self::names(EventName::ALL, |name| !kept.contains(&name) && !new.contains(name))
         } else {
-            self.names.iter().filter(|&&name| !wanted(name)).map(|name| name.as_str()).collect()
+            self::names(&self.names, |name| !new.contains(name))
         };
         let custom: Vec<&str> =
             self.custom.iter().filter(|one| !new.custom.contains(one)).map(String::as_str).collect();
         if !gone.is_empty() || !custom.is_empty() {
-            put(out, &["nixevent"]);
-            list(out, &gone, &custom);
-            commands += 1;
+            command(&["nixevent", &list(&gone, &custom)]);
         }
         if new_filters.is_empty() && !old_filters.is_empty() {
-            put(out, &["filter delete all\n\n"]);
-            return Ok(commands + 1);
-        }
-        for filter in old_filters.iter().filter(|filter| !new_filters.contains(filter)) {
-            put(out, &["filter delete ", &filter.header, " ", &filter.value, "\n\n"]);
-            commands += 1;
+            command(&["filter delete all\n\n"]);
+        } else {
+            for filter in old_filters.iter().filter(|filter| !new_filters.contains(filter)) {
+                command(&["filter delete ", &filter.header, " ", &filter.value, "\n\n"]);
+            }
         }
         Ok(commands)
     }
 
-    /// Appends `<command> …` with everything that is subscribed to.
-    pub(crate) fn encode_list(&self, command: &str, out: &mut BytesMut) -> Result<(), CommandError> {
+    /// Everything that is subscribed to, as it stands behind `event plain` and `nixevent`.
+    pub(crate) fn encode_list(&self, out: &mut BytesMut) -> Result<(), CommandError> {
         self.check()?;
-        let names: Vec<&str> = self.names.iter().map(|name| name.as_str()).collect();
-        let custom: Vec<&str> = self.custom.iter().map(String::as_str).collect();
-        match command {
-            "event" => put(out, &["event ", self.format.as_str()]),
-            command => put(out, &[command]),
-        }
-        list(out, &names, &custom);
+        put(out, &[&self.list()]);
         Ok(())
+    }
+
+    fn list(&self) -> String {
+        let custom: Vec<&str> = self.custom.iter().map(String::as_str).collect();
+        list(&names(&self.names, |_| true), &custom)
+    }
+
+    /// The format.
+    pub(crate) fn format_name(&self) -> &'static str {
+        self.format.name()
     }
 
     fn check(&self) -> Result<(), CommandError> {
@@ -243,18 +202,19 @@ impl Subscription {
     }
 }
 
+fn names(names: &[EventName], wanted: impl Fn(EventName) -> bool) -> Vec<&'static str> {
+    names.iter().filter(|&&name| wanted(name)).map(|name| name.as_str()).collect()
+}
+
 /// Everything behind CUSTOM is a subclass, so it comes last.
-fn list(out: &mut BytesMut, names: &[&str], custom: &[&str]) {
-    for name in names.iter().filter(|&&name| name != "CUSTOM") {
-        put(out, &[" ", name]);
-    }
+fn list(names: &[&str], custom: &[&str]) -> String {
+    let mut words = vec![""];
+    words.extend(names.iter().filter(|&&name| name != "CUSTOM"));
     if !custom.is_empty() || names.contains(&"CUSTOM") {
-        put(out, &[" CUSTOM"]);
+        words.push("CUSTOM");
     }
-    for subclass in custom {
-        put(out, &[" ", subclass]);
-    }
-    put(out, &["\n\n"]);
+    words.extend(custom);
+    words.join(" ") + "\n\n"
 }
 
 fn no_space(place: &'static str, text: &str) -> Result<(), CommandError> {
@@ -270,12 +230,8 @@ mod tests {
     use EventName::{BackgroundJob, ChannelAnswer, ChannelCreate, ChannelDestroy, Custom, Heartbeat};
 
     fn change(old: &Subscription, new: &Subscription) -> Vec<String> {
-        let mut out = BytesMut::new();
-        let count = old.encode_change(new, &mut out).unwrap();
-        let text = String::from_utf8(out.to_vec()).unwrap();
-        let commands: Vec<String> = text.split_terminator("\n\n").map(str::to_owned).collect();
-        assert_eq!(commands.len(), count);
-        commands
+        let commands = old.changes(new).unwrap();
+        commands.iter().map(|one| std::str::from_utf8(one).unwrap().strip_suffix("\n\n").unwrap().to_owned()).collect()
     }
 
     #[test]
@@ -307,7 +263,7 @@ mod tests {
         assert_eq!(change(&Subscription::default(), &all), ["event plain HEARTBEAT CHANNEL_ANSWER CUSTOM x::y"]);
         for text in ["a b", "", "a\nb"] {
             let subscription = Subscription::default().custom(text);
-            assert!(subscription.encode(&mut BytesMut::new()).is_err(), "{text:?}");
+            assert!(Subscription::default().changes(&subscription).is_err(), "{text:?}");
         }
     }
 

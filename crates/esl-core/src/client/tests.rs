@@ -4,8 +4,8 @@ use super::*;
 use crate::connection::dialogue::{Server, logged_in};
 
 async fn client() -> (Client, Server) {
-    let (connection, server): (Connection<Answer, DuplexStream>, _) = logged_in().await;
-    (Client::new(connection), server)
+    let (connection, server): (Connection<Tag, DuplexStream>, _) = logged_in().await;
+    (Client::new(connection, None, ClientOptions::default()), server)
 }
 
 #[tokio::test]

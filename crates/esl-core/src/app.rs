@@ -1,0 +1,432 @@
+//! Call applications: what is called for which events of which sessions.
+
+use std::any::{Any, type_name};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use tokio::sync::{Semaphore, mpsc};
+use tracing::{error, warn};
+
+use crate::call::Call;
+use crate::error::{Error, Kind};
+use crate::session::Session;
+use crate::tracker::About;
+use crate::{Client, Event, EventName};
+
+/// Events that wait for an application. One that is slower loses events, counted, and slows nobody else.
+const QUEUE_EVENTS_MAX: usize = 4096;
+
+/// Handlers of one application that run at the same time: one for each of its calls, more than a server carries.
+const HANDLERS_MAX: usize = 10_000;
+
+/// The id whose applications get the sessions that belong to no other one.
+pub const DEFAULT_APP_ID: &str = "default";
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A call application: a value that is loaded into a [`Client`] and gets events of the sessions that belong to it, those
+/// of the calls that were originated under its id.
+///
+/// ```
+/// use std::sync::Arc;
+/// use esl_core::{App, Callbacks, EventName};
+///
+/// /// Answers whoever is parked, and sends their voice back.
+/// struct Echo;
+///
+/// impl App for Echo {
+///     fn callbacks(self: &Arc<Self>, on: &mut Callbacks) {
+///         on.handler(EventName::ChannelPark, |_event, session| async move {
+///             if session.is_inbound() {
+///                 session.answer().await?;
+///                 session.echo().await?;
+///             }
+///             Ok(())
+///         });
+///     }
+/// }
+/// ```
+pub trait App: Send + Sync + Sized + 'static {
+    /// Its name, by which it is told from others under the same id; also the id where none is given. As a rule its type's.
+    fn name(&self) -> String {
+        let name = type_name::<Self>().split('<').next().unwrap_or_default();
+        name.rsplit("::").next().unwrap_or(name).to_owned()
+    }
+
+    /// Says what to call for which events.
+    fn callbacks(self: &Arc<Self>, on: &mut Callbacks);
+
+    /// Prepares it, before it gets any event.
+    ///
+    /// # Errors
+    /// Any error keeps the application from being loaded, and leaves nothing of it behind.
+    fn set_up(&self, context: &Context) -> impl Future<Output = Result<(), BoxError>> + Send {
+        let _ = context;
+        async { Ok(()) }
+    }
+
+    /// Cleans up, after its last event.
+    fn tear_down(&self, context: &Context) -> impl Future<Output = ()> + Send {
+        let _ = context;
+        async {}
+    }
+}
+
+/// Any error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What an application is loaded into.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The client that loads it.
+    pub client: Client,
+    /// The id that it is loaded under.
+    pub id: String,
+}
+
+type Call1 = Box<dyn Fn(&Event, &Session) + Send + Sync>;
+type Call2 = Box<dyn Fn(Event, Session) -> BoxFuture<Result<(), Error>> + Send + Sync>;
+
+enum Callback {
+    /// Called in the application's task.
+    Called(Call1),
+    /// Runs in a task of its own.
+    Handler(Call2),
+}
+
+/// What an application wants to be called for.
+#[derive(Default)]
+pub struct Callbacks {
+    callbacks: Vec<(EventName, Callback)>,
+    subscribed: HashSet<EventName>,
+}
+
+impl Callbacks {
+    /// Calls `callback` for every event of that name, one after the other in the order in which they came. It should be
+    /// quick: while it runs, the events of all sessions of its id wait.
+    pub fn call(&mut self, name: EventName, callback: impl Fn(&Event, &Session) + Send + Sync + 'static) {
+        self.callbacks.push((name, Callback::Called(Box::new(callback))));
+    }
+
+    /// Runs `handler` in a task of its own for every event of that name: it can wait for what comes next of its session.
+    pub fn handler<F, Fut>(&mut self, name: EventName, handler: F)
+    where
+        F: Fn(Event, Session) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        let handler = move |event, session| -> BoxFuture<_> { Box::pin(handler(event, session)) };
+        self.callbacks.push((name, Callback::Handler(Box::new(handler))));
+    }
+
+    /// Has the listener subscribe to events that nothing is called for: handlers may wait for them.
+    pub fn subscribe(&mut self, name: EventName) {
+        self.subscribed.insert(name);
+    }
+
+    /// The events that the listener has to be subscribed to.
+    pub(crate) fn events(&self) -> Vec<EventName> {
+        let called = self.callbacks.iter().map(|(name, _)| *name);
+        let events: HashSet<EventName> = called.chain(self.subscribed.iter().copied()).collect();
+        events.into_iter().collect()
+    }
+}
+
+impl fmt::Debug for Callbacks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.callbacks.iter().map(|(name, _)| name)).finish()
+    }
+}
+
+/// What an id's applications did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AppStats {
+    /// Events that they got.
+    pub events: u64,
+    /// Events that were dropped because they were too slow, or because too many handlers were running.
+    pub dropped: u64,
+    /// Handlers that ended with an error, and callbacks that panicked.
+    pub failed: u64,
+}
+
+#[derive(Default)]
+struct Counters {
+    events: AtomicU64,
+    dropped: AtomicU64,
+    failed: AtomicU64,
+}
+
+struct Item {
+    event: Event,
+    session: Session,
+    /// Keeps the call until it has been handled: the session knows it no longer than it lasts.
+    _call: Option<Call>,
+}
+
+/// The callbacks under one id.
+struct Group {
+    members: RwLock<Vec<(String, Arc<Callbacks>)>>,
+    queue: mpsc::Sender<Item>,
+    counters: Counters,
+    handlers: Arc<Semaphore>,
+}
+
+/// The applications of a listener, by their ids.
+#[derive(Default)]
+pub(crate) struct Groups(RwLock<HashMap<String, Arc<Group>>>);
+
+impl Groups {
+    /// Adds callbacks under an id. `false` where something of that name is there already.
+    pub(crate) fn add(&self, id: &str, name: &str, callbacks: Callbacks) -> bool {
+        let mut groups = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let group = groups.entry(id.to_owned()).or_insert_with(Group::start);
+        let mut members = group.members.write().unwrap_or_else(PoisonError::into_inner);
+        if members.iter().any(|(known, _)| known == name) {
+            return false;
+        }
+        members.push((name.to_owned(), Arc::new(callbacks)));
+        true
+    }
+
+    pub(crate) fn remove(&self, id: &str, name: &str) -> Option<Vec<EventName>> {
+        let mut groups = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let group = groups.get(id)?.clone();
+        let mut members = group.members.write().unwrap_or_else(PoisonError::into_inner);
+        let place = members.iter().position(|(known, _)| known == name)?;
+        let (_, callbacks) = members.remove(place);
+        if members.is_empty() {
+            groups.remove(id);
+        }
+        Some(callbacks.events())
+    }
+
+    pub(crate) fn contains(&self, id: &str, name: &str) -> bool {
+        let groups = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        groups.get(id).is_some_and(|group| group.members().iter().any(|(known, _)| known == name))
+    }
+
+    pub(crate) fn stats(&self, id: &str) -> AppStats {
+        let groups = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        groups.get(id).map(|group| group.stats()).unwrap_or_default()
+    }
+
+    /// Hands an event to the applications that its session belongs to.
+    pub(crate) fn dispatch(&self, event: &Event, about: About) {
+        let About { session, call } = about;
+        let app = session.app_id();
+        let groups = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(group) = groups.get(app.as_deref().unwrap_or(DEFAULT_APP_ID)) else {
+            return;
+        };
+        if !group.wants(event.name()) {
+            return;
+        }
+        // An event shares what was read with it, and may wait a while.
+        let item = Item { event: event.detached(), session, _call: call };
+        let counter = match group.queue.try_send(item) {
+            Ok(()) => &group.counters.events,
+            Err(_) => &group.counters.dropped,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Group {
+    fn start() -> Arc<Self> {
+        let (queue, mut items) = mpsc::channel::<Item>(QUEUE_EVENTS_MAX);
+        let group = Arc::new(Self {
+            members: RwLock::default(),
+            queue,
+            counters: Counters::default(),
+            handlers: Arc::new(Semaphore::new(HANDLERS_MAX)),
+        });
+        let weak = Arc::downgrade(&group);
+        tokio::spawn(async move {
+            // The group holds the sending end: when it goes, there is no more to come.
+            while let Some(item) = items.recv().await {
+                let Some(group) = weak.upgrade() else { break };
+                group.handle(&item);
+            }
+        });
+        group
+    }
+
+    fn members(&self) -> Vec<(String, Arc<Callbacks>)> {
+        self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn wants(&self, name: EventName) -> bool {
+        let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
+        members.iter().any(|(_, callbacks)| callbacks.callbacks.iter().any(|(wanted, _)| *wanted == name))
+    }
+
+    fn stats(&self) -> AppStats {
+        let Counters { events, dropped, failed } = &self.counters;
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        AppStats { events: read(events), dropped: read(dropped), failed: read(failed) }
+    }
+
+    fn handle(self: &Arc<Self>, item: &Item) {
+        for (name, callbacks) in self.members() {
+            for (wanted, callback) in &callbacks.callbacks {
+                if *wanted != item.event.name() {
+                    continue;
+                }
+                match callback {
+                    Callback::Called(callback) => {
+                        // What panics in an application is its own loss, not that of the others.
+                        let called = catch_unwind(AssertUnwindSafe(|| callback(&item.event, &item.session)));
+                        if called.is_err() {
+                            self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                            error!(app = name, event = %item.event.name(), "a callback panicked");
+                        }
+                    }
+                    Callback::Handler(handler) => self.start_handler(&name, handler, item),
+                }
+            }
+        }
+    }
+
+    fn start_handler(self: &Arc<Self>, name: &str, handler: &Call2, item: &Item) {
+        let Ok(permit) = self.handlers.clone().try_acquire_owned() else {
+            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        let future = handler(item.event.clone(), item.session.clone());
+        let (group, app, session) = (self.clone(), name.to_owned(), item.session.clone());
+        tokio::spawn(async move {
+            let _permit = permit;
+            let mut failure = Failure { group, failed: true };
+            match future.await {
+                Ok(()) => failure.failed = false,
+                // A channel that ended is how most handlers end.
+                Err(error) if error.ended().is_some() => failure.failed = false,
+                Err(error) => warn!(app, session = %session.uuid(), %error, "a handler failed"),
+            }
+        });
+    }
+}
+
+/// Counts a handler that fails, also where it panics.
+struct Failure {
+    group: Arc<Group>,
+    failed: bool,
+}
+
+impl Drop for Failure {
+    fn drop(&mut self) {
+        if self.failed {
+            self.group.counters.failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+type TearDown = Box<dyn FnOnce(Context) -> BoxFuture<()> + Send + Sync>;
+
+struct Loaded {
+    name: String,
+    app: Arc<dyn Any + Send + Sync>,
+    tear_down: TearDown,
+}
+
+/// The applications that a client has loaded.
+#[derive(Default)]
+pub struct AppSet(Mutex<BTreeMap<String, Vec<Loaded>>>);
+
+impl AppSet {
+    /// The ids under which something is loaded, in alphabetical order.
+    #[must_use]
+    pub fn ids(&self) -> Vec<String> {
+        self.lock().keys().cloned().collect()
+    }
+
+    /// The names of what is loaded under an id, in the order of loading.
+    #[must_use]
+    pub fn names(&self, id: &str) -> Vec<String> {
+        self.lock().get(id).map(|apps| apps.iter().map(|app| app.name.clone()).collect()).unwrap_or_default()
+    }
+
+    /// The application of that type under an id, `None` where there is none.
+    #[must_use]
+    pub fn get<A: App>(&self, id: &str) -> Option<Arc<A>> {
+        self.lock().get(id)?.iter().find_map(|loaded| loaded.app.clone().downcast().ok())
+    }
+
+    pub(crate) async fn load<A: App>(&self, context: Context, id: Option<&str>, app: A) -> Result<String, Error> {
+        let name = app.name();
+        let id = id.unwrap_or(&name).to_owned();
+        let refused = |reason: String| Error::from(Kind::App { id: id.clone(), reason });
+        let fits = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if id.is_empty() || !id.chars().all(fits) {
+            return Err(refused("an id is made of letters, digits, '-', '_' and '.'".to_owned()));
+        }
+        let listener = context.client.listener().ok_or(Kind::NoListener)?;
+        let app = Arc::new(app);
+        let mut callbacks = Callbacks::default();
+        app.callbacks(&mut callbacks);
+        if callbacks.callbacks.is_empty() {
+            return Err(refused(format!("{name} has no callbacks")));
+        }
+        let taken = || refused(format!("{name} is loaded under this id already; load it under another one"));
+        if listener.groups().contains(&id, &name) {
+            return Err(taken());
+        }
+        let context = Context { id: id.clone(), ..context };
+        app.set_up(&context).await.map_err(|error| refused(error.to_string()))?;
+        let events = callbacks.events();
+        if let Err(error) = listener.want(&events).await {
+            app.tear_down(&context).await;
+            return Err(refused(error.to_string()));
+        }
+        if !listener.groups().add(&id, &name, callbacks) {
+            listener.unwant(&events).await;
+            app.tear_down(&context).await;
+            return Err(taken());
+        }
+        let torn = app.clone();
+        let tear_down: TearDown = Box::new(move |context| Box::pin(async move { torn.tear_down(&context).await }));
+        self.lock().entry(id.clone()).or_default().push(Loaded { name, app, tear_down });
+        Ok(id)
+    }
+
+    /// Unloads what is under an id, or what has that name under it. Says how many were.
+    pub(crate) async fn unload(&self, context: Context, name: Option<&str>) -> usize {
+        let gone: Vec<Loaded> = {
+            let mut apps = self.lock();
+            let Some(loaded) = apps.get_mut(&context.id) else {
+                return 0;
+            };
+            let gone = loaded.extract_if(.., |app| name.is_none_or(|name| app.name == name)).collect();
+            if loaded.is_empty() {
+                apps.remove(&context.id);
+            }
+            gone
+        };
+        let count = gone.len();
+        for app in gone {
+            if let Some(listener) = context.client.listener()
+                && let Some(events) = listener.groups().remove(&context.id, &app.name)
+            {
+                listener.unwant(&events).await;
+            }
+            (app.tear_down)(context.clone()).await;
+        }
+        count
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Loaded>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for AppSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let apps = self.lock();
+        f.debug_map()
+            .entries(apps.keys().map(|id| (id, apps[id].iter().map(|app| &app.name).collect::<Vec<_>>())))
+            .finish()
+    }
+}

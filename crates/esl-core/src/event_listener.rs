@@ -1,0 +1,522 @@
+//! The events of one server, and what they say of its sessions, calls and jobs. Builds on the connection's task, and adds
+//! what an application wants to know.
+
+mod resync;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, interval, timeout};
+use tracing::warn;
+use uuid::Uuid;
+
+use crate::app::Groups;
+use crate::call::Call;
+use crate::error::{Error, Kind};
+use crate::feed::Outlets;
+use crate::handle::{AwaitedGuard, Handle, Server, Tag, Told};
+use crate::job::Job;
+use crate::session::{Control, Session};
+use crate::tracker::{Counts, Tracker};
+use crate::{
+    AppStats, Command, Connection, Credentials, Event, EventName, Feed, Filter, HangupCause, ListenerOptions, LogLevel,
+    LogLine, Options, Status, Subscription,
+};
+
+/// How often it is looked whether a job's time is over.
+const JOBS_LOOKED_AT: Duration = Duration::from_millis(500);
+
+/// What a listener is subscribed to unless it is told otherwise: what sessions, calls and jobs are made of, and what their
+/// commands wait for.
+const DEFAULT_EVENTS: [EventName; 9] = [
+    EventName::BackgroundJob,
+    EventName::ChannelCreate,
+    EventName::ChannelAnswer,
+    EventName::ChannelPark,
+    EventName::ChannelBridge,
+    EventName::ChannelExecute,
+    EventName::ChannelExecuteComplete,
+    EventName::ChannelHangup,
+    EventName::ChannelDestroy,
+];
+
+/// Follows one server by its events: its sessions, calls and background jobs.
+///
+/// It is built disconnected, so that what it does not need can be unsubscribed from; then connected; then started. Clones
+/// are the same listener; its connection is closed when the last one goes. Everything it knows can be read while it runs.
+///
+/// A connection that breaks is got back as [`Options::reconnect`] says, subscribed as before, and what changed meanwhile
+/// is asked for. A listener whose history, calls and apps nobody needs is better off with a [`Listener`](crate::Listener).
+#[derive(Clone)]
+pub struct EventListener(Arc<Inner>);
+
+struct Inner {
+    server: Server,
+    shared: Arc<Shared>,
+    state: Mutex<State>,
+    /// One who connects, starts or changes the subscription at a time.
+    changing: tokio::sync::Mutex<()>,
+    /// How many apps want an event that was not subscribed to without them.
+    wanted: Mutex<HashMap<EventName, usize>>,
+}
+
+enum State {
+    Disconnected(Subscription),
+    Connected(Box<Connection<Tag>>, Subscription),
+    Running(Handle),
+}
+
+/// What the connection's task fills and everybody else reads.
+struct Shared {
+    tracker: Mutex<Tracker>,
+    control: Arc<Control>,
+    events: Outlets<Event>,
+    log: Outlets<LogLine>,
+    groups: Groups,
+    /// When the connection was lost, until it is back.
+    lost_at: Mutex<Option<Instant>>,
+}
+
+impl EventListener {
+    /// A listener for the server at `address` (`host:port`), with the default options, disconnected.
+    pub fn new(address: impl Into<String>, credentials: Credentials) -> Self {
+        Self::with_options(address, credentials, Options::default(), ListenerOptions::default())
+    }
+
+    /// A listener for the server at `address` (`host:port`), disconnected.
+    pub fn with_options(
+        address: impl Into<String>,
+        credentials: Credentials,
+        options: Options,
+        tracking: ListenerOptions,
+    ) -> Self {
+        let control = Arc::new(Control::default());
+        let shared = Shared {
+            tracker: Mutex::new(Tracker::new(tracking, control.clone())),
+            control,
+            events: Outlets::default(),
+            log: Outlets::default(),
+            groups: Groups::default(),
+            lost_at: Mutex::default(),
+        };
+        Self(Arc::new(Inner {
+            server: Server { address: address.into(), credentials, options },
+            shared: Arc::new(shared),
+            state: Mutex::new(State::Disconnected(Subscription::new(DEFAULT_EVENTS))),
+            changing: tokio::sync::Mutex::default(),
+            wanted: Mutex::default(),
+        }))
+    }
+
+    /// The server's address, as it was given.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.0.server.address
+    }
+
+    /// What it is subscribed to, or will be.
+    #[must_use]
+    pub fn subscription(&self) -> Subscription {
+        match &*self.state() {
+            State::Disconnected(subscription) | State::Connected(_, subscription) => subscription.clone(),
+            State::Running(handle) => handle.subscription(),
+        }
+    }
+
+    /// Changes what it is subscribed to: at once where it runs, without a gap in what stays; else when it connects.
+    ///
+    /// ```no_run
+    /// # async fn example(listener: esl_core::EventListener) -> Result<(), esl_core::Error> {
+    /// use esl_core::{EventName, Filter};
+    ///
+    /// listener.subscribe(|events| events.with(EventName::Dtmf).without(EventName::ChannelBridge)).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// The server refuses it, a text cannot be sent, or there is no connection just now. Nothing has changed then.
+    pub async fn subscribe(&self, change: impl FnOnce(Subscription) -> Subscription) -> Result<(), Error> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        let handle = match &mut *self.state() {
+            State::Disconnected(subscription) => {
+                *subscription = change(std::mem::take(subscription));
+                return Ok(());
+            }
+            State::Connected(..) => return Err(Kind::Listener("is connected but not started: start it first").into()),
+            State::Running(handle) => handle.clone(),
+        };
+        handle.change_subscription(change).await
+    }
+
+    /// Takes an event out of what it is subscribed to, see [`EventListener::subscribe`].
+    ///
+    /// # Errors
+    /// As [`EventListener::subscribe`].
+    pub async fn unsubscribe(&self, name: EventName) -> Result<(), Error> {
+        self.subscribe(|events| events.without(name)).await
+    }
+
+    /// Lets only events pass that have `header` with `value`, see [`Filter`].
+    ///
+    /// # Errors
+    /// As [`EventListener::subscribe`].
+    pub async fn filter(&self, header: &str, value: &str) -> Result<(), Error> {
+        self.subscribe(|events| events.filter(Filter::new(header, value))).await
+    }
+
+    /// Connects, logs in and subscribes. Events wait in the server until [`EventListener::start`], which should not take
+    /// long. Does nothing where it is connected already.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`]; also where the server refuses the subscription.
+    pub async fn connect(&self) -> Result<(), Error> {
+        let _one_at_a_time = self.0.changing.lock().await;
+        let subscription = match &*self.state() {
+            State::Disconnected(subscription) => subscription.clone(),
+            _ => return Ok(()),
+        };
+        let Server { options, .. } = &self.0.server;
+        let mut connection = self.0.server.connect().await?;
+        timeout(options.timeout, connection.subscribe(&subscription, || None))
+            .await
+            .map_err(|_| Error::timed_out("subscribing", options.timeout))??;
+        *self.state() = State::Connected(Box::new(connection), subscription);
+        Ok(())
+    }
+
+    /// Starts to follow what the server does. Does nothing where it runs already.
+    ///
+    /// # Errors
+    /// [`Error::is_no_listener`] where it is not connected.
+    pub fn start(&self) -> Result<(), Error> {
+        let mut state = self.state();
+        match std::mem::replace(&mut *state, State::Disconnected(Subscription::default())) {
+            State::Disconnected(subscription) => {
+                *state = State::Disconnected(subscription);
+                Err(Kind::Listener("is not connected: connect it first").into())
+            }
+            State::Running(handle) => {
+                *state = State::Running(handle);
+                Ok(())
+            }
+            State::Connected(connection, subscription) => {
+                let Inner { server, shared, .. } = &*self.0;
+                let awaited = shared.control.awaited.clone();
+                let sink = shared.clone();
+                let sink = Box::new(move |told| sink.told(told));
+                let handle = Handle::new(*connection, Some(server.clone()), subscription, awaited, sink);
+                *lock(&shared.control.listener) = Some(handle.downgrade());
+                tokio::spawn(look_at_jobs(Arc::downgrade(shared)));
+                *state = State::Running(handle);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether there is a connection, or one is being got back.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        match &*self.state() {
+            State::Disconnected(_) => false,
+            State::Connected(..) => true,
+            State::Running(handle) => matches!(handle.status(), Status::Connected),
+        }
+    }
+
+    /// Whether it follows what the server does.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        matches!(&*self.state(), State::Running(handle) if !handle.is_closed())
+    }
+
+    /// The connection's status, to be watched. `None` before it is started.
+    #[must_use]
+    pub fn status(&self) -> Option<watch::Receiver<Status>> {
+        match &*self.state() {
+            State::Running(handle) => Some(handle.watch()),
+            _ => None,
+        }
+    }
+
+    /// Says good-bye and closes. Sessions, calls and jobs that it followed end here. It can be connected again.
+    pub async fn disconnect(&self) {
+        let _one_at_a_time = self.0.changing.lock().await;
+        let subscription = self.subscription();
+        let state = std::mem::replace(&mut *self.state(), State::Disconnected(subscription));
+        if let State::Running(handle) = state {
+            handle.close().await;
+        }
+    }
+
+    /// The calls that are up, in the order in which they came.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        self.tracker().calls()
+    }
+
+    /// The call that this session began.
+    #[must_use]
+    pub fn call(&self, uuid: Uuid) -> Option<Call> {
+        self.tracker().call(uuid)
+    }
+
+    /// The sessions that are up, in the order in which they came.
+    #[must_use]
+    pub fn sessions(&self) -> Vec<Session> {
+        self.tracker().sessions()
+    }
+
+    /// The session of this channel, if it is up.
+    #[must_use]
+    pub fn session(&self, uuid: Uuid) -> Option<Session> {
+        self.tracker().session(uuid)
+    }
+
+    /// The jobs that have no result yet, in the order in which they were started.
+    #[must_use]
+    pub fn bg_jobs(&self) -> Vec<Job> {
+        self.tracker().jobs()
+    }
+
+    /// How often sessions ended for which cause.
+    #[must_use]
+    pub fn hangup_causes(&self) -> HashMap<HangupCause, u64> {
+        self.tracker().hangup_causes()
+    }
+
+    /// The latest sessions that failed, for this cause: not answered, or ended otherwise than by a normal clearing. At
+    /// most [`ListenerOptions::failed`] are kept, the oldest first.
+    #[must_use]
+    pub fn failed_sessions(&self, cause: HangupCause) -> Vec<Session> {
+        self.tracker().failed(cause)
+    }
+
+    /// How many calls are up.
+    #[must_use]
+    pub fn count_calls(&self) -> usize {
+        self.counts().calls
+    }
+
+    /// How many sessions are up.
+    #[must_use]
+    pub fn count_sessions(&self) -> usize {
+        self.counts().sessions
+    }
+
+    /// How many jobs have no result yet.
+    #[must_use]
+    pub fn count_jobs(&self) -> usize {
+        self.counts().jobs
+    }
+
+    /// How many sessions failed, kept or not.
+    #[must_use]
+    pub fn count_failed(&self) -> u64 {
+        self.counts().failed
+    }
+
+    /// How many sessions were answered.
+    #[must_use]
+    pub fn count_answered(&self) -> u64 {
+        self.counts().answered
+    }
+
+    /// How many events of new sessions were passed over since there were too many sessions
+    /// ([`ListenerOptions::sessions`]).
+    #[must_use]
+    pub fn untracked(&self) -> u64 {
+        self.counts().untracked
+    }
+
+    /// How many events came that were none: not what their format says, or beyond the limits.
+    #[must_use]
+    pub fn malformed(&self) -> u64 {
+        self.counts().malformed
+    }
+
+    /// Forgets what it counted and the failed sessions that it kept. What is up stays.
+    pub fn reset(&self) {
+        self.tracker().reset();
+    }
+
+    /// Every event from now on, in a queue of at most so many. One that is kept for long keeps what was read with it, see
+    /// [`Event::detached`].
+    #[must_use]
+    pub fn events(&self, capacity: usize) -> Feed<Event> {
+        self.0.shared.events.feed(capacity)
+    }
+
+    /// The server's log from this level on, in a queue of at most so many lines. The level is the connection's: asking
+    /// again changes it for all.
+    ///
+    /// # Errors
+    /// The server refuses it, or there is no connection.
+    pub async fn log(&self, level: LogLevel, capacity: usize) -> Result<Feed<LogLine>, Error> {
+        let feed = self.0.shared.log.feed(capacity);
+        self.handle()?.request(&Command::Log(level)).await?.ok()?;
+        Ok(feed)
+    }
+
+    /// What the applications of an id did.
+    #[must_use]
+    pub fn app_stats(&self, id: &str) -> AppStats {
+        self.0.shared.groups.stats(id)
+    }
+
+    pub(crate) fn groups(&self) -> &Groups {
+        &self.0.shared.groups
+    }
+
+    pub(crate) fn control(&self) -> &Control {
+        &self.0.shared.control
+    }
+
+    pub(crate) fn awaited(&self) -> AwaitedGuard {
+        self.0.shared.control.awaited.one()
+    }
+
+    pub(crate) fn set_headers(&self, call: String, app: String) {
+        let options = &mut self.tracker().options;
+        options.call_header = call;
+        if !options.app_headers.contains(&app) {
+            options.app_headers.insert(0, app);
+        }
+    }
+
+    /// That it runs and gets this event.
+    pub(crate) fn assert_gets(&self, name: EventName) -> Result<(), Error> {
+        self.handle()?;
+        match self.subscription().contains(name) {
+            true => Ok(()),
+            false => Err(Kind::NotSubscribed { name }.into()),
+        }
+    }
+
+    pub(crate) fn add_job(&self, job: Job) {
+        self.tracker().add_job(job);
+    }
+
+    pub(crate) fn remove_job(&self, uuid: Uuid) {
+        self.tracker().remove_job(uuid);
+    }
+
+    /// Subscribes to events for an application.
+    pub(crate) async fn want(&self, events: &[EventName]) -> Result<(), Error> {
+        let subscription = self.subscription();
+        let mut missing: Vec<EventName> = Vec::new();
+        {
+            let wanted = lock(&self.0.wanted);
+            missing.extend(events.iter().filter(|name| !subscription.contains(**name) && !wanted.contains_key(name)));
+        }
+        self.subscribe(|subscription| missing.iter().copied().fold(subscription, Subscription::with)).await?;
+        let mut wanted = lock(&self.0.wanted);
+        for name in events {
+            if missing.contains(name) || wanted.contains_key(name) {
+                *wanted.entry(*name).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Unsubscribes from those that no other application needs, and that were not subscribed to without them.
+    pub(crate) async fn unwant(&self, events: &[EventName]) {
+        let mut gone = Vec::new();
+        {
+            let mut wanted = lock(&self.0.wanted);
+            for name in events {
+                if let Some(count) = wanted.get_mut(name) {
+                    *count -= 1;
+                    if *count == 0 {
+                        wanted.remove(name);
+                        gone.push(*name);
+                    }
+                }
+            }
+        }
+        // Where the connection is gone there is nothing to be unsubscribed from.
+        let _ = self.subscribe(|subscription| gone.iter().copied().fold(subscription, Subscription::without)).await;
+    }
+
+    fn handle(&self) -> Result<Handle, Error> {
+        match &*self.state() {
+            State::Running(handle) => Ok(handle.clone()),
+            State::Connected(..) => Err(Kind::Listener("is not started: start it first").into()),
+            State::Disconnected(_) => Err(Kind::Listener("is not connected: connect and start it first").into()),
+        }
+    }
+
+    fn counts(&self) -> Counts {
+        self.tracker().counts()
+    }
+
+    fn tracker(&self) -> MutexGuard<'_, Tracker> {
+        lock(&self.0.shared.tracker)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(&self.0.state)
+    }
+}
+
+impl Shared {
+    fn told(self: &Arc<Self>, told: Told) {
+        match told {
+            Told::Event(event, at) => {
+                let about = lock(&self.tracker).told(&event, at);
+                if let Some(about) = about {
+                    self.groups.dispatch(&event, about);
+                }
+                self.events.give(&event);
+            }
+            Told::Log(line) => self.log.give(&line),
+            Told::Malformed(error) => {
+                if lock(&self.tracker).malformed() == 1 {
+                    warn!(%error, "an event that is none; more of them are only counted");
+                }
+            }
+            Told::Lost => *lock(&self.lost_at) = Some(Instant::now()),
+            Told::Back => {
+                let lost_at = lock(&self.lost_at).take().unwrap_or_else(Instant::now);
+                tokio::spawn(resync::resync(Arc::downgrade(self), lost_at));
+            }
+            Told::Closed(error) => {
+                lock(&self.tracker).close(&error, Instant::now());
+                self.events.end();
+                self.log.end();
+            }
+        }
+    }
+}
+
+/// Ends jobs whose time is over, for as long as somebody may wait for one.
+async fn look_at_jobs(shared: Weak<Shared>) {
+    let mut ticks = interval(JOBS_LOOKED_AT);
+    loop {
+        let now = ticks.tick().await;
+        let Some(shared) = shared.upgrade() else {
+            return;
+        };
+        lock(&shared.tracker).expire_jobs(now);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl fmt::Debug for EventListener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = match (self.is_connected(), self.is_running()) {
+            (_, true) => "running",
+            (true, false) => "connected",
+            (false, false) => "disconnected",
+        };
+        write!(f, "EventListener({}, {state})", self.address())
+    }
+}
+
+#[cfg(test)]
+mod tests;

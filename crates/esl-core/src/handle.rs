@@ -1,0 +1,396 @@
+//! A handle to a connection that a task drives: commands from many callers, pipelined over one socket; and that task,
+//! which gets the connection back where it is told to.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout};
+use tracing::{debug, info, warn};
+
+use crate::error::{Error, Kind};
+use crate::wire::EventError;
+use crate::{Command, Connection, Credentials, Event, Incoming, LogLine, Options, Reply, Subscription};
+
+/// Requests that wait for the connection's task; callers beyond it wait for a place.
+const REQUESTS_MAX: usize = 1024;
+
+/// How long a good-bye may take before the connection is closed without one.
+const PARTING: Duration = Duration::from_secs(1);
+
+/// Whether a connection is there.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Status {
+    /// It is. Also after it was got back: watchers see each change.
+    Connected,
+    /// It is gone, for this reason, and is being got back. Commands fail meanwhile.
+    Reconnecting(Error),
+    /// It is gone for good.
+    Closed(Error),
+}
+
+/// What the task tells whoever listens to its connection, as it happens.
+pub(crate) enum Told {
+    Event(Event, Instant),
+    Log(LogLine),
+    /// Something that should have been an event and is none.
+    Malformed(EventError),
+    /// The connection is gone. What was under way will not be told of.
+    Lost,
+    /// It is back, and subscribed as before.
+    Back,
+    /// It is gone for good.
+    Closed(Error),
+}
+
+pub(crate) type Sink = Box<dyn FnMut(Told) + Send>;
+
+pub(crate) type Answer = oneshot::Sender<Result<Reply, Error>>;
+
+/// What is outstanding, by its reply: nobody's where it was only sent.
+pub(crate) type Tag = Option<Answer>;
+
+#[derive(Debug)]
+enum Request {
+    Command(BytesMut, Tag),
+    Close(oneshot::Sender<()>),
+}
+
+/// Where a connection is got from, again and again.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    pub(crate) address: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) options: Options,
+}
+
+impl Server {
+    pub(crate) async fn connect(&self) -> Result<Connection<Tag>, Error> {
+        Connection::connect(&self.address, &self.credentials, &self.options).await
+    }
+}
+
+/// How many wait for an event whose time matters; the connection is kept awake while there is one.
+#[derive(Debug, Default)]
+pub(crate) struct Awaited {
+    count: Mutex<usize>,
+    changed: Notify,
+}
+
+/// Stands for one who waits.
+#[derive(Debug)]
+pub(crate) struct AwaitedGuard(Arc<Awaited>);
+
+impl Awaited {
+    pub(crate) fn one(self: &Arc<Self>) -> AwaitedGuard {
+        self.change(|count| count + 1);
+        AwaitedGuard(self.clone())
+    }
+
+    fn change(&self, change: impl Fn(usize) -> usize) {
+        let mut count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *count;
+        *count = change(before);
+        if (before == 0) != (*count == 0) {
+            self.changed.notify_one();
+        }
+    }
+
+    fn any(&self) -> bool {
+        *self.count.lock().unwrap_or_else(PoisonError::into_inner) > 0
+    }
+}
+
+impl Drop for AwaitedGuard {
+    fn drop(&mut self) {
+        self.0.change(|count| count.saturating_sub(1));
+    }
+}
+
+/// Sends commands over a connection. Clones share it; when the last one goes, it is closed.
+#[derive(Clone, Debug)]
+pub(crate) struct Handle {
+    requests: mpsc::Sender<Request>,
+    status: watch::Receiver<Status>,
+    subscription: Arc<Mutex<Subscription>>,
+    /// One change of the subscription at a time.
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A [`Handle`] that does not keep the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHandle {
+    requests: mpsc::WeakSender<Request>,
+    handle: HandleParts,
+}
+
+#[derive(Clone, Debug)]
+struct HandleParts {
+    status: watch::Receiver<Status>,
+    subscription: Arc<Mutex<Subscription>>,
+    changing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl WeakHandle {
+    pub(crate) fn upgrade(&self) -> Option<Handle> {
+        let HandleParts { status, subscription, changing } = self.handle.clone();
+        Some(Handle { requests: self.requests.upgrade()?, status, subscription, changing })
+    }
+}
+
+impl Handle {
+    /// Starts the task of `connection`, which is subscribed to `subscription` already. With a `server`, the connection
+    /// is got back as its options say.
+    pub(crate) fn new<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
+        connection: Connection<Tag, S>,
+        server: Option<Server>,
+        subscription: Subscription,
+        awaited: Arc<Awaited>,
+        sink: Sink,
+    ) -> Self {
+        let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
+        let (sender, status) = watch::channel(Status::Connected);
+        let subscription = Arc::new(Mutex::new(subscription));
+        let task = Task { requests: receiver, status: sender, subscription: subscription.clone(), awaited, sink };
+        tokio::spawn(task.run(connection, server));
+        Self { requests, status, subscription, changing: Arc::default() }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakHandle {
+        let Self { requests, status, subscription, changing } = self.clone();
+        WeakHandle { requests: requests.downgrade(), handle: HandleParts { status, subscription, changing } }
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Status> {
+        self.status.clone()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.requests.is_closed()
+    }
+
+    /// Sends a command and waits for its reply.
+    pub(crate) async fn request(&self, command: &Command<'_>) -> Result<Reply, Error> {
+        let mut bytes = BytesMut::new();
+        command.encode(&mut bytes)?;
+        self.request_encoded(bytes).await
+    }
+
+    async fn request_encoded(&self, bytes: BytesMut) -> Result<Reply, Error> {
+        let (answer, reply) = oneshot::channel();
+        self.requests.send(Request::Command(bytes, Some(answer))).await.map_err(|_| self.end())?;
+        reply.await.unwrap_or_else(|_| Err(self.end()))
+    }
+
+    /// Sends a command, and lets nobody wait for its reply.
+    pub(crate) fn post(&self, command: &Command<'_>) -> Result<(), Error> {
+        let mut bytes = BytesMut::new();
+        command.encode(&mut bytes)?;
+        self.requests.try_send(Request::Command(bytes, None)).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => Kind::Overrun(REQUESTS_MAX).into(),
+            mpsc::error::TrySendError::Closed(_) => self.end(),
+        })
+    }
+
+    /// What the connection is subscribed to.
+    pub(crate) fn subscription(&self) -> Subscription {
+        self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Changes what the connection is subscribed to, without a gap in what stays.
+    pub(crate) async fn change_subscription(
+        &self,
+        change: impl FnOnce(Subscription) -> Subscription,
+    ) -> Result<(), Error> {
+        let _one_at_a_time = self.changing.lock().await;
+        let old = self.subscription();
+        let new = change(old.clone());
+        for command in old.changes(&new)? {
+            self.request_encoded(command).await?.ok()?;
+        }
+        *self.subscription.lock().unwrap_or_else(PoisonError::into_inner) = new;
+        Ok(())
+    }
+
+    /// Says good-bye and closes.
+    pub(crate) async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.requests.send(Request::Close(done)).await.is_ok() {
+            let _ = closed.await;
+        }
+    }
+
+    fn end(&self) -> Error {
+        match &*self.status.borrow() {
+            Status::Closed(error) | Status::Reconnecting(error) => error.clone(),
+            Status::Connected => Kind::Dropped.into(),
+        }
+    }
+}
+
+/// Owns the socket.
+struct Task {
+    requests: mpsc::Receiver<Request>,
+    status: watch::Sender<Status>,
+    subscription: Arc<Mutex<Subscription>>,
+    awaited: Arc<Awaited>,
+    sink: Sink,
+}
+
+/// Why a connection is driven no more.
+enum End {
+    /// The server's doing, or the network's.
+    Lost(Error),
+    /// Nobody has a handle any more, or somebody closed it.
+    Unwanted(Option<oneshot::Sender<()>>),
+}
+
+impl Task {
+    async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, connection: Connection<Tag, S>, server: Option<Server>) {
+        let mut end = self.drive(connection).await;
+        let (error, done) = loop {
+            let error = match end {
+                End::Unwanted(done) => break (Error::from(Kind::Dropped), done),
+                End::Lost(error) => error,
+            };
+            let Some(server) = server.as_ref().filter(|server| server.options.reconnect.is_some()) else {
+                break (error, None);
+            };
+            warn!(server.address, %error, "the connection is gone, connecting again");
+            self.status.send_replace(Status::Reconnecting(error.clone()));
+            (self.sink)(Told::Lost);
+            end = match self.reconnect(server, error).await {
+                Ok(connection) => {
+                    info!(server.address, "connected again");
+                    self.status.send_replace(Status::Connected);
+                    (self.sink)(Told::Back);
+                    self.drive(connection).await
+                }
+                Err(Ok(done)) => End::Unwanted(done),
+                Err(Err(error)) => break (error, None),
+            };
+        };
+        self.status.send_replace(Status::Closed(error.clone()));
+        self.requests.close();
+        while let Ok(request) = self.requests.try_recv() {
+            refuse(request, &error);
+        }
+        (self.sink)(Told::Closed(error));
+        if let Some(done) = done {
+            let _ = done.send(());
+        }
+    }
+
+    /// Drives one connection until its end.
+    async fn drive<S: AsyncRead + AsyncWrite + Unpin>(&mut self, mut connection: Connection<Tag, S>) -> End {
+        let end = loop {
+            connection.set_awaited(self.awaited.any());
+            tokio::select! {
+                request = self.requests.recv(), if connection.has_room() => match request {
+                    Some(Request::Command(bytes, tag)) => {
+                        // A caller that is gone before its command was sent wants it sent no more.
+                        let wanted = tag.as_ref().is_none_or(|answer| !answer.is_closed());
+                        if wanted && let Err(error) = connection.send_encoded(&bytes, tag) {
+                            break End::Lost(error);
+                        }
+                    }
+                    Some(Request::Close(done)) => {
+                        part(&mut connection).await;
+                        break End::Unwanted(Some(done));
+                    }
+                    None => {
+                        part(&mut connection).await;
+                        break End::Unwanted(None);
+                    }
+                },
+                () = self.awaited.changed.notified() => {}
+                incoming = connection.next() => match incoming {
+                    // An answer that nobody waits for any more is thrown away: its place in the order was kept.
+                    Ok(Incoming::Reply(Some(answer), reply)) => drop(answer.send(Ok(reply))),
+                    Ok(Incoming::Event(event)) => (self.sink)(Told::Event(event, connection.received_at())),
+                    Ok(Incoming::Log(line)) => (self.sink)(Told::Log(line)),
+                    Ok(Incoming::Malformed(error)) => (self.sink)(Told::Malformed(error)),
+                    Ok(Incoming::Reply(None, _) | Incoming::Lingering(_)) => {}
+                    Ok(Incoming::Other(frame)) => debug!(?frame, "a frame of an unknown kind"),
+                    Err(error) => break End::Lost(error),
+                },
+            }
+        };
+        let error = match &end {
+            End::Lost(error) => error.clone(),
+            End::Unwanted(_) => Kind::Dropped.into(),
+        };
+        for answer in connection.into_waiting().flatten() {
+            let _ = answer.send(Err(error.clone()));
+        }
+        end
+    }
+
+    /// Gets the connection back, and its subscription. `Err(Ok(_))` where nobody wants it any more, `Err(Err(_))` where
+    /// trying again would not make it better.
+    async fn reconnect(
+        &mut self,
+        server: &Server,
+        mut error: Error,
+    ) -> Result<Connection<Tag>, Result<Option<oneshot::Sender<()>>, Error>> {
+        let backoff = server.options.reconnect.unwrap_or_default();
+        for failures in 0.. {
+            let subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let attempt = async {
+                tokio::time::sleep(backoff.pause(failures)).await;
+                let mut connection = server.connect().await?;
+                let subscribed = connection.subscribe(&subscription, || None);
+                timeout(server.options.timeout, subscribed)
+                    .await
+                    .map_err(|_| Kind::Timeout { what: "subscribing", after: server.options.timeout })??;
+                Ok(connection)
+            };
+            tokio::pin!(attempt);
+            let result: Result<_, Error> = loop {
+                tokio::select! {
+                    result = &mut attempt => break result,
+                    request = self.requests.recv() => match request {
+                        Some(Request::Close(done)) => return Err(Ok(Some(done))),
+                        Some(request) => refuse(request, &error),
+                        None => return Err(Ok(None)),
+                    },
+                }
+            };
+            match result {
+                Ok(connection) => return Ok(connection),
+                Err(failure) if failure.is_password() || failure.is_rejected() => return Err(Err(failure)),
+                Err(failure) => {
+                    debug!(server.address, error = %failure, "not connected, trying again");
+                    self.status.send_replace(Status::Reconnecting(failure.clone()));
+                    error = failure;
+                }
+            }
+        }
+        Err(Err(error))
+    }
+}
+
+fn refuse(request: Request, error: &Error) {
+    match request {
+        Request::Command(_, Some(answer)) => drop(answer.send(Err(error.clone()))),
+        Request::Command(_, None) => {}
+        Request::Close(done) => drop(done.send(())),
+    }
+}
+
+/// Says good-bye, and reads until the server has closed, for a moment: what was sent before is done then.
+async fn part<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<Tag, S>) {
+    let farewell = async {
+        connection.send(&Command::Exit, None)?;
+        while connection.next().await.is_ok() {}
+        Ok::<(), Error>(())
+    };
+    let _ = timeout(PARTING, farewell).await;
+}
