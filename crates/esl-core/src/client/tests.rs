@@ -1,4 +1,9 @@
-use tokio::io::DuplexStream;
+use std::collections::HashSet;
+use std::task::Poll;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::*;
 use crate::connection::dialogue::{Server, logged_in};
@@ -47,6 +52,88 @@ async fn a_caller_that_goes_away_shifts_nobody_s_reply() {
             assert_eq!(call.await.unwrap().unwrap(), n.to_string());
         }
     }
+}
+
+#[tokio::test]
+async fn a_thousand_calls_dropped_at_random_points_among_ten_thousand_shift_nobody_s_reply() {
+    const CALLS: u64 = 10_000;
+    let (client, server) = client().await;
+    let mut random = ChaCha8Rng::seed_from_u64(1);
+    // The server answers each command with what it says, in pieces of any length.
+    let mut pieces = ChaCha8Rng::seed_from_u64(2);
+    let server = tokio::spawn(async move {
+        let Server(stream) = server;
+        let (mut reader, mut writer) = tokio::io::split(stream);
+        let (mut got, mut answered) = (Vec::new(), 0_u64);
+        while reader.read_buf(&mut got).await.unwrap() > 0 {
+            while let Some(end) = memchr::memmem::find(&got, b"\n\n") {
+                let command: Vec<u8> = got.drain(..end + 2).collect();
+                let Some(output) = command.strip_prefix(b"api echo ") else {
+                    assert_eq!(command, b"exit\n\n");
+                    return answered;
+                };
+                let output = output.trim_ascii();
+                let head = format!("Content-Type: api/response\nContent-Length: {}\n\n", output.len());
+                let mut answer = [head.as_bytes(), output].concat();
+                while !answer.is_empty() {
+                    let length = pieces.random_range(1..=answer.len());
+                    writer.write_all(&answer[..length]).await.unwrap();
+                    answer.drain(..length);
+                    if pieces.random_bool(0.3) {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                answered += 1;
+            }
+        }
+        answered
+    });
+    let mut dropped: HashSet<u64> = HashSet::new();
+    while dropped.len() < 1000 {
+        dropped.insert(random.random_range(0..CALLS));
+    }
+    let calls: Vec<_> = (0..CALLS)
+        .map(|n| {
+            let (client, patience) = (client.clone(), dropped.contains(&n).then(|| random.random_range(0..3000)));
+            tokio::spawn(async move {
+                let command = format!("echo {n}");
+                let call = client.cmd(&command);
+                match patience {
+                    None => Some(call.await),
+                    // Polled so often at the most, and dropped wherever it is then.
+                    Some(polls) => {
+                        let mut call = std::pin::pin!(call);
+                        for _ in 0..polls {
+                            if let Some(result) = poll_once(call.as_mut()).await {
+                                return Some(result);
+                            }
+                            tokio::task::yield_now().await;
+                        }
+                        None
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut given_up = 0;
+    for (n, call) in calls.into_iter().enumerate() {
+        match call.await.unwrap() {
+            Some(reply) => assert_eq!(reply.unwrap(), n.to_string()),
+            None => given_up += 1,
+        }
+    }
+    drop(client);
+    let answered = server.await.unwrap();
+    assert!((100..=1000).contains(&given_up), "{given_up}");
+    assert!(answered > CALLS - given_up, "some were dropped while their command was with the server: {answered}");
+}
+
+async fn poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
+    std::future::poll_fn(|cx| match std::pin::Pin::new(&mut future).poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
 }
 
 #[tokio::test]

@@ -1,14 +1,14 @@
 //! The server's side of a conversation, for tests: what it expects and what it says, over an in-memory pipe.
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 
 use crate::connection::{Connection, Credentials};
 use crate::error::Error;
 use crate::wire::Limits;
 
-pub(crate) struct Server(DuplexStream);
+pub(crate) struct Server<S = DuplexStream>(pub(crate) S);
 
-impl Server {
+impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     /// Expects exactly this text.
     pub(crate) async fn expect(&mut self, text: &str) {
         let mut got = vec![0; text.len()];
@@ -28,6 +28,23 @@ impl Server {
     /// Says this text.
     pub(crate) async fn say(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.expect("the client is there");
+    }
+
+    /// Lets the client in.
+    pub(crate) async fn let_in(&mut self) {
+        self.say("Content-Type: auth/request\n\n").await;
+        self.expect("auth ClueCon\n\n").await;
+        self.reply("+OK accepted").await;
+    }
+
+    /// Replies to a command that is not `api`.
+    pub(crate) async fn reply(&mut self, text: &str) {
+        self.say(&format!("Content-Type: command/reply\nReply-Text: {text}\n\n")).await;
+    }
+
+    /// Sends an event with these lines.
+    pub(crate) async fn event(&mut self, lines: &str) {
+        self.say(&format!("Content-Length: {}\nContent-Type: text/event-plain\n\n{lines}\n", lines.len() + 1)).await;
     }
 
     /// Says what `api` gave.
@@ -54,9 +71,7 @@ impl Server {
 /// A connection that has logged in, and its server.
 pub(crate) async fn logged_in<T>() -> (Connection<T, DuplexStream>, Server) {
     let (connection, server) = log_in(|mut server| async move {
-        server.say("Content-Type: auth/request\n\n").await;
-        server.expect("auth ClueCon\n\n").await;
-        server.say("Content-Type: command/reply\nReply-Text: +OK accepted\n\n").await;
+        server.let_in().await;
         server
     })
     .await;

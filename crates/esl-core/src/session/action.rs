@@ -65,6 +65,17 @@ pub(super) struct Plan {
     pub(super) until: Until,
 }
 
+impl Plan {
+    /// Whether there is nothing to do any more.
+    fn is_done(&self, session: &Session) -> bool {
+        match self.until {
+            Until::Already => true,
+            Until::Event(EventName::ChannelAnswer) => session.answered(),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum What {
     Api(String),
@@ -85,7 +96,7 @@ pub(super) enum Until {
     Completed,
     /// A bridge, or the application's end, which is a failure then.
     Bridged,
-    /// It is so already.
+    /// Nothing: there is nothing to do.
     Already,
 }
 
@@ -139,7 +150,7 @@ impl<'a> Action<'a> {
     /// waits to be sent.
     pub fn at_once(self) -> Result<(), Error> {
         let plan = self.plan?;
-        if plan.until == Until::Already {
+        if plan.is_done(self.session) {
             return Ok(());
         }
         if self.session.ended() {
@@ -175,7 +186,7 @@ impl<'a> IntoFuture for Action<'a> {
 }
 
 async fn perform(session: &Session, plan: Plan) -> Result<Done, Error> {
-    if plan.until == Until::Already {
+    if plan.is_done(session) {
         return Ok(Done::default());
     }
     if session.ended() {

@@ -122,8 +122,7 @@ impl Bridge {
 impl Session {
     /// Answers it (`uuid_answer`). Done when it is answered.
     pub fn answer(&self) -> Action<'_> {
-        let until = if self.answered() { Until::Already } else { Until::Event(EventName::ChannelAnswer) };
-        self.api(format!("uuid_answer {}", self.uuid()), until)
+        self.api(format!("uuid_answer {}", self.uuid()), Until::Event(EventName::ChannelAnswer))
     }
 
     /// Hangs it up (`uuid_kill`), with `NORMAL_CLEARING`. Done when its hang-up has begun; at once where it has already.
