@@ -3,17 +3,15 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use esl_core::Error;
+use esl_core::{Backoff, Error};
 use tracing::{info, warn};
 
 use super::Slave;
 use crate::slave::Server;
 use crate::slave::link::Link;
 
-/// The first pause before connecting again, doubled each time, up to …
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// … this one: a server that is back gets calls again within two seconds.
-const BACKOFF_MAX: Duration = Duration::from_millis(1500);
+/// The pauses before connecting again: a server that is back gets calls again within two seconds.
+const BACKOFF: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_millis(1500) };
 
 /// A link in the making.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>;
@@ -31,9 +29,7 @@ impl Slave {
             warn!(slave = self.name, address = self.server.address, %error, "not connected, and never will be");
             return;
         }
-        let longest = BACKOFF_MIN.saturating_mul(1 << self.failures.min(16)).min(BACKOFF_MAX);
-        // Full jitter, so that many listeners do not come back to one server at the same moment.
-        let pause = longest.mul_f64(rand::random());
+        let pause = BACKOFF.pause(self.failures);
         if self.failures == 0 {
             warn!(slave = self.name, address = self.server.address, %error, "not connected, trying again");
         }
