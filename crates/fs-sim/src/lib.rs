@@ -37,6 +37,7 @@ mod dialplan;
 mod driver;
 mod event;
 mod frame;
+mod media;
 mod server;
 mod switch;
 

@@ -8,6 +8,7 @@ mod schedule;
 mod show;
 mod status;
 mod text;
+mod uuid_answer;
 
 use std::time::Duration;
 
@@ -44,9 +45,11 @@ const TABLE: &[(&str, Run)] = &[
     ("show", show::show),
     ("status", status::status),
     ("uptime", status::uptime),
+    ("uuid_answer", uuid_answer::uuid_answer),
     ("uuid_exists", channels::uuid_exists),
     ("uuid_getvar", channels::uuid_getvar),
     ("uuid_kill", hangup::uuid_kill),
+    ("uuid_pre_answer", uuid_answer::uuid_pre_answer),
     ("version", status::version),
 ];
 

@@ -22,6 +22,7 @@
 mod cdr;
 pub(crate) mod loopback;
 pub(crate) mod profile;
+mod run;
 pub(crate) mod sofia;
 mod variables;
 mod write;
@@ -30,6 +31,7 @@ use std::sync::Arc;
 
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use profile::Profile;
+pub(crate) use run::{Asked, Doing, Message, Play, Recording, Run, Thread};
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
@@ -157,9 +159,11 @@ pub(crate) struct Channel {
     pub(crate) cause: Option<Cause>,
     /// The other leg of this call, while there is one.
     pub(crate) peer: Option<SessionId>,
-    /// What the channel still has to run, last first.
+    /// What the dialplan still has for it to run, last first.
     pub(crate) todo: Vec<Application>,
-    /// The application that runs or ran last, with its argument.
+    /// What it runs now, and what it is asked to run.
+    pub(crate) thread: Thread,
+    /// The application that began last, with its argument.
     pub(crate) application: Option<Application>,
 }
 
@@ -185,10 +189,58 @@ impl Channel {
         }
     }
 
+    /// Whether it has media: it is answered, or has early media.
+    pub(crate) fn has_media(&self) -> bool {
+        self.is_answered() || self.times.progress_media != Stamp::default()
+    }
+
     /// Notes what runs now, as `switch_core_session_exec` does.
     pub(crate) fn begin(&mut self, application: Application) {
         self.variables.set("current_application_data", &application.data);
         self.variables.set("current_application", &application.name);
+        self.variables.unset("current_application_response");
         self.application = Some(application);
+    }
+
+    /// A variable, or what the caller profile calls by this name (`switch_channel_get_variable`).
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let profile = &self.profile;
+        let known = || {
+            let value = match name {
+                "caller_id_name" => &profile.caller_name,
+                "caller_id_number" => &profile.caller_number,
+                "callee_id_name" => &profile.callee_name,
+                "callee_id_number" => &profile.callee_number,
+                "orig_caller_id_name" => &profile.original_name,
+                "orig_caller_id_number" => &profile.original_number,
+                "destination_number" => &profile.destination,
+                "network_addr" => &profile.network_address,
+                "chan_name" => &profile.channel_name,
+                "ani" => &profile.ani,
+                "rdnis" => &profile.rdnis,
+                "username" => &profile.username,
+                "dialplan" => &profile.dialplan,
+                "context" => &profile.context,
+                "source" => &profile.source,
+                "uuid" => return Some(&*self.uuid),
+                _ => return None,
+            };
+            Some(value.as_str()).filter(|value| !value.is_empty())
+        };
+        self.variables.get(name).or_else(known)
+    }
+
+    /// Puts variables in for `${name}` (`switch_channel_expand_variables`); what is not set is nothing.
+    pub(crate) fn expand(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((name, behind)) = after.split_once('}') else { break };
+            out.push_str(before);
+            out.push_str(self.variable(name).unwrap_or_default());
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
     }
 }

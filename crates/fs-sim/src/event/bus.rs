@@ -93,6 +93,28 @@ impl Bus {
         });
     }
 
+    /// The same with headers of the event's own: some before what the channel says about itself, some after it.
+    pub(crate) fn channel_with(
+        &mut self,
+        now: Duration,
+        kind: EventKind,
+        origin: Origin,
+        channel: &Channel,
+        before: &[(&str, &str)],
+        after: &[(&str, &str)],
+    ) {
+        self.publish(now, kind, None, None, |writer, head| {
+            head(writer, kind, origin);
+            for (name, value) in before {
+                writer.header(name, value);
+            }
+            channel.write(writer, kind);
+            for (name, value) in after {
+                writer.header_if(name, value);
+            }
+        });
+    }
+
     /// Sends an event that belongs to no channel.
     pub(crate) fn general(
         &mut self,

@@ -39,6 +39,16 @@ impl EventKind {
     pub(crate) const CHANNEL_PROGRESS_MEDIA: EventKind = EventKind::known("CHANNEL_PROGRESS_MEDIA");
     pub(crate) const CHANNEL_ANSWER: EventKind = EventKind::known("CHANNEL_ANSWER");
     pub(crate) const CHANNEL_PARK: EventKind = EventKind::known("CHANNEL_PARK");
+    pub(crate) const CHANNEL_BRIDGE: EventKind = EventKind::known("CHANNEL_BRIDGE");
+    pub(crate) const CHANNEL_UNBRIDGE: EventKind = EventKind::known("CHANNEL_UNBRIDGE");
+    pub(crate) const CHANNEL_UNPARK: EventKind = EventKind::known("CHANNEL_UNPARK");
+    pub(crate) const CHANNEL_EXECUTE: EventKind = EventKind::known("CHANNEL_EXECUTE");
+    pub(crate) const CHANNEL_EXECUTE_COMPLETE: EventKind = EventKind::known("CHANNEL_EXECUTE_COMPLETE");
+    pub(crate) const PLAYBACK_START: EventKind = EventKind::known("PLAYBACK_START");
+    pub(crate) const PLAYBACK_STOP: EventKind = EventKind::known("PLAYBACK_STOP");
+    pub(crate) const RECORD_START: EventKind = EventKind::known("RECORD_START");
+    pub(crate) const RECORD_STOP: EventKind = EventKind::known("RECORD_STOP");
+    pub(crate) const DTMF: EventKind = EventKind::known("DTMF");
     pub(crate) const CHANNEL_HANGUP: EventKind = EventKind::known("CHANNEL_HANGUP");
     pub(crate) const CHANNEL_HANGUP_COMPLETE: EventKind = EventKind::known("CHANNEL_HANGUP_COMPLETE");
     pub(crate) const CHANNEL_DESTROY: EventKind = EventKind::known("CHANNEL_DESTROY");

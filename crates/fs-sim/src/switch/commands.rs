@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::{Job, Switch, jobs::Waits};
 use crate::{
+    channel::Message,
     command::Command,
     event::{EventKind, ListenerId, Output},
     frame,
@@ -42,6 +43,8 @@ impl Switch {
             };
             self.bus.push(Output::Reply(listener, frame::job_reply(&uuid)));
             return self.start(now, Job::new(text, Waits::Background(uuid)));
+        } else if starts(line, "sendmsg") {
+            self.send_message(now, line["sendmsg".len()..].trim(), command)
         } else if starts(line, "sendevent") {
             self.send_event(now, line["sendevent".len()..].trim(), command)
         } else {
@@ -60,8 +63,6 @@ impl Switch {
         // In mod_event_socket's order, since it looks at beginnings only.
         let text = if starts(line, "divert_events") {
             "-ERR not controlling a session."
-        } else if starts(line, "sendmsg") {
-            return frame::command_reply(&format!("-ERR invalid session id [{}]", line["sendmsg".len()..].trim()));
         } else if starts(line, "log") {
             peer.logging = true;
             return frame::command_reply(&format!("+OK log level {0} [{0}]", line["log".len()..].trim()));
@@ -79,6 +80,17 @@ impl Switch {
             NOT_FOUND
         };
         frame::command_reply(text)
+    }
+
+    /// `sendmsg [uuid]`: a message for a channel, named here or in the header `session-id`. That it is queued says
+    /// nothing about when the channel looks at it.
+    fn send_message(&mut self, now: Duration, uuid: &str, command: &Command) -> Bytes {
+        let uuid = if uuid.is_empty() { command.header("session-id").unwrap_or_default() } else { uuid };
+        let Some(id) = self.find(uuid) else {
+            return frame::command_reply(&format!("-ERR invalid session id [{uuid}]"));
+        };
+        let message = Message { headers: command.headers.clone(), body: command.body.clone() };
+        frame::command_reply(if self.queue_message(now, id, message) { "+OK" } else { "-ERR memory error" })
     }
 
     /// `sendevent NAME`, with the event's headers behind it.

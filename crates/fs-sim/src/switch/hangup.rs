@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
 use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED};
 use crate::{
     cause::Cause,
     channel::{CallState, ChannelState, Direction, Endpoint, SessionId, sofia},
     event::{EventKind, Origin},
 };
-
-/// A channel that runs an application notices its hangup when its next frame of audio is due.
-const FRAME: Duration = Duration::from_millis(20);
 
 const HUNG_UP: Origin = Origin("switch_channel.c", "switch_channel_perform_hangup", 3445);
 const REPORTED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_reporting_state", 943);
@@ -28,7 +23,7 @@ impl Switch {
         let waits_for_frame = channel.state == ChannelState::Execute && channel.is_answered();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.fail(now, id, cause);
-        let delay = if waits_for_frame { FRAME.mul_f64(self.rng.random()) } else { Duration::ZERO };
+        let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
         self.add_leg(now + delay, id, Step::Report);
     }
 
@@ -51,9 +46,11 @@ impl Switch {
     /// Writes the record, tells the other leg, and removes the channel.
     pub(super) fn report(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
-        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.call_state != CallState::Hangup) else {
+        if self.channels.get(&id).is_none_or(|channel| channel.call_state == CallState::Hangup) {
             return;
-        };
+        }
+        self.unwind(now, id);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
         channel.report(stamp);
         match channel.endpoint {

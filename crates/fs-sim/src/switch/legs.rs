@@ -33,7 +33,7 @@ impl Switch {
         match step {
             Step::Invite => self.invited(now, id),
             Step::Route => self.route(now, id),
-            Step::Run => self.run_next(now, id),
+            Step::Look => self.proceed(now, id),
             Step::Progress => self.ringing(now, id),
             Step::EarlyMedia => self.early_media(now, id),
             Step::Answer => self.answered(now, id),
@@ -83,7 +83,7 @@ impl Switch {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.todo = applications.into_iter().rev().collect();
         }
-        self.run_next(now, id);
+        self.proceed(now, id);
     }
 
     /// What a number that would answer at once does instead, by configuration.
@@ -135,7 +135,7 @@ impl Switch {
     }
 
     /// A leg has media before it is answered.
-    pub(super) fn early_media(&mut self, now: Duration, id: SessionId) {
+    pub(crate) fn early_media(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.times.progress_media != Stamp::default() || channel.is_answered() {
@@ -158,7 +158,7 @@ impl Switch {
     }
 
     /// A leg is answered: its own answer is reported, a far leg's is passed on, a near leg's ends its originate.
-    pub(super) fn answered(&mut self, now: Duration, id: SessionId) {
+    pub(crate) fn answered(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.is_answered() {
@@ -211,7 +211,7 @@ impl Switch {
         channel.variables.set("channel_cid_flipped", "yes");
         channel.profile.flip();
         channel.variables.set("call_uuid", &channel.uuid);
-        self.run_next(now, id);
+        self.proceed(now, id);
     }
 }
 

@@ -5,11 +5,13 @@
 
 mod applications;
 mod commands;
+mod execute;
 mod hangup;
 mod jobs;
 mod legs;
 mod limits;
 mod originate;
+mod schedule;
 mod timers;
 
 #[cfg(test)]
@@ -52,6 +54,10 @@ pub(crate) struct Switch {
     callee_rng: ChaCha8Rng,
     /// Originates that have not been answered yet, by their near leg.
     attempts: HashMap<SessionId, Attempt>,
+    /// How many applications have begun.
+    runs: u64,
+    /// What has been recorded, by its path.
+    files: HashMap<String, Duration>,
     /// Scheduled hangups by their task number.
     scheduled: BTreeMap<u64, (Arc<str>, Cause)>,
     tasks: u64,
@@ -102,6 +108,8 @@ impl Switch {
             rng,
             callee_rng: ChaCha8Rng::seed_from_u64(config.seed),
             attempts: HashMap::new(),
+            runs: 0,
+            files: HashMap::new(),
             scheduled: BTreeMap::new(),
             tasks: 0,
             listeners: HashMap::new(),
@@ -173,6 +181,10 @@ impl Switch {
         self.channels.get(&self.find(uuid)?).map(|channel| &**channel)
     }
 
+    pub(crate) fn is_up(&self, id: SessionId) -> bool {
+        self.channels.get(&id).is_some_and(|channel| channel.is_up())
+    }
+
     pub(crate) fn random_uuid(&mut self) -> String {
         random_uuid(&mut self.rng)
     }
@@ -239,4 +251,10 @@ pub(crate) fn random_uuid(rng: &mut impl Rng) -> String {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+/// FreeSWITCH's idea of a true value (`switch_true`).
+fn is_true(text: &str) -> bool {
+    ["yes", "on", "true", "t", "enabled", "active", "allow"].iter().any(|known| known.eq_ignore_ascii_case(text))
+        || text.parse::<i64>().is_ok_and(|number| number != 0)
 }

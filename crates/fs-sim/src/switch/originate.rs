@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Due, Job, Step, Switch, legs::SIP_HOP, random_uuid};
+use super::{Due, Job, Step, Switch, is_true, legs::SIP_HOP, random_uuid};
 use crate::{
     cause::Cause,
     channel::{
-        CallState, Channel, ChannelState, Dialog, Direction, Endpoint, LoopbackSide, Profile, SessionId, Times,
+        CallState, Channel, ChannelState, Dialog, Direction, Endpoint, LoopbackSide, Profile, SessionId, Thread, Times,
         Variables, loopback, loopback::Caller, profile::ANONYMOUS_NUMBER, sofia,
     },
     clock::Stamp,
@@ -288,12 +288,6 @@ fn failed(cause: Cause) -> String {
     format!("-ERR {}\n", cause.name())
 }
 
-/// FreeSWITCH's idea of a true value (`switch_true`).
-fn is_true(text: &str) -> bool {
-    ["yes", "on", "true", "t", "enabled", "active", "allow"].iter().any(|known| known.eq_ignore_ascii_case(text))
-        || text.parse::<i64>().is_ok_and(|number| number != 0)
-}
-
 /// The answered leg goes through the dialplan itself (`switch_ivr_session_transfer`).
 fn transfer(channel: &mut Channel, number: &str, context: &str, now: Stamp, id: &str) {
     let history = format!("{}:{id}:bl_xfer:{number}/{context}/XML", now.seconds());
@@ -329,6 +323,7 @@ fn blank(uuid: &str, direction: Direction) -> Channel {
         cause: None,
         peer: None,
         todo: Vec::new(),
+        thread: Thread::default(),
         application: None,
     }
 }

@@ -75,7 +75,10 @@ impl Talk {
                 [value(&event, "Event-Name"), value(&event, "Call-Direction"), value(&event, "Hangup-Cause"), body];
             words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
         };
-        self.events.drain(..).map(tell).filter(|told| !told.starts_with("HEARTBEAT")).collect()
+        let wanted = |told: &String| {
+            !["HEARTBEAT", "CHANNEL_EXECUTE", "CHANNEL_UNPARK"].iter().any(|name| told.starts_with(name))
+        };
+        self.events.drain(..).map(tell).filter(wanted).collect()
     }
 
     fn last_reply(&self) -> &str {

@@ -28,8 +28,8 @@ pub(crate) enum Step {
     Invite,
     /// Far leg: the dialplan is asked.
     Route,
-    /// The next application runs.
-    Run,
+    /// A frame of audio passes: what has come in or is over is looked at.
+    Look,
     /// Near leg: the other end rings, sends early media or answers.
     Progress,
     EarlyMedia,

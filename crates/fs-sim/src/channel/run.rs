@@ -1,0 +1,238 @@
+//! What a channel runs: the applications that it is inside of, and the messages that wait for it.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::SessionId;
+use crate::dialplan::Application;
+
+/// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
+const MESSAGES_MAX: usize = 256;
+
+/// A `sendmsg` on its way to the channel's own thread (switch_ivr.c `switch_ivr_parse_event`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
+}
+
+impl Message {
+    /// A message that runs `application`, as the server's own parts send it.
+    pub(crate) fn execute(application: &str, data: &str) -> Message {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Message {
+            headers: vec![
+                header("call-command", "execute"),
+                header("execute-app-name", application),
+                header("execute-app-arg", data),
+            ],
+            body: None,
+        }
+    }
+
+    /// A header's value; an empty one is none.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The application's argument: a header, or the body of a plain text.
+    pub(crate) fn argument(&self) -> &str {
+        let text = self.header("content-type").is_some_and(|kind| kind.eq_ignore_ascii_case("text/plain"));
+        let body = if text { self.body.as_deref() } else { None };
+        self.header("execute-app-arg").or(body).unwrap_or_default()
+    }
+}
+
+/// The message that made an application run, and how far its loops are.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) message: Arc<Message>,
+    /// Nothing else is taken from the queue until it is done (`event-lock`).
+    pub(crate) locks: bool,
+    /// Which loop this is, from 1 on.
+    pub(crate) turn: i64,
+    /// How many there are; below zero for no end.
+    pub(crate) turns: i64,
+    pub(crate) began: Duration,
+    /// A `uuid_break` ends its loops.
+    pub(crate) stopped: bool,
+}
+
+/// An application that has begun and not ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Never used twice: timers carry it, so that one that comes late means nothing.
+    pub(crate) number: u64,
+    pub(crate) application: Application,
+    /// `Application-UUID`: the message's `Event-UUID`, or one of its own.
+    pub(crate) uuid: String,
+    pub(crate) uuid_name: Option<String>,
+    pub(crate) doing: Doing,
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What an application does while it takes time.
+#[derive(Debug)]
+pub(crate) enum Doing {
+    /// It has just begun, or is over.
+    Nothing,
+    Park,
+    Echo,
+    /// Until this uptime, whatever runs meanwhile.
+    Sleep(Duration),
+    Play(Play),
+    Record(Recording),
+    /// It waits for the answer of the leg that it has called.
+    Call(SessionId),
+    Bridge(SessionId),
+}
+
+/// A file that plays.
+#[derive(Debug)]
+pub(crate) struct Play {
+    pub(crate) file: String,
+    /// What is left of it from `since` on; without it, it has no end.
+    pub(crate) left: Option<Duration>,
+    /// When it began, or came back from under another application.
+    pub(crate) since: Duration,
+    /// What has been heard before `since`.
+    pub(crate) heard: Duration,
+    /// It begins again when it ends (`endless_playback`).
+    pub(crate) endless: bool,
+}
+
+/// A file that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) path: String,
+    pub(crate) began: Duration,
+    /// When its limit is reached.
+    pub(crate) until: Option<Duration>,
+}
+
+impl Run {
+    /// Whether the channel's messages are looked at while this runs.
+    pub(crate) fn listens(&self, has_media: bool) -> bool {
+        match self.doing {
+            Doing::Nothing | Doing::Call(_) => false,
+            // Without media a sleep does nothing but wait (switch_ivr.c).
+            Doing::Sleep(_) => has_media,
+            _ => true,
+        }
+    }
+
+    /// When it ends by itself.
+    pub(crate) fn ends(&self) -> Option<Duration> {
+        match &self.doing {
+            Doing::Nothing => Some(Duration::ZERO),
+            Doing::Sleep(until) => Some(*until),
+            Doing::Play(play) => play.left.map(|left| play.since.saturating_add(left)),
+            Doing::Record(recording) => recording.until,
+            Doing::Park | Doing::Echo | Doing::Call(_) | Doing::Bridge(_) => None,
+        }
+    }
+
+    /// Something else runs on top of it: a file stands still, a clock does not.
+    pub(crate) fn covered(&mut self, now: Duration) {
+        if let Doing::Play(play) = &mut self.doing {
+            let heard = now.saturating_sub(play.since);
+            play.heard += heard;
+            play.left = play.left.map(|left| left.saturating_sub(heard));
+        }
+    }
+
+    /// It is on top again.
+    pub(crate) fn uncovered(&mut self, now: Duration) {
+        if let Doing::Play(play) = &mut self.doing {
+            play.since = now;
+        }
+    }
+}
+
+/// The applications that a channel is inside of, the innermost last, and its queue.
+#[derive(Debug, Default)]
+pub(crate) struct Thread {
+    pub(crate) runs: Vec<Run>,
+    messages: VecDeque<Arc<Message>>,
+}
+
+impl Thread {
+    /// `false` if the queue is full.
+    pub(crate) fn queue(&mut self, message: Arc<Message>) -> bool {
+        if self.messages.len() >= MESSAGES_MAX {
+            return false;
+        }
+        self.messages.push_back(message);
+        true
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.messages.clear();
+    }
+
+    /// The next message, if what runs now looks at the queue and no message locks it.
+    pub(crate) fn next_message(&mut self, has_media: bool) -> Option<Arc<Message>> {
+        let locked = self.runs.iter().any(|run| run.asked.as_ref().is_some_and(|asked| asked.locks));
+        let listens = self.runs.last().is_some_and(|run| run.listens(has_media));
+        if locked || !listens { None } else { self.messages.pop_front() }
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.runs.iter().any(|run| matches!(run.doing, Doing::Park))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(doing: Doing, locks: bool) -> Run {
+        let message = Arc::new(Message::execute("playback", "x"));
+        let asked = Asked { message, locks, turn: 1, turns: 1, began: Duration::ZERO, stopped: false };
+        let application = Application::new("playback", "x");
+        Run { number: 1, application, uuid: String::new(), uuid_name: None, doing, asked: Some(asked) }
+    }
+
+    #[test]
+    fn a_lock_holds_the_queue_and_a_full_queue_takes_no_more() {
+        let mut thread = Thread::default();
+        for _ in 0..MESSAGES_MAX {
+            assert!(thread.queue(Arc::new(Message::default())));
+        }
+        assert!(!thread.queue(Arc::new(Message::default())));
+        assert!(thread.next_message(true).is_none(), "nothing runs that would look at it");
+        thread.runs.push(run(Doing::Echo, false));
+        assert!(thread.next_message(true).is_some());
+        thread.runs.push(run(Doing::Echo, true));
+        assert!(thread.next_message(true).is_none());
+    }
+
+    #[test]
+    fn a_file_stands_still_under_another_application_and_a_sleep_does_not() {
+        let ms = Duration::from_millis;
+        let play = Play { file: String::new(), left: Some(ms(600)), since: ms(0), heard: ms(0), endless: false };
+        let mut playing = run(Doing::Play(play), false);
+        playing.covered(ms(200));
+        playing.uncovered(ms(500));
+        assert_eq!(playing.ends(), Some(ms(900)));
+        let mut sleeping = run(Doing::Sleep(ms(600)), false);
+        sleeping.covered(ms(200));
+        sleeping.uncovered(ms(500));
+        assert_eq!(sleeping.ends(), Some(ms(600)));
+        assert!(!sleeping.listens(false) && sleeping.listens(true));
+    }
+
+    #[test]
+    fn an_argument_is_a_header_or_a_plain_text() {
+        let mut message = Message::execute("set", "");
+        message.body = Some("a=b".to_owned());
+        assert_eq!(message.argument(), "");
+        message.headers.push(("Content-Type".to_owned(), "text/plain".to_owned()));
+        assert_eq!(message.argument(), "a=b");
+        message.headers[2].1 = "c=d".to_owned();
+        assert_eq!(message.argument(), "c=d");
+    }
+}
