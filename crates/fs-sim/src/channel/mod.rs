@@ -21,6 +21,7 @@
 
 mod cdr;
 pub(crate) mod loopback;
+mod other_leg;
 pub(crate) mod profile;
 mod run;
 pub(crate) mod sofia;
@@ -30,8 +31,9 @@ mod write;
 use std::sync::Arc;
 
 pub(crate) use loopback::LoopbackSide;
+pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use profile::Profile;
-pub(crate) use run::{Asked, Doing, Message, Play, Recording, Run, Thread};
+pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Thread};
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
@@ -61,9 +63,13 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelState {
     None,
+    New,
     Init,
     Routing,
     Execute,
+    SoftExecute,
+    ExchangeMedia,
+    Park,
     ConsumeMedia,
     Reporting,
 }
@@ -72,9 +78,13 @@ impl ChannelState {
     pub(crate) fn name(self) -> &'static str {
         match self {
             ChannelState::None => "CS_NONE",
+            ChannelState::New => "CS_NEW",
             ChannelState::Init => "CS_INIT",
             ChannelState::Routing => "CS_ROUTING",
             ChannelState::Execute => "CS_EXECUTE",
+            ChannelState::SoftExecute => "CS_SOFT_EXECUTE",
+            ChannelState::ExchangeMedia => "CS_EXCHANGE_MEDIA",
+            ChannelState::Park => "CS_PARK",
             ChannelState::ConsumeMedia => "CS_CONSUME_MEDIA",
             ChannelState::Reporting => "CS_REPORTING",
         }
@@ -83,9 +93,12 @@ impl ChannelState {
     /// `Channel-State-Number` says where the machine goes next, which in `Init` is `Routing`.
     pub(crate) fn number(self) -> u64 {
         match self {
-            ChannelState::None => 0,
+            ChannelState::None | ChannelState::New => 0,
             ChannelState::Init | ChannelState::Routing => 2,
+            ChannelState::SoftExecute => 3,
             ChannelState::Execute => 4,
+            ChannelState::ExchangeMedia => 5,
+            ChannelState::Park => 6,
             ChannelState::ConsumeMedia => 7,
             ChannelState::Reporting => 11,
         }
@@ -123,6 +136,16 @@ pub(crate) enum Codec {
     Pcmu,
 }
 
+impl Codec {
+    /// Its name as FreeSWITCH writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Codec::L16 => "L16",
+            Codec::Pcmu => "PCMU",
+        }
+    }
+}
+
 /// When a channel passed each milestone; zero where it has not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
@@ -130,6 +153,7 @@ pub(crate) struct Times {
     pub(crate) progress: Stamp,
     pub(crate) progress_media: Stamp,
     pub(crate) answered: Stamp,
+    pub(crate) bridged: Stamp,
     pub(crate) hangup: Stamp,
 }
 
@@ -157,8 +181,16 @@ pub(crate) struct Channel {
     pub(crate) times: Times,
     pub(crate) variables: Variables,
     pub(crate) cause: Option<Cause>,
-    /// The other leg of this call, while there is one.
+    /// The other end of this leg's own connection, while there is one: over SIP, or of a loopback.
     pub(crate) peer: Option<SessionId>,
+    /// The leg that it is bridged with.
+    pub(crate) partner: Option<SessionId>,
+    /// What it knows of the leg that it called or was called by.
+    pub(crate) other_leg: Option<Box<OtherLeg>>,
+    /// The call's UUID, where it is another channel's.
+    pub(crate) call_uuid: Option<Arc<str>>,
+    /// What is recorded of it beside its applications.
+    pub(crate) recordings: Vec<Recording>,
     /// What the dialplan still has for it to run, last first.
     pub(crate) todo: Vec<Application>,
     /// What it runs now, and what it is asked to run.

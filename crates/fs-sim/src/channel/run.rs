@@ -3,10 +3,19 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::SessionId;
-use crate::dialplan::Application;
+use crate::{cause::Cause, dialplan::Application};
 
 /// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
 const MESSAGES_MAX: usize = 256;
+
+/// The most digits that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_DTMF_LOG_LEN`).
+const DIGITS_MAX: usize = 1_000;
+
+/// How often a channel looks at what has come in: a frame of audio.
+pub(crate) const FRAME: Duration = Duration::from_millis(20);
+
+/// The most frames that a message waits for: a minute, since no caller of this asks for more.
+const LEAD_FRAMES_MAX: u32 = 3_000;
 
 /// A `sendmsg` on its way to the channel's own thread (switch_ivr.c `switch_ivr_parse_event`).
 #[derive(Clone, Debug, Default)]
@@ -72,6 +81,8 @@ pub(crate) struct Run {
     pub(crate) uuid_name: Option<String>,
     pub(crate) doing: Doing,
     pub(crate) asked: Option<Asked>,
+    /// No event tells of its end.
+    pub(crate) silent: bool,
 }
 
 /// What an application does while it takes time.
@@ -87,14 +98,38 @@ pub(crate) enum Doing {
     Record(Recording),
     /// It waits for the answer of the leg that it has called.
     Call(SessionId),
-    Bridge(SessionId),
+    Bridge(Bridge),
+    /// It waits for an answer to its own message, then ends the call.
+    Deflect(Duration),
+}
+
+/// Two legs that hear each other, from one's side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bridge {
+    pub(crate) partner: SessionId,
+    /// This leg's thread holds the bridge, and tells of its end.
+    pub(crate) leads: bool,
+    /// The partner has gone, with this cause if it has hung up.
+    pub(crate) parted: Option<Option<Cause>>,
+}
+
+/// A digit that a channel has received and not looked at yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digit {
+    pub(crate) digit: char,
+    /// In samples of 8 kHz.
+    pub(crate) duration: u32,
+    /// `DTMF-Source`.
+    pub(crate) source: &'static str,
 }
 
 /// A file that plays.
 #[derive(Debug)]
 pub(crate) struct Play {
     pub(crate) file: String,
-    /// What is left of it from `since` on; without it, it has no end.
+    /// The whole of it; without it, it has no end.
+    pub(crate) length: Option<Duration>,
+    /// What is left of it from `since` on.
     pub(crate) left: Option<Duration>,
     /// When it began, or came back from under another application.
     pub(crate) since: Duration,
@@ -114,14 +149,25 @@ pub(crate) struct Recording {
 }
 
 impl Run {
+    /// One that no event tells of.
+    pub(crate) fn silent(number: u64, name: &str, doing: Doing) -> Run {
+        let application = Application::new(name, "");
+        Run { number, application, uuid: String::new(), uuid_name: None, doing, asked: None, silent: true }
+    }
+
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Call(_) => false,
+            Doing::Nothing | Doing::Call(_) | Doing::Deflect(_) => false,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
             _ => true,
         }
+    }
+
+    /// Whether digits that have come in are looked at while this runs.
+    pub(crate) fn hears_digits(&self) -> bool {
+        matches!(self.doing, Doing::Park | Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_))
     }
 
     /// When it ends by itself.
@@ -131,7 +177,9 @@ impl Run {
             Doing::Sleep(until) => Some(*until),
             Doing::Play(play) => play.left.map(|left| play.since.saturating_add(left)),
             Doing::Record(recording) => recording.until,
-            Doing::Park | Doing::Echo | Doing::Call(_) | Doing::Bridge(_) => None,
+            Doing::Deflect(until) => Some(*until),
+            Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
+            Doing::Park | Doing::Echo | Doing::Call(_) => None,
         }
     }
 
@@ -157,6 +205,18 @@ impl Run {
 pub(crate) struct Thread {
     pub(crate) runs: Vec<Run>,
     messages: VecDeque<Arc<Message>>,
+    /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
+    leading: Option<(Duration, Arc<Message>)>,
+    digits: VecDeque<Digit>,
+}
+
+/// What a channel finds when it looks at its queue.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Nothing,
+    /// A message waits for frames of audio until this uptime; meanwhile nothing else goes on.
+    At(Duration),
+    Message(Arc<Message>),
 }
 
 impl Thread {
@@ -174,10 +234,50 @@ impl Thread {
     }
 
     /// The next message, if what runs now looks at the queue and no message locks it.
-    pub(crate) fn next_message(&mut self, has_media: bool) -> Option<Arc<Message>> {
+    pub(crate) fn next(&mut self, now: Duration, has_media: bool) -> Next {
+        if let Some((until, _)) = &self.leading
+            && *until > now
+        {
+            return Next::At(*until);
+        }
+        if let Some((_, message)) = self.leading.take() {
+            return Next::Message(message);
+        }
         let locked = self.runs.iter().any(|run| run.asked.as_ref().is_some_and(|asked| asked.locks));
         let listens = self.runs.last().is_some_and(|run| run.listens(has_media));
-        if locked || !listens { None } else { self.messages.pop_front() }
+        if locked || !listens {
+            return Next::Nothing;
+        }
+        let Some(message) = self.messages.pop_front() else { return Next::Nothing };
+        let frames: u32 = message.header("lead-frames").and_then(|frames| frames.parse().ok()).unwrap_or(0);
+        if frames > 0 && has_media {
+            let until = now.saturating_add(FRAME.saturating_mul(frames.min(LEAD_FRAMES_MAX)));
+            self.leading = Some((until, message));
+            return Next::At(until);
+        }
+        Next::Message(message)
+    }
+
+    /// `false` if the queue is full.
+    pub(crate) fn queue_digit(&mut self, digit: Digit) -> bool {
+        if self.digits.len() >= DIGITS_MAX {
+            return false;
+        }
+        self.digits.push_back(digit);
+        true
+    }
+
+    pub(crate) fn flush_digits(&mut self) {
+        self.digits.clear();
+    }
+
+    /// The next digit, if what runs now looks at them, and whether there are more.
+    pub(crate) fn next_digit(&mut self) -> Option<(Digit, bool)> {
+        if !self.runs.last().is_some_and(Run::hears_digits) {
+            return None;
+        }
+        let digit = self.digits.pop_front()?;
+        Some((digit, !self.digits.is_empty()))
     }
 
     pub(crate) fn is_parked(&self) -> bool {
@@ -193,7 +293,7 @@ mod tests {
         let message = Arc::new(Message::execute("playback", "x"));
         let asked = Asked { message, locks, turn: 1, turns: 1, began: Duration::ZERO, stopped: false };
         let application = Application::new("playback", "x");
-        Run { number: 1, application, uuid: String::new(), uuid_name: None, doing, asked: Some(asked) }
+        Run { number: 1, application, uuid: String::new(), uuid_name: None, doing, asked: Some(asked), silent: false }
     }
 
     #[test]
@@ -203,17 +303,25 @@ mod tests {
             assert!(thread.queue(Arc::new(Message::default())));
         }
         assert!(!thread.queue(Arc::new(Message::default())));
-        assert!(thread.next_message(true).is_none(), "nothing runs that would look at it");
+        let now = Duration::ZERO;
+        assert!(matches!(thread.next(now, true), Next::Nothing), "nothing runs that would look at it");
         thread.runs.push(run(Doing::Echo, false));
-        assert!(thread.next_message(true).is_some());
+        assert!(matches!(thread.next(now, true), Next::Message(_)));
         thread.runs.push(run(Doing::Echo, true));
-        assert!(thread.next_message(true).is_none());
+        assert!(matches!(thread.next(now, true), Next::Nothing));
     }
 
     #[test]
     fn a_file_stands_still_under_another_application_and_a_sleep_does_not() {
         let ms = Duration::from_millis;
-        let play = Play { file: String::new(), left: Some(ms(600)), since: ms(0), heard: ms(0), endless: false };
+        let play = Play {
+            file: String::new(),
+            length: Some(ms(600)),
+            left: Some(ms(600)),
+            since: ms(0),
+            heard: ms(0),
+            endless: false,
+        };
         let mut playing = run(Doing::Play(play), false);
         playing.covered(ms(200));
         playing.uncovered(ms(500));
@@ -223,6 +331,33 @@ mod tests {
         sleeping.uncovered(ms(500));
         assert_eq!(sleeping.ends(), Some(ms(600)));
         assert!(!sleeping.listens(false) && sleeping.listens(true));
+    }
+
+    #[test]
+    fn a_message_waits_for_its_frames() {
+        let ms = Duration::from_millis;
+        let mut thread = Thread::default();
+        let mut message = Message::execute("playback", "x");
+        message.headers.push(("lead-frames".to_owned(), "5".to_owned()));
+        thread.queue(Arc::new(message));
+        thread.runs.push(run(Doing::Echo, false));
+        assert!(matches!(thread.next(ms(10), true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(109), true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(110), true), Next::Message(_)));
+        assert!(matches!(thread.next(ms(110), true), Next::Nothing));
+    }
+
+    #[test]
+    fn digits_wait_for_who_hears_them() {
+        let mut thread = Thread::default();
+        let digit = |digit| Digit { digit, duration: 2_000, source: "APP" };
+        assert!(thread.queue_digit(digit('1')) && thread.queue_digit(digit('2')));
+        thread.runs.push(run(Doing::Echo, false));
+        assert_eq!(thread.next_digit(), None);
+        thread.runs.push(run(Doing::Park, false));
+        assert_eq!(thread.next_digit(), Some((digit('1'), true)));
+        assert_eq!(thread.next_digit(), Some((digit('2'), false)));
+        assert_eq!(thread.next_digit(), None);
     }
 
     #[test]

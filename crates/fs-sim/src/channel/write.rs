@@ -25,7 +25,7 @@ impl Channel {
         out.header("Call-Direction", self.direction.name());
         out.header("Presence-Call-Direction", self.direction.name());
         out.header("Channel-HIT-Dialplan", if self.hit_dialplan { "true" } else { "false" });
-        out.header("Channel-Call-UUID", &self.uuid);
+        out.header("Channel-Call-UUID", self.call_uuid.as_deref().unwrap_or(&self.uuid));
         out.header("Answer-State", self.answer_state());
         if let Some(cause) = cause {
             out.header("Hangup-Cause", cause);
@@ -45,7 +45,13 @@ impl Channel {
         if self.state != ChannelState::None {
             self.write_caller(out);
         }
-        out.variables(&self.variables);
+        if let Some(other_leg) = &self.other_leg {
+            other_leg.write(out);
+        }
+        // Without `verbose_events` only some events carry them (switch_channel.c).
+        if kind != EventKind::DTMF {
+            out.variables(&self.variables);
+        }
     }
 
     fn state_number(&self, kind: EventKind) -> u64 {
@@ -89,10 +95,10 @@ impl Channel {
             "Caller-Channel-Hangup-Time",
             if self.call_state == CallState::Hangup { self.times.hangup.0 } else { 0 },
         );
-        // Nothing is transferred, resurrected, bridged or held here yet.
+        // Nothing is resurrected or held here.
         out.header("Caller-Channel-Transfer-Time", "0");
         out.header("Caller-Channel-Resurrect-Time", "0");
-        out.header("Caller-Channel-Bridged-Time", "0");
+        out.number("Caller-Channel-Bridged-Time", self.times.bridged.0);
         out.header("Caller-Channel-Last-Hold", "0");
         out.header("Caller-Channel-Hold-Accum", "0");
         out.header("Caller-Screen-Bit", "true");

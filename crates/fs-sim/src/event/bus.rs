@@ -115,6 +115,26 @@ impl Bus {
         });
     }
 
+    /// An event of a channel as text that goes to no listener.
+    pub(crate) fn describe(
+        &mut self,
+        now: Duration,
+        kind: EventKind,
+        origin: Origin,
+        channel: &Channel,
+        format: Format,
+    ) -> String {
+        self.sequence += 1;
+        self.date(now);
+        let mut writer = EventWriter::new(format, Vec::new());
+        self.write_head(&mut writer, format, kind, origin);
+        channel.write(&mut writer, kind);
+        let (frame, _) = writer.finish(None);
+        let text = String::from_utf8_lossy(&frame).into_owned();
+        // The headers of the frame are not part of it.
+        text.split_once("\n\n").map_or(String::new(), |(_, event)| event.to_owned())
+    }
+
     /// Sends an event that belongs to no channel.
     pub(crate) fn general(
         &mut self,

@@ -39,6 +39,7 @@ impl EventKind {
     pub(crate) const CHANNEL_PROGRESS_MEDIA: EventKind = EventKind::known("CHANNEL_PROGRESS_MEDIA");
     pub(crate) const CHANNEL_ANSWER: EventKind = EventKind::known("CHANNEL_ANSWER");
     pub(crate) const CHANNEL_PARK: EventKind = EventKind::known("CHANNEL_PARK");
+    pub(crate) const CHANNEL_DATA: EventKind = EventKind::known("CHANNEL_DATA");
     pub(crate) const CHANNEL_BRIDGE: EventKind = EventKind::known("CHANNEL_BRIDGE");
     pub(crate) const CHANNEL_UNBRIDGE: EventKind = EventKind::known("CHANNEL_UNBRIDGE");
     pub(crate) const CHANNEL_UNPARK: EventKind = EventKind::known("CHANNEL_UNPARK");

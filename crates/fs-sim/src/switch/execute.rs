@@ -14,13 +14,10 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    channel::{Asked, Direction, Doing, Message, Run, SessionId},
+    channel::{Asked, ChannelState, Direction, Doing, FRAME, Message, Next as Queued, Run, SessionId},
     dialplan::Application,
     event::{EventKind, Origin},
 };
-
-/// How often an application looks at what has come in: a frame of audio.
-pub(super) const FRAME: Duration = Duration::from_millis(20);
 
 /// An execution that took less is not repeated, whatever its `loops` say (switch_ivr.c).
 const LOOP_AT_LEAST: Duration = Duration::from_millis(500);
@@ -40,6 +37,12 @@ impl Switch {
         true
     }
 
+    /// The number of one more application that begins.
+    pub(super) fn next_run(&mut self) -> u64 {
+        self.runs += 1;
+        self.runs
+    }
+
     /// How long it is until a channel's next frame.
     pub(super) fn part_of_a_frame(&mut self) -> Duration {
         FRAME.mul_f64(self.rng.random())
@@ -50,14 +53,25 @@ impl Switch {
         loop {
             let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
             let has_media = channel.has_media();
-            if let Some(message) = channel.thread.next_message(has_media) {
-                self.parse_message(now, id, &message);
-                continue;
+            match channel.thread.next(now, has_media) {
+                Queued::Message(message) => {
+                    self.parse_message(now, id, &message);
+                    continue;
+                }
+                Queued::At(at) => return self.add_leg(at, id, Step::Look),
+                Queued::Nothing => {}
             }
             match channel.thread.runs.last().map(Run::ends) {
                 Some(Some(at)) if at <= now => self.over(now, id),
-                Some(Some(at)) => return self.add_leg(at, id, Step::Look),
-                Some(None) => return,
+                Some(Some(at)) => {
+                    self.add_leg(at, id, Step::Look);
+                    return self.hear_digit(now, id);
+                }
+                Some(None) => return self.hear_digit(now, id),
+                // Out of its park it has nothing to do, but is there until somebody ends it.
+                None if channel.state == ChannelState::Park => return,
+                // A leg that is not answered yet has not begun.
+                None if matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Init) => return,
                 None => {
                     let Some(application) = channel.todo.pop() else {
                         return self.hang_up(now, id, Cause::NORMAL_CLEARING);
@@ -130,8 +144,7 @@ impl Switch {
             self.early_media(now, id);
         }
         let fresh = self.random_uuid();
-        self.runs += 1;
-        let number = self.runs;
+        let number = self.next_run();
         let Some(channel) = self.channels.get_mut(&id) else { return false };
         let uuid = channel.variables.get("app_uuid").map_or(fresh, str::to_owned);
         let uuid_name = channel.variables.get("app_uuid_name").map(str::to_owned);
@@ -143,7 +156,15 @@ impl Switch {
             covered.covered(now);
         }
         let data = application.data.clone();
-        channel.thread.runs.push(Run { number, application, uuid, uuid_name, doing: Doing::Nothing, asked });
+        channel.thread.runs.push(Run {
+            number,
+            application,
+            uuid,
+            uuid_name,
+            doing: Doing::Nothing,
+            asked,
+            silent: false,
+        });
         self.emit_run(now, id, EventKind::CHANNEL_EXECUTE, EXECUTED);
         let next = (known.run)(self, now, id, &data);
         if let Next::Doing(doing) = next
@@ -158,7 +179,7 @@ impl Switch {
     /// Tells of the application that runs now.
     fn emit_run(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
         let Some(channel) = self.channels.get(&id) else { return };
-        let Some(run) = channel.thread.runs.last() else { return };
+        let Some(run) = channel.thread.runs.last().filter(|run| !run.silent) else { return };
         let response = channel.variables.get("current_application_response").unwrap_or("_none_");
         let after = [
             ("Application", run.application.name.as_str()),
@@ -172,7 +193,7 @@ impl Switch {
 
     /// The innermost application of a channel is over: its end is told, and its loops go on.
     pub(super) fn over(&mut self, now: Duration, id: SessionId) {
-        if applications::finish(self, now, id, End::ItsOwn) {
+        if applications::finish(self, now, id, End::ItsOwn) || !self.is_up(id) {
             return;
         }
         let Some(Run { application, asked, .. }) = self.complete(now, id) else { return };
@@ -228,14 +249,14 @@ impl Switch {
     fn messages_after_hangup(&mut self, now: Duration, id: SessionId) {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.is_up()) {
             let has_media = channel.has_media();
-            let Some(message) = channel.thread.next_message(has_media) else { return };
+            let Queued::Message(message) = channel.thread.next(now, has_media) else { return };
             let name = message.header("execute-app-name").unwrap_or_default();
             if message.header("call-command") != Some("execute") {
                 continue;
             }
             if applications::find(name).is_some_and(|known| known.after_hangup) {
+                // Its end comes with those of the others.
                 self.parse_message(now, id, &message);
-                self.over(now, id);
             } else if let Some(uuid) = message.header("event-uuid") {
                 channel.variables.set("app_uuid", uuid);
             }

@@ -22,7 +22,7 @@ impl Switch {
         channel.cause = Some(cause);
         let waits_for_frame = channel.state == ChannelState::Execute && channel.is_answered();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
-        self.fail(now, id, cause);
+        self.gone(now, id, cause);
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
         self.add_leg(now + delay, id, Step::Report);
     }
@@ -39,8 +39,17 @@ impl Switch {
         {
             sofia::bye_noted(channel);
         }
-        self.fail(now, id, cause);
+        self.gone(now, id, cause);
         self.add_leg(now, id, Step::Report);
+    }
+
+    /// Tells those that wait for a leg, or are bridged with it, that it has hung up.
+    fn gone(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        self.fail(now, id, cause);
+        // One that leads its bridge takes it down itself.
+        if !self.leads_bridge(id) {
+            self.part(now, id, Some(cause));
+        }
     }
 
     /// Writes the record, tells the other leg, and removes the channel.
@@ -50,6 +59,7 @@ impl Switch {
             return;
         }
         self.unwind(now, id);
+        self.recordings_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
         channel.report(stamp);
@@ -67,6 +77,11 @@ impl Switch {
         }
         self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
         self.tell_peer(now, id);
+        if let Some(channel) = self.channels.get_mut(&id)
+            && channel.call_uuid.take().is_some()
+        {
+            channel.variables.set("call_uuid", &channel.uuid);
+        }
         self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
         if let Some(channel) = self.channels.remove(&id) {
             self.by_uuid.remove(&channel.uuid);

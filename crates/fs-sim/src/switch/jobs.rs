@@ -22,6 +22,8 @@ pub(crate) struct Job {
 pub(crate) enum Waits {
     /// `api`: the connection does nothing else until then.
     Connection(ListenerId),
+    /// The scheduler runs it.
+    Nobody,
     /// `bgapi`: an event with this Job-UUID.
     Background(String),
 }
@@ -46,6 +48,7 @@ impl Switch {
     pub(crate) fn finish(&mut self, now: Duration, job: &Job, output: &str) {
         match &job.waits {
             Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
+            Waits::Nobody => {}
             Waits::Background(uuid) => {
                 let mut headers = vec![("Job-UUID", uuid.as_str()), ("Job-Command", job.command.as_str())];
                 if !job.arguments.is_empty() {

@@ -4,13 +4,20 @@
 //! time of the next deadline come out. The same inputs give the same outputs, for a given seed.
 
 mod applications;
+mod bridge;
+mod broadcast;
 mod commands;
+mod digits;
 mod execute;
+mod far;
 mod hangup;
 mod jobs;
 mod legs;
 mod limits;
+mod near;
 mod originate;
+mod record;
+mod redirect;
 mod schedule;
 mod timers;
 
@@ -26,8 +33,11 @@ use std::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use broadcast::Legs;
 pub(crate) use jobs::{Job, Waits};
 pub(crate) use limits::Limits;
+pub(crate) use redirect::Redirect;
+pub(crate) use schedule::Planned;
 pub(crate) use timers::{Due, Step};
 
 use crate::{
@@ -35,9 +45,10 @@ use crate::{
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
     config::{Callee, Config},
-    event::{Bus, EventKind, Identity, ListenerId, Origin, Output, Subscription},
+    event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
 };
 use originate::Attempt;
+use schedule::Task;
 use timers::Timers;
 
 /// One simulated FreeSWITCH.
@@ -58,9 +69,10 @@ pub(crate) struct Switch {
     runs: u64,
     /// What has been recorded, by its path.
     files: HashMap<String, Duration>,
-    /// Scheduled hangups by their task number.
-    scheduled: BTreeMap<u64, (Arc<str>, Cause)>,
-    tasks: u64,
+    /// What is planned, by its number.
+    tasks: BTreeMap<u64, Task>,
+    /// How many tasks there have been.
+    tasks_planned: u64,
     listeners: HashMap<ListenerId, Peer>,
     password: String,
     heartbeat: Duration,
@@ -110,8 +122,8 @@ impl Switch {
             attempts: HashMap::new(),
             runs: 0,
             files: HashMap::new(),
-            scheduled: BTreeMap::new(),
-            tasks: 0,
+            tasks: BTreeMap::new(),
+            tasks_planned: 0,
             listeners: HashMap::new(),
             password: config.password.clone(),
             heartbeat: config.heartbeat,
@@ -140,7 +152,7 @@ impl Switch {
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
                 Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
-                Due::ScheduledHangup(task) => self.scheduled_hangup(at, task),
+                Due::Task(number) => self.run_task(at, number),
                 Due::Heartbeat => {
                     self.send_heartbeat(at);
                     self.timers.add(at + self.heartbeat, Due::Heartbeat);
@@ -220,6 +232,18 @@ impl Switch {
         if let Some(channel) = self.channels.get(&id) {
             self.bus.channel(now, kind, origin, channel);
         }
+    }
+
+    /// A channel's event as text that goes to no listener.
+    pub(crate) fn describe(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        kind: EventKind,
+        origin: Origin,
+        format: Format,
+    ) -> String {
+        self.channels.get(&id).map_or(String::new(), |channel| self.bus.describe(now, kind, origin, channel, format))
     }
 
     fn send_heartbeat(&mut self, now: Duration) {

@@ -5,13 +5,19 @@ use std::time::Duration;
 use super::Next;
 use crate::{
     cause::Cause,
-    channel::{CallState, Doing, Endpoint, SessionId},
+    channel::{Doing, Endpoint, Run, SessionId},
     event::{EventKind, Origin},
-    switch::Switch,
+    switch::{Switch, execute::leading_number},
 };
 
 const PARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1002);
 pub(super) const UNPARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1213);
+
+/// What the other end takes to accept a REFER, as measured.
+const REFER_TIME: Duration = Duration::from_millis(350);
+
+/// How long `deflect` waits for the ACK of an answer (mod_dptools).
+const ACK_PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) fn answer(switch: &mut Switch, now: Duration, id: SessionId, _data: &str) -> Next {
     switch.answered(now, id);
@@ -41,6 +47,38 @@ pub(super) fn park(switch: &mut Switch, now: Duration, id: SessionId, _data: &st
     Next::Doing(Doing::Park)
 }
 
+/// Parks a channel by its state, as `uuid_park` does: no application tells of it.
+pub(in crate::switch) fn park_outright(switch: &mut Switch, now: Duration, id: SessionId) {
+    switch.emit(now, id, EventKind::CHANNEL_PARK, PARKED);
+    let number = switch.next_run();
+    if let Some(channel) = switch.channels.get_mut(&id) {
+        channel.thread.runs.push(Run::silent(number, "park", Doing::Park));
+    }
+}
+
+pub(super) fn nothing(_switch: &mut Switch, _now: Duration, _id: SessionId, _data: &str) -> Next {
+    Next::Done
+}
+
+/// Asks the other end to call somebody else. Without the ACK of an answer it waits for that first, in vain.
+pub(super) fn deflect(switch: &mut Switch, now: Duration, id: SessionId, _data: &str) -> Next {
+    let answered = switch
+        .channels
+        .get(&id)
+        .is_some_and(|channel| channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_)));
+    Next::Doing(Doing::Deflect(now + if answered { REFER_TIME } else { ACK_PATIENCE }))
+}
+
+/// The other end has taken it, or there is none to ask.
+pub(super) fn deflected(switch: &mut Switch, now: Duration, id: SessionId) {
+    if switch.channels.get(&id).is_some_and(|channel| matches!(channel.endpoint, Endpoint::Sofia(_))) {
+        if let Some(channel) = switch.channels.get_mut(&id).filter(|channel| channel.is_answered()) {
+            channel.variables.set("sip_refer_status_code", "202");
+        }
+        switch.hang_up(now, id, Cause::BLIND_TRANSFER);
+    }
+}
+
 /// Milliseconds, with a fraction where the callee's own behaviour asks for one.
 pub(super) fn sleep(_switch: &mut Switch, now: Duration, _id: SessionId, data: &str) -> Next {
     let ms: f64 = data.parse().unwrap_or(0.0);
@@ -53,16 +91,15 @@ pub(super) fn hangup(switch: &mut Switch, now: Duration, id: SessionId, data: &s
     Next::Done
 }
 
-/// Refuses with a SIP status; the cause is what that status stands for.
+/// Refuses with a SIP status; the cause is what that status stands for. Only a SIP leg that has not been answered can.
 pub(super) fn respond(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
-    // Only SIP has responses: a loopback leg just ends.
-    let responds = switch.channels.get(&id).is_some_and(|channel| {
-        channel.call_state != CallState::Active && matches!(channel.endpoint, Endpoint::Sofia(_))
-    });
-    let cause = match (responds, data) {
-        (true, "486") => Cause(17),
-        _ => Cause::NORMAL_CLEARING,
-    };
-    switch.hang_up(now, id, cause);
+    let responds = switch
+        .channels
+        .get(&id)
+        .is_some_and(|channel| !channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_)));
+    let status = u16::try_from(leading_number(data)).unwrap_or(0);
+    if responds && status >= 300 {
+        switch.hang_up(now, id, Cause::from_sip_status(status));
+    }
     Next::Done
 }

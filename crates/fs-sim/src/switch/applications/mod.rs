@@ -1,16 +1,21 @@
 //! What a channel can run: one line in [`TABLE`] for each application (mod_dptools), in the files of this folder.
 
+mod bridge;
 mod call;
+mod digits;
 mod playback;
+mod record;
 mod schedule;
 mod variables;
 
 use std::time::Duration;
 
+pub(super) use call::park_outright;
 pub(super) use schedule::sched_hangup;
 
 use super::Switch;
 use crate::{
+    cause::Cause,
     channel::{Doing, SessionId},
     event::EventKind,
 };
@@ -59,6 +64,8 @@ const fn lasting(name: &'static str, run: Run) -> Known {
 
 const TABLE: &[Known] = &[
     signalling("answer", call::answer),
+    signalling("bridge", bridge::bridge),
+    signalling("deflect", call::deflect),
     media("echo", call::echo),
     media("endless_playback", playback::endless_playback),
     lasting("export", variables::export),
@@ -67,11 +74,23 @@ const TABLE: &[Known] = &[
     signalling("park", call::park),
     media("playback", playback::playback),
     signalling("pre_answer", call::pre_answer),
+    signalling("queue_dtmf", digits::queue_dtmf),
+    media("record", record::record),
+    media("record_session", record::record_session),
     signalling("respond", call::respond),
     signalling("ring_ready", call::ring_ready),
     signalling("sched_hangup", schedule::sched_hangup),
+    signalling("sched_broadcast", schedule::sched_broadcast),
+    signalling("sched_transfer", schedule::sched_transfer),
+    signalling("send_dtmf", digits::send_dtmf),
     lasting("set", variables::set),
     signalling("sleep", call::sleep),
+    // Without a module that speaks, it is over at once and says nothing of why.
+    media("speak", call::nothing),
+    media("start_dtmf", digits::start_dtmf),
+    media("stop_dtmf", digits::start_dtmf),
+    media("stop_record_session", record::stop_record_session),
+    signalling("transfer", schedule::transfer),
     lasting("unset", variables::unset),
 ];
 
@@ -87,6 +106,11 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, end: End
     match std::mem::replace(&mut run.doing, Doing::Nothing) {
         Doing::Park => switch.emit(now, id, EventKind::CHANNEL_UNPARK, call::UNPARKED),
         Doing::Play(play) => return playback::finish(switch, now, id, play, end),
+        Doing::Record(recording) => record::finish(switch, now, id, &recording),
+        Doing::Bridge(bridge) => switch.finish_bridge(now, id, bridge),
+        // The caller is gone before its call is answered.
+        Doing::Call(callee) => switch.hang_up(now, callee, Cause::ORIGINATOR_CANCEL),
+        Doing::Deflect(_) if end == End::ItsOwn => call::deflected(switch, now, id),
         _ => {}
     }
     false

@@ -43,7 +43,14 @@ fn play(switch: &mut Switch, now: Duration, id: SessionId, file: &str, endless: 
     // A file without sound that begins again at once would never let go.
     let endless = endless && length.is_none_or(|length| !length.is_zero());
     emit(switch, now, id, EventKind::PLAYBACK_START, file, "");
-    Next::Doing(Doing::Play(Play { file: file.to_owned(), left: length, since: now, heard: Duration::ZERO, endless }))
+    Next::Doing(Doing::Play(Play {
+        file: file.to_owned(),
+        length,
+        left: length,
+        since: now,
+        heard: Duration::ZERO,
+        endless,
+    }))
 }
 
 /// A file has ended or is ended: `true` if it begins again.
@@ -61,8 +68,7 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, play: Pl
     emit(switch, now, id, EventKind::PLAYBACK_STOP, &play.file, status);
     if play.endless && end != End::Cut {
         emit(switch, now, id, EventKind::PLAYBACK_START, &play.file, "");
-        let left = play.left.map(|_| heard);
-        let again = Play { left, since: now, heard: Duration::ZERO, ..play };
+        let again = Play { left: play.length, since: now, heard: Duration::ZERO, ..play };
         if let Some(run) = switch.channels.get_mut(&id).and_then(|channel| channel.thread.runs.last_mut()) {
             run.doing = Doing::Play(again);
         }
