@@ -71,6 +71,7 @@ pub(crate) enum ChannelState {
     ExchangeMedia,
     Park,
     ConsumeMedia,
+    Hangup,
     Reporting,
 }
 
@@ -86,6 +87,7 @@ impl ChannelState {
             ChannelState::ExchangeMedia => "CS_EXCHANGE_MEDIA",
             ChannelState::Park => "CS_PARK",
             ChannelState::ConsumeMedia => "CS_CONSUME_MEDIA",
+            ChannelState::Hangup => "CS_HANGUP",
             ChannelState::Reporting => "CS_REPORTING",
         }
     }
@@ -100,6 +102,7 @@ impl ChannelState {
             ChannelState::ExchangeMedia => 5,
             ChannelState::Park => 6,
             ChannelState::ConsumeMedia => 7,
+            ChannelState::Hangup => 10,
             ChannelState::Reporting => 11,
         }
     }

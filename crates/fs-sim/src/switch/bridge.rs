@@ -8,7 +8,10 @@ use std::time::Duration;
 use super::{Step, Switch, is_true, originate::Asker};
 use crate::{
     cause::Cause,
-    channel::{Bridge, CallState, ChannelState, Direction, Doing, Endpoint, OtherLeg, Relation, Run, SessionId},
+    channel::{
+        Bridge, CallState, Channel, ChannelState, Direction, Doing, Endpoint, OtherLeg, Relation, Run, SessionId,
+        profile::OUTBOUND_CALL,
+    },
     dial_string::Request,
     event::{EventKind, Origin},
 };
@@ -22,6 +25,11 @@ const NO_FAILURE: [Cause; 3] = [Cause::NO_ANSWER, Cause::NO_USER_RESPONSE, Cause
 impl Switch {
     /// The application `bridge`: what it does next, or nothing if the call has failed at once.
     pub(super) fn call_by_bridge(&mut self, now: Duration, a: SessionId, data: &str) -> Option<Doing> {
+        if let Some(caller) = self.channels.get_mut(&a) {
+            // What stays where nothing comes of it.
+            caller.variables.set("originate_disposition", "failure");
+            caller.variables.set("DIALSTATUS", "INVALIDARGS");
+        }
         let called = match Request::bridge(data) {
             Ok(mut request) => {
                 self.inherit(a, &mut request);
@@ -30,7 +38,14 @@ impl Switch {
             Err(_) => Err(Cause::DESTINATION_OUT_OF_ORDER),
         };
         match called {
-            Ok(b) => Some(Doing::Call(b)),
+            Ok(b) => {
+                let callee = self.channels.get(&b).map(|callee| (callee.uuid.clone(), leg_text(callee)));
+                if let (Some(caller), Some((uuid, leg))) = (self.channels.get_mut(&a), callee) {
+                    caller.variables.set("originate_signal_bond", &uuid);
+                    caller.variables.set("originated_legs", &leg);
+                }
+                Some(Doing::Call(b))
+            }
             Err(cause) => {
                 self.callee_failed(now, a, None, cause);
                 None
@@ -82,10 +97,13 @@ impl Switch {
         if !self.is_up(a) {
             return self.hang_up(now, b, Cause::ORIGINATOR_CANCEL);
         }
+        self.note_outcome(a, Some(b), None);
         if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
             self.answered(now, a);
         }
-        self.note_outcome(a, Some(b), None);
+        if let Some(caller) = self.channels.get_mut(&a) {
+            caller.variables.unset("originate_signal_bond");
+        }
         let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
         let other_leg = self.channels.get(&b).map(|callee| relation(callee));
         if let Some(caller) = self.channels.get_mut(&a) {
@@ -141,7 +159,20 @@ impl Switch {
 
     /// A leg leaves its bridge, hung up with a cause or for elsewhere: the other one finds out at its next frame.
     pub(super) fn part(&mut self, now: Duration, id: SessionId, cause: Option<Cause>) {
-        let Some(partner) = self.channels.get_mut(&id).and_then(|channel| channel.partner.take()) else { return };
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(partner) = channel.partner.take() else { return };
+        let carried =
+            [("last_bridge_proto_specific_hangup_cause", "proto_specific_hangup_cause"), ("sip_reason", "sip_reason")]
+                .map(|(to, from)| (to, channel.variables.get(from).map(str::to_owned)));
+        if let (Some(cause), Some(other)) = (cause, self.channels.get_mut(&partner)) {
+            other.variables.set("last_bridge_hangup_cause", cause.name());
+            for (name, value) in carried {
+                if let Some(value) = value {
+                    other.variables.set(name, &value);
+                    other.variables.set("sip_hangup_phrase", "OK");
+                }
+            }
+        }
         let frame = self.part_of_a_frame();
         self.add_leg(now + frame, partner, Step::Parted(id, cause));
     }
@@ -164,9 +195,6 @@ impl Switch {
         let Bridge { partner, leads, parted } = bridge;
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.partner = None;
-            if channel.state == ChannelState::SoftExecute && channel.is_up() {
-                channel.state = ChannelState::Execute;
-            }
         }
         if !leads {
             // Where it was called for this bridge, nothing is left for it to do.
@@ -191,6 +219,11 @@ impl Switch {
         }
         let hangs_up = channel.variables.get("hangup_after_bridge").is_some_and(is_true);
         self.tell_bridge(now, id, &other, EventKind::CHANNEL_UNBRIDGE, UNBRIDGED);
+        if let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up())
+            && channel.state == ChannelState::SoftExecute
+        {
+            channel.state = ChannelState::Execute;
+        }
         if let (true, Some(cause)) = (hangs_up, cause) {
             self.hang_up(now, id, cause);
         }
@@ -221,13 +254,7 @@ impl Switch {
     /// What a caller's variables say about the leg that it has called.
     fn note_outcome(&mut self, a: SessionId, b: Option<SessionId>, failed: Option<Cause>) {
         let callee = b.and_then(|b| self.channels.get(&b));
-        let leg = callee.map(|callee| {
-            let profile = &callee.profile;
-            (
-                callee.uuid.clone(),
-                format!("{};{};{}", callee.uuid, crate::channel::profile::OUTBOUND_CALL, profile.destination),
-            )
-        });
+        let leg = callee.map(|callee| (callee.uuid.clone(), leg_text(callee)));
         let of_callee = |name: &str| callee.and_then(|callee| callee.variables.get(name)).map(str::to_owned);
         let carried = match failed {
             Some(_) => ["sip_invite_failure_status", "sip_invite_failure_phrase", "proto_specific_hangup_cause"],
@@ -268,6 +295,11 @@ impl Switch {
         variables.set("originate_disposition", outcome);
         variables.set("DIALSTATUS", outcome);
     }
+}
+
+/// A called leg, as `originated_legs` names it.
+fn leg_text(callee: &Channel) -> String {
+    format!("{};{OUTBOUND_CALL};{}", callee.uuid, callee.profile.destination)
 }
 
 /// Whether a list of causes, names or numbers between commas, has this one.

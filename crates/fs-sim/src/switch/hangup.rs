@@ -20,9 +20,10 @@ impl Switch {
     pub(crate) fn hang_up(&mut self, now: Duration, id: SessionId, cause: Cause) {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
-        let waits_for_frame = channel.state == ChannelState::Execute && channel.is_answered();
+        let waits_for_frame = channel.is_answered() && !channel.thread.runs.is_empty();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.gone(now, id, cause);
+        // What it runs notices at its next frame.
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
         self.add_leg(now + delay, id, Step::Report);
     }
@@ -59,6 +60,9 @@ impl Switch {
             return;
         }
         self.unwind(now, id);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.state = ChannelState::Hangup;
+        }
         self.recordings_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();

@@ -121,8 +121,16 @@ impl Switch {
         channel.profile.original_name.clone_from(&caller.profile.original_name);
         channel.profile.original_number.clone_from(&caller.profile.original_number);
         channel.profile.ani.clone_from(&caller.profile.ani);
+        channel.profile.username.clone_from(&caller.profile.username);
+        channel.profile.dialplan.clone_from(&caller.profile.dialplan);
+        channel.profile.network_address.clone_from(&caller.profile.network_address);
         let variables = &mut channel.variables;
         variables.set("max_forwards", "70");
+        for (to, from) in [("switch_m_sdp", "switch_r_sdp"), ("sip_cid_type", "sip_cid_type")] {
+            if let Some(value) = caller.variables.get(from) {
+                variables.set(to, value);
+            }
+        }
         if let Some(codec) = caller.codec {
             variables.set("originator_codec", &format!("{}@8000h@20i", codec.name()));
         }
@@ -173,7 +181,7 @@ impl Switch {
             Target::Sofia(profile, address) => {
                 let headers =
                     request.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")).cloned().collect();
-                let dialog = Arc::new(Dialog::new(&mut self.rng, profile, address, number, headers, stamp));
+                let dialog = Arc::new(Dialog::new(&mut self.rng, profile, address, caller, headers, stamp));
                 channel.profile = sofia::near_profile(&dialog, name, stamp);
                 identify(channel);
                 channel.variables.push("session_id", &id.0.to_string());

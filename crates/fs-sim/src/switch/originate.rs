@@ -88,18 +88,23 @@ fn failed(cause: Cause) -> String {
     format!("-ERR {}\n", cause.name())
 }
 
+/// A channel gets a new profile, and says where it comes from.
+pub(super) fn moved(channel: &mut Channel, history: &str, now: Stamp) {
+    channel.variables.set("transfer_history", history);
+    channel.variables.set("transfer_source", history);
+    channel.profile.transfer_source = history.to_owned();
+    channel.profile.created = now;
+    channel.profile.index += 1;
+}
+
 /// The answered leg goes through the dialplan itself (`switch_ivr_session_transfer`).
 pub(super) fn transfer(channel: &mut Channel, number: &str, context: &str, now: Stamp, id: &str) {
     let history = format!("{}:{id}:bl_xfer:{number}/{context}/XML", now.seconds());
     channel.variables.set("max_forwards", "70");
-    channel.variables.set("transfer_history", &history);
-    channel.variables.set("transfer_source", &history);
-    channel.profile.transfer_source = history;
-    channel.profile.created = now;
+    moved(channel, &history, now);
     channel.profile.dialplan = "XML".to_owned();
     channel.profile.rdnis = std::mem::replace(&mut channel.profile.destination, number.to_owned());
     channel.profile.context = context.to_owned();
-    channel.profile.index += 1;
     let route = dialplan::route(context, number);
     let applications = route.map_or_else(
         || vec![Application::new("hangup", Cause::NO_ROUTE_DESTINATION.name())],

@@ -4,7 +4,10 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, applications, originate::transfer};
+use super::{
+    Step, Switch, applications,
+    originate::{moved, transfer},
+};
 use crate::{
     channel::{Bridge, ChannelState, Doing, OtherLeg, Relation, Run, SessionId},
     dialplan::Application,
@@ -103,8 +106,24 @@ impl Switch {
         }
         for (id, other, relation) in [(a, b, Relation::Originatee), (b, a, Relation::Originator)] {
             let other_leg = self.channels.get(&other).map(|other| OtherLeg::new(relation, other));
-            if let Some(channel) = self.channels.get_mut(&id) {
+            let stamp = self.stamp(now);
+            let transfer_id = self.random_uuid();
+            let partner =
+                self.channels.get(&other).map(|other| (other.uuid.clone(), other.profile.channel_name.clone()));
+            if let (Some(channel), Some((uuid, channel_name))) = (self.channels.get_mut(&id), partner) {
                 channel.other_leg = other_leg;
+                moved(channel, &format!("{}:{transfer_id}:uuid_br:{uuid}", stamp.seconds()), stamp);
+                let profile = channel.profile.clone();
+                for (name, value) in [
+                    ("bridge_channel", channel_name.as_str()),
+                    ("bridge_uuid", &uuid),
+                    ("signal_bond", &uuid),
+                    ("original_destination_number", &profile.destination),
+                    ("original_caller_id_name", &profile.caller_name),
+                    ("original_caller_id_number", &profile.caller_number),
+                ] {
+                    channel.variables.set(name, value);
+                }
             }
         }
         for id in [a, b] {

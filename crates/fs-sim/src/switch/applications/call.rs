@@ -72,8 +72,12 @@ pub(super) fn deflect(switch: &mut Switch, now: Duration, id: SessionId, _data: 
 /// The other end has taken it, or there is none to ask.
 pub(super) fn deflected(switch: &mut Switch, now: Duration, id: SessionId) {
     if switch.channels.get(&id).is_some_and(|channel| matches!(channel.endpoint, Endpoint::Sofia(_))) {
-        if let Some(channel) = switch.channels.get_mut(&id).filter(|channel| channel.is_answered()) {
+        let Some(channel) = switch.channels.get_mut(&id) else { return };
+        if channel.is_answered() {
+            // Whom it was sent to is tried, and nobody is there.
             channel.variables.set("sip_refer_status_code", "202");
+            channel.variables.set("sip_refer_target_status_code", "403");
+            channel.variables.set("sip_refer_reply", "SIP/2.0 403 Forbidden\r\n");
         }
         switch.hang_up(now, id, Cause::BLIND_TRANSFER);
     }
