@@ -93,6 +93,9 @@ impl Cause {
     pub(crate) const NORMAL_TEMPORARY_FAILURE: Cause = Cause(41);
     pub(crate) const CHAN_NOT_IMPLEMENTED: Cause = Cause(66);
     pub(crate) const ORIGINATOR_CANCEL: Cause = Cause(487);
+    pub(crate) const NO_USER_RESPONSE: Cause = Cause(18);
+    pub(crate) const INCOMPATIBLE_DESTINATION: Cause = Cause(88);
+    pub(crate) const BLIND_TRANSFER: Cause = Cause(800);
     pub(crate) const MANAGER_REQUEST: Cause = Cause(703);
     pub(crate) const ALLOTTED_TIMEOUT: Cause = Cause(802);
     pub(crate) const USER_NOT_REGISTERED: Cause = Cause(806);
@@ -161,18 +164,28 @@ impl Cause {
         if self.0 <= 127 {
             return self;
         }
-        match self.sip_status() {
-            403 | 603 => Cause(21),
+        Cause::from_sip_status(self.sip_status())
+    }
+
+    /// What a SIP status stands for (mod_sofia `sip_to_cause`).
+    pub(crate) fn from_sip_status(status: u16) -> Cause {
+        match status {
+            401 | 402 | 403 | 407 | 603 | 608 => Cause(21),
             404 => Cause(1),
+            485 | 604 => Cause::NO_ROUTE_DESTINATION,
+            408 | 504 => Cause(102),
             410 => Cause(22),
-            480 => Cause(18),
-            484 => Cause(28),
+            413 | 414 | 416 | 420 | 421 | 423 | 505 | 513 => Cause(127),
+            480 => Cause::NO_USER_RESPONSE,
+            400 | 481 | 500 | 503 => Cause::NORMAL_TEMPORARY_FAILURE,
             486 | 600 => Cause(17),
-            487 => Cause::ORIGINATOR_CANCEL,
+            484 => Cause(28),
+            488 | 606 => Cause::INCOMPATIBLE_DESTINATION,
             502 => Cause(38),
-            503 => Cause::NORMAL_TEMPORARY_FAILURE,
-            604 => Cause::NO_ROUTE_DESTINATION,
-            606 => Cause(88),
+            405 => Cause(63),
+            406 | 415 | 501 => Cause(79),
+            482 | 483 => Cause(25),
+            487 => Cause::ORIGINATOR_CANCEL,
             607 => Cause(819),
             _ => Cause(31),
         }

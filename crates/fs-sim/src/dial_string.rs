@@ -6,14 +6,13 @@ use crate::dialplan::Application;
 /// Names and their values.
 type Assignments = Vec<(String, String)>;
 
-/// What an `originate` asks for.
+/// Whom to call, and how.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request {
     /// In the order in which they will show; a name appears once.
     pub(crate) variables: Assignments,
     /// `sofia/external/9196@127.0.0.1:5080`.
     pub(crate) endpoint: String,
-    pub(crate) on_answer: OnAnswer,
     pub(crate) caller_name: Option<String>,
     pub(crate) caller_number: Option<String>,
     pub(crate) timeout_seconds: u64,
@@ -41,7 +40,8 @@ pub(crate) enum Malformed {
 const TIMEOUT_SECONDS: u64 = 60;
 
 impl Request {
-    pub(crate) fn parse(text: &str) -> Result<Request, Malformed> {
+    /// Reads an `originate`: whom to call, and what the leg does once it is answered.
+    pub(crate) fn parse(text: &str) -> Result<(Request, OnAnswer), Malformed> {
         let words = words(text);
         if !(2..=7).contains(&words.len()) {
             return Err(Malformed::Usage);
@@ -51,13 +51,26 @@ impl Request {
         let timeout = variables.iter().find(|(name, _)| name == "originate_timeout").map(|(_, value)| value.as_str());
         let timeout =
             timeout.or(word(6).map(String::as_str)).and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
-        Ok(Request {
-            on_answer: OnAnswer::parse(&words[1], word(3).map_or("default", String::as_str)),
+        let request = Request {
             caller_name: word(4).cloned(),
             caller_number: word(5).cloned(),
             timeout_seconds: timeout.unwrap_or(TIMEOUT_SECONDS),
             variables,
             endpoint: endpoint.to_owned(),
+        };
+        Ok((request, OnAnswer::parse(&words[1], word(3).map_or("default", String::as_str))))
+    }
+
+    /// Reads the dial string of a `bridge`; of several destinations it takes the first.
+    pub(crate) fn bridge(text: &str) -> Result<Request, Malformed> {
+        let (variables, endpoint) = variables(text)?;
+        let endpoint = endpoint.split([',', '|']).next().unwrap_or_default();
+        Ok(Request {
+            caller_name: None,
+            caller_number: None,
+            timeout_seconds: TIMEOUT_SECONDS,
+            variables,
+            endpoint: endpoint.trim_end().to_owned(),
         })
     }
 
@@ -283,7 +296,7 @@ mod tests {
     #[test]
     fn variables_come_out_as_recorded() {
         for (text, expected) in RECORDED {
-            let parsed = Request::parse(text);
+            let parsed = Request::parse(text).map(|(request, _)| request);
             let value = parsed.as_ref().map(|request| request.variable("n"));
             assert_eq!(value, expected.as_ref().map(|value| *value), "{text}");
         }
@@ -291,12 +304,22 @@ mod tests {
 
     #[test]
     fn a_brace_too_many_ends_up_in_the_endpoint() {
-        assert_eq!(Request::parse("{n=a}b}null/x &park()").expect("a request").endpoint, "b}null/x");
+        assert_eq!(Request::parse("{n=a}b}null/x &park()").expect("a request").0.endpoint, "b}null/x");
+    }
+
+    #[test]
+    fn a_bridge_takes_its_first_destination() {
+        let request = Request::bridge("{a=1,originate_timeout=3}[b=2]null/x,null/y|null/z").expect("a request");
+        assert_eq!(
+            (request.endpoint.as_str(), request.variable("a"), request.variable("b")),
+            ("null/x", Some("1"), Some("2"))
+        );
+        assert_eq!(Request::bridge("{a=1"), Err(Malformed::Brackets));
     }
 
     #[test]
     fn what_runs_on_answer() {
-        let on_answer = |text: &str| Request::parse(text).expect("a request").on_answer;
+        let on_answer = |text: &str| Request::parse(text).expect("a request").1;
         assert_eq!(on_answer("null/x &park()"), OnAnswer::Application(Application::new("park", "")));
         assert_eq!(on_answer("null/x &park"), OnAnswer::Application(Application::new("park", "")));
         assert_eq!(on_answer("null/x '&playback(a b)'"), OnAnswer::Application(Application::new("playback", "a b")));
@@ -306,7 +329,7 @@ mod tests {
 
     #[test]
     fn a_variable_beats_the_command_for_the_timeout() {
-        let timeout = |text: &str| Request::parse(text).expect("a request").timeout_seconds;
+        let timeout = |text: &str| Request::parse(text).expect("a request").0.timeout_seconds;
         assert_eq!(timeout("null/x &park()"), 60);
         assert_eq!(timeout("null/x &park() XML default undef undef 7"), 7);
         assert_eq!(timeout("{originate_timeout=3}null/x &park() XML default undef undef 7"), 3);

@@ -24,6 +24,7 @@ impl Channel {
             ("start_stamp", times.created),
             ("profile_start_stamp", profile_start),
             ("answer_stamp", times.answered),
+            ("bridge_stamp", times.bridged),
             ("progress_stamp", times.progress),
             ("progress_media_stamp", times.progress_media),
             ("end_stamp", now),
@@ -38,7 +39,7 @@ impl Channel {
             ("start", times.created),
             ("profile_start", profile_start),
             ("answer", times.answered),
-            ("bridge", zero),
+            ("bridge", times.bridged),
             ("last_hold", zero),
         ] {
             push_epochs(v, name, stamp);
@@ -65,7 +66,7 @@ impl Channel {
             ("bill", answered.then_some(times.answered), now),
             ("progress", Some(times.created), times.progress),
             ("answer", Some(times.created), times.answered),
-            ("wait", None, now),
+            ("wait", (times.bridged != zero).then_some(times.created), times.bridged),
             ("progress_media", Some(times.created), times.progress_media),
             ("flow_bill", answered.then_some(profile_start), now),
         ];

@@ -21,7 +21,9 @@
 
 mod cdr;
 pub(crate) mod loopback;
+mod other_leg;
 pub(crate) mod profile;
+mod run;
 pub(crate) mod sofia;
 mod variables;
 mod write;
@@ -29,7 +31,9 @@ mod write;
 use std::sync::Arc;
 
 pub(crate) use loopback::LoopbackSide;
+pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use profile::Profile;
+pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Socket, Stage, Thread};
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
@@ -59,33 +63,54 @@ impl Direction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChannelState {
     None,
+    New,
     Init,
     Routing,
     Execute,
+    SoftExecute,
+    ExchangeMedia,
+    Park,
     ConsumeMedia,
+    Hangup,
     Reporting,
+    /// Nothing is done any more, and nothing ended.
+    Reset,
+    Destroy,
 }
 
 impl ChannelState {
     pub(crate) fn name(self) -> &'static str {
         match self {
             ChannelState::None => "CS_NONE",
+            ChannelState::New => "CS_NEW",
             ChannelState::Init => "CS_INIT",
             ChannelState::Routing => "CS_ROUTING",
             ChannelState::Execute => "CS_EXECUTE",
+            ChannelState::SoftExecute => "CS_SOFT_EXECUTE",
+            ChannelState::ExchangeMedia => "CS_EXCHANGE_MEDIA",
+            ChannelState::Park => "CS_PARK",
             ChannelState::ConsumeMedia => "CS_CONSUME_MEDIA",
+            ChannelState::Hangup => "CS_HANGUP",
             ChannelState::Reporting => "CS_REPORTING",
+            ChannelState::Reset => "CS_RESET",
+            ChannelState::Destroy => "CS_DESTROY",
         }
     }
 
     /// `Channel-State-Number` says where the machine goes next, which in `Init` is `Routing`.
     pub(crate) fn number(self) -> u64 {
         match self {
-            ChannelState::None => 0,
+            ChannelState::None | ChannelState::New => 0,
             ChannelState::Init | ChannelState::Routing => 2,
+            ChannelState::SoftExecute => 3,
             ChannelState::Execute => 4,
+            ChannelState::ExchangeMedia => 5,
+            ChannelState::Park => 6,
             ChannelState::ConsumeMedia => 7,
+            ChannelState::Reset => 9,
+            ChannelState::Hangup => 10,
             ChannelState::Reporting => 11,
+            ChannelState::Destroy => 12,
         }
     }
 }
@@ -121,6 +146,16 @@ pub(crate) enum Codec {
     Pcmu,
 }
 
+impl Codec {
+    /// Its name as FreeSWITCH writes it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Codec::L16 => "L16",
+            Codec::Pcmu => "PCMU",
+        }
+    }
+}
+
 /// When a channel passed each milestone; zero where it has not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
@@ -128,6 +163,7 @@ pub(crate) struct Times {
     pub(crate) progress: Stamp,
     pub(crate) progress_media: Stamp,
     pub(crate) answered: Stamp,
+    pub(crate) bridged: Stamp,
     pub(crate) hangup: Stamp,
 }
 
@@ -155,11 +191,21 @@ pub(crate) struct Channel {
     pub(crate) times: Times,
     pub(crate) variables: Variables,
     pub(crate) cause: Option<Cause>,
-    /// The other leg of this call, while there is one.
+    /// The other end of this leg's own connection, while there is one: over SIP, or of a loopback.
     pub(crate) peer: Option<SessionId>,
-    /// What the channel still has to run, last first.
+    /// The leg that it is bridged with.
+    pub(crate) partner: Option<SessionId>,
+    /// What it knows of the leg that it called or was called by.
+    pub(crate) other_leg: Option<Box<OtherLeg>>,
+    /// The call's UUID, where it is another channel's.
+    pub(crate) call_uuid: Option<Arc<str>>,
+    /// What is recorded of it beside its applications.
+    pub(crate) recordings: Vec<Recording>,
+    /// What the dialplan still has for it to run, last first.
     pub(crate) todo: Vec<Application>,
-    /// The application that runs or ran last, with its argument.
+    /// What it runs now, and what it is asked to run.
+    pub(crate) thread: Thread,
+    /// The application that began last, with its argument.
     pub(crate) application: Option<Application>,
 }
 
@@ -185,10 +231,58 @@ impl Channel {
         }
     }
 
+    /// Whether it has media: it is answered, or has early media.
+    pub(crate) fn has_media(&self) -> bool {
+        self.is_answered() || self.times.progress_media != Stamp::default()
+    }
+
     /// Notes what runs now, as `switch_core_session_exec` does.
     pub(crate) fn begin(&mut self, application: Application) {
-        self.variables.set("current_application_data", &application.data);
         self.variables.set("current_application", &application.name);
+        self.variables.set("current_application_data", &application.data);
+        self.variables.unset("current_application_response");
         self.application = Some(application);
+    }
+
+    /// A variable, or what the caller profile calls by this name (`switch_channel_get_variable`).
+    pub(crate) fn variable(&self, name: &str) -> Option<&str> {
+        let profile = &self.profile;
+        let known = || {
+            let value = match name {
+                "caller_id_name" => &profile.caller_name,
+                "caller_id_number" => &profile.caller_number,
+                "callee_id_name" => &profile.callee_name,
+                "callee_id_number" => &profile.callee_number,
+                "orig_caller_id_name" => &profile.original_name,
+                "orig_caller_id_number" => &profile.original_number,
+                "destination_number" => &profile.destination,
+                "network_addr" => &profile.network_address,
+                "chan_name" => &profile.channel_name,
+                "ani" => &profile.ani,
+                "rdnis" => &profile.rdnis,
+                "username" => &profile.username,
+                "dialplan" => &profile.dialplan,
+                "context" => &profile.context,
+                "source" => &profile.source,
+                "uuid" => return Some(&*self.uuid),
+                _ => return None,
+            };
+            Some(value.as_str()).filter(|value| !value.is_empty())
+        };
+        self.variables.get(name).or_else(known)
+    }
+
+    /// Puts variables in for `${name}` (`switch_channel_expand_variables`); what is not set is nothing.
+    pub(crate) fn expand(&self, text: &str) -> String {
+        let mut out = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let Some((name, behind)) = after.split_once('}') else { break };
+            out.push_str(before);
+            out.push_str(self.variable(name).unwrap_or_default());
+            rest = behind;
+        }
+        out.push_str(rest);
+        out
     }
 }

@@ -10,6 +10,15 @@ const DESTROY_NUMBER: u64 = 12;
 impl Channel {
     /// Writes everything that an event of `kind` says about this channel.
     pub(crate) fn write(&self, out: &mut EventWriter, kind: EventKind) {
+        self.write_basic(out, kind);
+        // Without `verbose_events` only some events carry them (switch_channel.c).
+        if kind != EventKind::DTMF {
+            out.variables(&self.variables);
+        }
+    }
+
+    /// The same without its variables.
+    pub(crate) fn write_basic(&self, out: &mut EventWriter, kind: EventKind) {
         let cause = self.cause.map(|cause| cause.name());
         if let (EventKind::CHANNEL_HANGUP_COMPLETE, Some(cause)) = (kind, cause) {
             out.header("Hangup-Cause", cause);
@@ -25,7 +34,7 @@ impl Channel {
         out.header("Call-Direction", self.direction.name());
         out.header("Presence-Call-Direction", self.direction.name());
         out.header("Channel-HIT-Dialplan", if self.hit_dialplan { "true" } else { "false" });
-        out.header("Channel-Call-UUID", &self.uuid);
+        out.header("Channel-Call-UUID", self.call_uuid.as_deref().unwrap_or(&self.uuid));
         out.header("Answer-State", self.answer_state());
         if let Some(cause) = cause {
             out.header("Hangup-Cause", cause);
@@ -45,7 +54,9 @@ impl Channel {
         if self.state != ChannelState::None {
             self.write_caller(out);
         }
-        out.variables(&self.variables);
+        if let Some(other_leg) = &self.other_leg {
+            other_leg.write(out);
+        }
     }
 
     fn state_number(&self, kind: EventKind) -> u64 {
@@ -58,7 +69,8 @@ impl Channel {
         }
     }
 
-    fn write_caller(&self, out: &mut EventWriter) {
+    /// The caller profile and the times of the call.
+    pub(crate) fn write_caller(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         out.header("Caller-Direction", self.direction.name());
         out.header("Caller-Logical-Direction", self.direction.name());
@@ -89,10 +101,10 @@ impl Channel {
             "Caller-Channel-Hangup-Time",
             if self.call_state == CallState::Hangup { self.times.hangup.0 } else { 0 },
         );
-        // Nothing is transferred, resurrected, bridged or held here yet.
+        // Nothing is resurrected or held here.
         out.header("Caller-Channel-Transfer-Time", "0");
         out.header("Caller-Channel-Resurrect-Time", "0");
-        out.header("Caller-Channel-Bridged-Time", "0");
+        out.number("Caller-Channel-Bridged-Time", self.times.bridged.0);
         out.header("Caller-Channel-Last-Hold", "0");
         out.header("Caller-Channel-Hold-Accum", "0");
         out.header("Caller-Screen-Bit", "true");

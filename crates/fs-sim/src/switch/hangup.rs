@@ -2,17 +2,12 @@
 
 use std::time::Duration;
 
-use rand::RngExt;
-
-use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED};
+use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED, outbound::Told};
 use crate::{
     cause::Cause,
     channel::{CallState, ChannelState, Direction, Endpoint, SessionId, sofia},
     event::{EventKind, Origin},
 };
-
-/// A channel that runs an application notices its hangup when its next frame of audio is due.
-const FRAME: Duration = Duration::from_millis(20);
 
 const HUNG_UP: Origin = Origin("switch_channel.c", "switch_channel_perform_hangup", 3445);
 const REPORTED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_reporting_state", 943);
@@ -25,10 +20,11 @@ impl Switch {
     pub(crate) fn hang_up(&mut self, now: Duration, id: SessionId, cause: Cause) {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
-        let waits_for_frame = channel.state == ChannelState::Execute && channel.is_answered();
+        let waits_for_frame = channel.is_answered() && !channel.thread.runs.is_empty();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
-        self.fail(now, id, cause);
-        let delay = if waits_for_frame { FRAME.mul_f64(self.rng.random()) } else { Duration::ZERO };
+        self.gone(now, id, cause);
+        // What it runs notices at its next frame.
+        let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
         self.add_leg(now + delay, id, Step::Report);
     }
 
@@ -44,16 +40,33 @@ impl Switch {
         {
             sofia::bye_noted(channel);
         }
-        self.fail(now, id, cause);
+        self.gone(now, id, cause);
         self.add_leg(now, id, Step::Report);
+    }
+
+    /// Tells those that wait for a leg, or are bridged with it, that it has hung up.
+    fn gone(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        self.fail(now, id, cause);
+        // One that leads its bridge takes it down itself.
+        if !self.leads_bridge(id) {
+            self.part(now, id, Some(cause));
+        }
     }
 
     /// Writes the record, tells the other leg, and removes the channel.
     pub(super) fn report(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
-        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.call_state != CallState::Hangup) else {
+        if self.channels.get(&id).is_none_or(|channel| channel.call_state == CallState::Hangup) {
             return;
-        };
+        }
+        if self.is_kept(now, id) {
+            return;
+        }
+        self.unwind(now, id);
+        self.enter(now, id, ChannelState::Hangup);
+        self.tell_ended(now, id, Told::Closing);
+        self.recordings_hung_up(now, id);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
         channel.report(stamp);
         match channel.endpoint {
@@ -68,11 +81,35 @@ impl Switch {
             Endpoint::Loopback => channel.variables.set("is_loopback", "1"),
             Endpoint::Null | Endpoint::Unborn => {}
         }
+        self.enter(now, id, ChannelState::Reporting);
         self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
+        self.tell_ended(now, id, Told::Lingering);
         self.tell_peer(now, id);
-        self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
-        if let Some(channel) = self.channels.remove(&id) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            if channel.call_uuid.take().is_some() {
+                channel.variables.set("call_uuid", &channel.uuid);
+            }
+            // It is not found by its name any more, but it stays while a connection holds it.
             self.by_uuid.remove(&channel.uuid);
+        }
+        self.destroy(now, id);
+    }
+
+    /// Removes a channel that has ended, unless connections hold it: the last of them does it then.
+    pub(super) fn destroy(&mut self, now: Duration, id: SessionId) {
+        if self.controlled_by.contains_key(&id) {
+            return;
+        }
+        self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
+        self.enter(now, id, ChannelState::Destroy);
+        self.channels.remove(&id);
+        self.diverted.remove(&id);
+    }
+
+    fn enter(&mut self, now: Duration, id: SessionId, state: ChannelState) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.state = state;
+            self.bus.state(now, channel);
         }
     }
 

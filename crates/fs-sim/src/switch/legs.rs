@@ -33,7 +33,7 @@ impl Switch {
         match step {
             Step::Invite => self.invited(now, id),
             Step::Route => self.route(now, id),
-            Step::Run => self.run_next(now, id),
+            Step::Look => self.proceed(now, id),
             Step::Progress => self.ringing(now, id),
             Step::EarlyMedia => self.early_media(now, id),
             Step::Answer => self.answered(now, id),
@@ -60,6 +60,11 @@ impl Switch {
                     if let Endpoint::Sofia(_) = channel.endpoint { sofia::bye_received(channel, cause) } else { cause };
                 self.ended_by_peer(now, id, cause);
             }
+            Step::Break => self.broken(now, id),
+            Step::Redirect(redirect) => self.redirect(now, id, redirect),
+            Step::Parted(from, cause) => self.parted(now, id, from, cause),
+            Step::RecordLimit => self.record_limit(now, id),
+            Step::Digit(digit) => self.digit_arrived(now, id, digit),
             Step::Report => {}
         }
     }
@@ -83,7 +88,7 @@ impl Switch {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.todo = applications.into_iter().rev().collect();
         }
-        self.run_next(now, id);
+        self.proceed(now, id);
     }
 
     /// What a number that would answer at once does instead, by configuration.
@@ -119,7 +124,7 @@ impl Switch {
     }
 
     /// A leg rings: its own ringing is reported, and a far leg's is passed on.
-    pub(super) fn ringing(&mut self, now: Duration, id: SessionId) {
+    pub(crate) fn ringing(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.times.progress != Stamp::default() || channel.is_answered() {
@@ -132,10 +137,11 @@ impl Switch {
             channel.call_state = CallState::Ringing;
         }
         self.tell_near(now, id, Step::Progress);
+        self.callee_progressed(now, id, false);
     }
 
     /// A leg has media before it is answered.
-    pub(super) fn early_media(&mut self, now: Duration, id: SessionId) {
+    pub(crate) fn early_media(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.times.progress_media != Stamp::default() || channel.is_answered() {
@@ -152,13 +158,14 @@ impl Switch {
             channel.variables.set("endpoint_disposition", "EARLY MEDIA");
         }
         self.tell_near(now, id, Step::EarlyMedia);
+        self.callee_progressed(now, id, true);
         if self.attempts.get(&id).is_some_and(|attempt| !attempt.ignore_early_media) {
             self.succeed(now, id);
         }
     }
 
     /// A leg is answered: its own answer is reported, a far leg's is passed on, a near leg's ends its originate.
-    pub(super) fn answered(&mut self, now: Duration, id: SessionId) {
+    pub(crate) fn answered(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         if channel.is_answered() {
@@ -174,7 +181,12 @@ impl Switch {
         channel.call_state = CallState::Active;
         channel.variables.set("endpoint_disposition", "ANSWER");
         let (is_sofia, peer) = (matches!(channel.endpoint, Endpoint::Sofia(_)), channel.peer);
+        let partner = channel.partner;
         self.execute_on_answer(now, id);
+        // Bridged by early media before, its caller is answered with it.
+        if let Some(partner) = partner {
+            self.answered(now, partner);
+        }
         if self.is_near(id) {
             if let (true, Some(far)) = (is_sofia, peer) {
                 self.add_leg(now + SIP_HOP, far, Step::Acknowledge);
@@ -211,7 +223,7 @@ impl Switch {
         channel.variables.set("channel_cid_flipped", "yes");
         channel.profile.flip();
         channel.variables.set("call_uuid", &channel.uuid);
-        self.run_next(now, id);
+        self.proceed(now, id);
     }
 }
 

@@ -4,19 +4,31 @@
 //! time of the next deadline come out. The same inputs give the same outputs, for a given seed.
 
 mod applications;
+mod bridge;
+mod broadcast;
 mod commands;
+mod control;
+mod digits;
+mod execute;
+mod far;
 mod hangup;
 mod jobs;
 mod legs;
 mod limits;
+mod near;
 mod originate;
+mod outbound;
+mod peer;
+mod record;
+mod redirect;
+mod schedule;
 mod timers;
 
 #[cfg(test)]
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -24,18 +36,24 @@ use std::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use broadcast::Legs;
 pub(crate) use jobs::{Job, Waits};
 pub(crate) use limits::Limits;
+pub(crate) use redirect::Redirect;
+pub(crate) use schedule::Planned;
 pub(crate) use timers::{Due, Step};
 
 use crate::{
     cause::Cause,
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
-    config::{Callee, Config},
-    event::{Bus, EventKind, Identity, ListenerId, Origin, Output, Subscription},
+    config::{Callee, Config, User},
+    event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
 };
 use originate::Attempt;
+use outbound::Dialling;
+use peer::Peer;
+use schedule::Task;
 use timers::Timers;
 
 /// One simulated FreeSWITCH.
@@ -52,22 +70,28 @@ pub(crate) struct Switch {
     callee_rng: ChaCha8Rng,
     /// Originates that have not been answered yet, by their near leg.
     attempts: HashMap<SessionId, Attempt>,
-    /// Scheduled hangups by their task number.
-    scheduled: BTreeMap<u64, (Arc<str>, Cause)>,
-    tasks: u64,
+    /// How many applications have begun.
+    runs: u64,
+    /// What has been recorded, by its path.
+    files: HashMap<String, Duration>,
+    /// What is planned, by its number.
+    tasks: BTreeMap<u64, Task>,
+    /// How many tasks there have been.
+    tasks_planned: u64,
     listeners: HashMap<ListenerId, Peer>,
     password: String,
+    users: Vec<User>,
+    /// Channels whose events go to their own connection (`divert_events`).
+    diverted: HashSet<SessionId>,
+    /// The connections that control or watch a channel, which stays for as long as they do.
+    controlled_by: HashMap<SessionId, Vec<ListenerId>>,
+    /// Connections that are being made.
+    dialling: HashMap<ListenerId, Dialling>,
+    dials: u64,
     heartbeat: Duration,
     callee: Callee,
     failures: Vec<(Cause, f64)>,
     originates: u64,
-}
-
-/// What the switch knows of a connection beside its subscription.
-#[derive(Debug, Default)]
-struct Peer {
-    authenticated: bool,
-    logging: bool,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -102,10 +126,17 @@ impl Switch {
             rng,
             callee_rng: ChaCha8Rng::seed_from_u64(config.seed),
             attempts: HashMap::new(),
-            scheduled: BTreeMap::new(),
-            tasks: 0,
+            runs: 0,
+            files: HashMap::new(),
+            tasks: BTreeMap::new(),
+            tasks_planned: 0,
             listeners: HashMap::new(),
             password: config.password.clone(),
+            users: config.users.clone(),
+            diverted: HashSet::new(),
+            controlled_by: HashMap::new(),
+            dialling: HashMap::new(),
+            dials: 0,
             heartbeat: config.heartbeat,
             callee: config.callee.clone(),
             failures: config.callee.shares()?,
@@ -120,26 +151,21 @@ impl Switch {
         self.timers.add(now + crate::command::AUTH_TIMEOUT, Due::AuthTimeout(listener));
     }
 
-    /// A connection is gone. Its jobs go on, as they do in FreeSWITCH.
-    pub(crate) fn disconnect(&mut self, listener: ListenerId) {
-        self.listeners.remove(&listener);
-        self.bus.subscriptions.remove(&listener);
-    }
-
     /// Lets everything happen that is due at `now`, each thing at its own time.
     pub(crate) fn advance(&mut self, now: Duration) {
         while let Some((at, due)) = self.timers.pop(now) {
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
                 Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
-                Due::ScheduledHangup(task) => self.scheduled_hangup(at, task),
+                Due::Task(number) => self.run_task(at, number),
                 Due::Heartbeat => {
                     self.send_heartbeat(at);
                     self.timers.add(at + self.heartbeat, Due::Heartbeat);
                 }
+                Due::LingerEnds(listener) => self.linger_ended(listener),
                 Due::AuthTimeout(listener) => {
-                    if self.listeners.get(&listener).is_some_and(|peer| !peer.authenticated) {
-                        self.bus.push(Output::Goodbye(listener, bytes::Bytes::new()));
+                    if let Some(peer) = self.listeners.get(&listener).filter(|peer| !peer.has_spoken) {
+                        self.bus.push(Output::Close(listener, peer.notice()));
                     }
                 }
             }
@@ -171,6 +197,10 @@ impl Switch {
 
     pub(crate) fn channel(&self, uuid: &str) -> Option<&Channel> {
         self.channels.get(&self.find(uuid)?).map(|channel| &**channel)
+    }
+
+    pub(crate) fn is_up(&self, id: SessionId) -> bool {
+        self.channels.get(&id).is_some_and(|channel| channel.is_up())
     }
 
     pub(crate) fn random_uuid(&mut self) -> String {
@@ -210,6 +240,18 @@ impl Switch {
         }
     }
 
+    /// A channel's event as text that goes to no listener.
+    pub(crate) fn describe(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        kind: EventKind,
+        origin: Origin,
+        format: Format,
+    ) -> String {
+        self.channels.get(&id).map_or(String::new(), |channel| self.bus.describe(now, kind, origin, channel, format))
+    }
+
     fn send_heartbeat(&mut self, now: Duration) {
         let rate = self.limits.rate(now);
         let text = |n: u64| n.to_string();
@@ -239,4 +281,10 @@ pub(crate) fn random_uuid(rng: &mut impl Rng) -> String {
     let mut bytes = [0; 16];
     rng.fill_bytes(&mut bytes);
     uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
+/// FreeSWITCH's idea of a true value (`switch_true`).
+fn is_true(text: &str) -> bool {
+    ["yes", "on", "true", "t", "enabled", "active", "allow"].iter().any(|known| known.eq_ignore_ascii_case(text))
+        || text.parse::<i64>().is_ok_and(|number| number != 0)
 }

@@ -57,6 +57,7 @@ impl Talk {
                     self.replies.push(String::from_utf8_lossy(&bytes).into_owned())
                 }
                 Output::Event(_, bytes) => self.events.push(String::from_utf8_lossy(&bytes).into_owned()),
+                Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
             }
         }
     }
@@ -75,7 +76,12 @@ impl Talk {
                 [value(&event, "Event-Name"), value(&event, "Call-Direction"), value(&event, "Hangup-Cause"), body];
             words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
         };
-        self.events.drain(..).map(tell).filter(|told| !told.starts_with("HEARTBEAT")).collect()
+        let wanted = |told: &String| {
+            !["HEARTBEAT", "CHANNEL_EXECUTE", "CHANNEL_UNPARK", "CHANNEL_STATE"]
+                .iter()
+                .any(|name| told.starts_with(name))
+        };
+        self.events.drain(..).map(tell).filter(wanted).collect()
     }
 
     fn last_reply(&self) -> &str {

@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
+use super::Redirect;
 use crate::{cause::Cause, channel::SessionId, event::ListenerId};
 
 /// Something that happens by itself.
@@ -11,11 +12,13 @@ pub(crate) enum Due {
     Leg(SessionId, Step),
     /// An originate has waited long enough.
     OriginateTimeout(SessionId),
-    /// A `sched_hangup` comes true, unless `sched_del` has taken it away.
-    ScheduledHangup(u64),
+    /// A planned task comes true, unless `sched_del` has taken it away.
+    Task(u64),
     Heartbeat,
     /// A connection has not authenticated in time.
     AuthTimeout(ListenerId),
+    /// A connection has stayed long enough after its session's end.
+    LingerEnds(ListenerId),
 }
 
 /// No server is up for longer: a client's largest numbers must not overflow an instant.
@@ -28,8 +31,8 @@ pub(crate) enum Step {
     Invite,
     /// Far leg: the dialplan is asked.
     Route,
-    /// The next application runs.
-    Run,
+    /// A frame of audio passes: what has come in or is over is looked at.
+    Look,
     /// Near leg: the other end rings, sends early media or answers.
     Progress,
     EarlyMedia,
@@ -46,6 +49,16 @@ pub(crate) enum Step {
     Launch,
     /// Far leg: the near one has given up.
     Cancel(Cause),
+    /// What runs is broken off.
+    Break,
+    /// The channel leaves what it runs for this.
+    Redirect(Redirect),
+    /// The other leg of a bridge has gone, hung up with a cause or for elsewhere.
+    Parted(SessionId, Option<Cause>),
+    /// A recording's limit is reached.
+    RecordLimit,
+    /// A DTMF digit arrives.
+    Digit(char),
     /// Either leg: the other has hung up.
     Bye(Cause),
     /// The call record is written and the channel goes.
@@ -119,10 +132,10 @@ mod tests {
         let ms = Duration::from_millis;
         let mut timers = Timers::default();
         for (at, id) in [(5, 1), (3, 2), (5, 3), (9, 4)] {
-            timers.add(ms(at), Due::ScheduledHangup(id));
+            timers.add(ms(at), Due::Task(id));
         }
         let mut popped = Vec::new();
-        while let Some((at, Due::ScheduledHangup(id))) = timers.pop(ms(8)) {
+        while let Some((at, Due::Task(id))) = timers.pop(ms(8)) {
             popped.push((at, id));
         }
         assert_eq!(popped, [(ms(3), 2), (ms(5), 1), (ms(5), 3)]);

@@ -44,12 +44,13 @@ pub(crate) fn near_after(channel: &mut Channel, dialog: &Dialog) {
 /// The profile of a far leg: who calls is what the INVITE said.
 pub(crate) fn far_profile(dialog: &Dialog, now: Stamp) -> Profile {
     let number = dialog.caller_number.clone();
+    let name = if dialog.caller_name.is_empty() { number.clone() } else { dialog.caller_name.clone() };
     Profile {
         username: number.clone(),
         dialplan: "XML".to_owned(),
-        caller_name: number.clone(),
+        caller_name: name.clone(),
         caller_number: number.clone(),
-        original_name: number.clone(),
+        original_name: name,
         original_number: number.clone(),
         network_address: HOST.to_owned(),
         ani: number,
@@ -73,6 +74,9 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("sip_from_user", &dialog.caller_number);
     v.push("sip_from_uri", &caller);
     v.push("sip_from_host", HOST);
+    if !dialog.caller_name.is_empty() {
+        v.push("sip_from_display", &dialog.caller_name);
+    }
     v.push("video_media_flow", "disabled");
     v.push("text_media_flow", "disabled");
     v.push("channel_name", &name);
@@ -89,7 +93,7 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("sofia_profile_name", dialog.far_profile.name);
     v.push("sofia_profile_url", &dialog.far_profile.url());
     v.push("recovery_profile_name", dialog.far_profile.name);
-    v.push("sip_Remote-Party-ID", &format!("<sip:{caller}>;party=calling;screen=yes;privacy=off"));
+    v.push("sip_Remote-Party-ID", &format!("{}<sip:{caller}>;party=calling;screen=yes;privacy=off", dialog.display()));
     v.push("sip_cid_type", "rpid");
     v.push("sip_full_via", &dialog.via(&dialog.branch));
     v.push("sip_full_from", &dialog.from());

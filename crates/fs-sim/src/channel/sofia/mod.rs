@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use rand::{Rng, RngExt};
 
-use crate::clock::Stamp;
+use crate::{channel::loopback::Caller, clock::Stamp};
 pub(crate) use messages::*;
 
 /// A SIP profile of the recorded server.
@@ -47,6 +47,8 @@ pub(crate) struct Dialog {
     pub(crate) near_profile: &'static SipProfile,
     pub(crate) far_profile: &'static SipProfile,
     pub(crate) number: String,
+    /// The display name of who calls; may be empty.
+    pub(crate) caller_name: String,
     pub(crate) caller_number: String,
     host: String,
     port: String,
@@ -86,7 +88,7 @@ impl Dialog {
         rng: &mut impl Rng,
         near_profile: &'static SipProfile,
         address: &Address<'_>,
-        caller_number: &str,
+        caller: Caller<'_>,
         headers: Vec<(String, String)>,
         now: Stamp,
     ) -> Dialog {
@@ -96,7 +98,8 @@ impl Dialog {
             near_profile,
             far_profile,
             number: address.number.to_owned(),
-            caller_number: caller_number.to_owned(),
+            caller_name: caller.name.to_owned(),
+            caller_number: caller.number.to_owned(),
             host: address.host.to_owned(),
             port: port.to_owned(),
             call_id: crate::switch::random_uuid(rng),
@@ -120,8 +123,14 @@ impl Dialog {
         format!("{}@{HOST}", self.caller_number)
     }
 
+    /// `"name" ` where there is one.
+    fn display(&self) -> String {
+        if self.caller_name.is_empty() { String::new() } else { format!("\"{}\" ", self.caller_name) }
+    }
+
     fn from(&self) -> String {
-        format!("<sip:{}>;tag={}", self.caller(), self.from_tag)
+        let name = self.display();
+        format!("{name}<sip:{}>;tag={}", self.caller(), self.from_tag)
     }
 
     fn to(&self) -> String {

@@ -1,0 +1,77 @@
+//! Commands about a channel's audio: there is none, but they answer as if there were.
+
+use super::{Answer, Call, NO_SUCH_CHANNEL, text};
+use crate::dial_string::words;
+
+const AUDIO_USAGE: &str = "-USAGE: <uuid> [start [read|write] [mute|level <level>]|stop]\n";
+const RECORD_USAGE: &str = "-USAGE: <uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]\n";
+const FAILED: &str = "-ERR Operation failed\n";
+const SUCCESS: &str = "+OK Success\n";
+
+/// `uuid_audio <uuid> start read|write mute|level <level>` and `uuid_audio <uuid> stop`.
+pub(super) fn uuid_audio(call: Call<'_>) -> Answer {
+    let words: Vec<String> = call.arguments.split(' ').map(str::to_ascii_lowercase).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    let [uuid, action, rest @ ..] = words.as_slice() else { return text(AUDIO_USAGE) };
+    if call.switch.find(uuid).is_none() {
+        return text(NO_SUCH_CHANNEL);
+    }
+    match (*action, rest) {
+        ("stop", _) | ("start", ["read" | "write", "mute" | "level", _, ..]) => text("+OK\n"),
+        _ => text(AUDIO_USAGE),
+    }
+}
+
+/// `uuid_record <uuid> start|stop|… <path> [<limit>]`
+pub(super) fn uuid_record(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    let [uuid, action, path, rest @ ..] = words.as_slice() else { return text(RECORD_USAGE) };
+    let Some(id) = call.switch.find(uuid) else { return text("-ERR Cannot locate session!\n") };
+    let action = action.to_ascii_lowercase();
+    let (done, failure) = match action.as_str() {
+        "start" => {
+            let limit = rest.first().and_then(|limit| limit.parse().ok()).unwrap_or(0);
+            (call.switch.record(call.now, id, path, limit), "-ERR Cannot record session!\n".to_owned())
+        }
+        "stop" => (call.switch.stop_recording(call.now, id, path), "-ERR Cannot stop record session!\n".to_owned()),
+        "pause" | "resume" | "mask" | "unmask" => {
+            (call.switch.is_recorded(id, path), format!("-ERR Cannot {action} recording session!\n"))
+        }
+        _ => return text(RECORD_USAGE),
+    };
+    text(if done { SUCCESS.to_owned() } else { failure })
+}
+
+/// `uuid_media [off] <uuid>`: all media here goes through the server, so that only taking it out "works".
+pub(super) fn uuid_media(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    match words.as_slice() {
+        [] => text(format!("-USAGE: [off] <uuid>\n{FAILED}")),
+        [off, uuid, ..] if off.eq_ignore_ascii_case("off") && call.switch.find(uuid).is_some() => text(SUCCESS),
+        _ => text(FAILED),
+    }
+}
+
+/// `uuid_hold [off|toggle] <uuid>`: a channel that does not exist is a success, one that is not held no reason to
+/// take it out of hold.
+pub(super) fn uuid_hold(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    let (off, uuid) = match words.as_slice() {
+        [] => return text(format!("-USAGE: [off|toggle] <uuid> [<display>]\n{FAILED}")),
+        [off, rest @ ..] if off.eq_ignore_ascii_case("off") => (true, rest.first()),
+        [toggle, rest @ ..] if toggle.eq_ignore_ascii_case("toggle") => (false, rest.first()),
+        [uuid, ..] => (false, Some(uuid)),
+    };
+    let exists = uuid.is_some_and(|uuid| call.switch.find(uuid).is_some());
+    text(if off && exists { FAILED } else { SUCCESS })
+}
+
+pub(super) fn uuid_display(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    let [uuid, display, ..] = words.as_slice() else { return text("-USAGE: <uuid> <display>\n") };
+    let Some(channel) = call.switch.find(uuid).and_then(|id| call.switch.channels.get_mut(&id)) else {
+        return text(FAILED);
+    };
+    channel.variables.set("last_sent_callee_id_name", display);
+    text(SUCCESS)
+}

@@ -1,0 +1,408 @@
+//! What a channel runs: the applications that it is inside of, and the messages that wait for it.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use super::SessionId;
+use crate::{cause::Cause, dialplan::Application, event::ListenerId};
+
+/// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
+const MESSAGES_MAX: usize = 256;
+
+/// The most digits that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_DTMF_LOG_LEN`).
+const DIGITS_MAX: usize = 1_000;
+
+/// How often a channel looks at what has come in: a frame of audio.
+pub(crate) const FRAME: Duration = Duration::from_millis(20);
+
+/// The most frames that a message waits for: a minute, since no caller of this asks for more.
+const LEAD_FRAMES_MAX: u32 = 3_000;
+
+/// A `sendmsg` on its way to the channel's own thread (switch_ivr.c `switch_ivr_parse_event`).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Message {
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Option<String>,
+}
+
+impl Message {
+    /// A message that runs `application`, as the server's own parts send it.
+    pub(crate) fn execute(application: &str, data: &str) -> Message {
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        Message {
+            headers: vec![
+                header("call-command", "execute"),
+                header("execute-app-name", application),
+                header("execute-app-arg", data),
+            ],
+            body: None,
+        }
+    }
+
+    /// A header's value; an empty one is none.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+            .filter(|value| !value.is_empty())
+    }
+
+    /// The application's argument: a header, or the body of a plain text.
+    pub(crate) fn argument(&self) -> &str {
+        let text = self.header("content-type").is_some_and(|kind| kind.eq_ignore_ascii_case("text/plain"));
+        let body = if text { self.body.as_deref() } else { None };
+        self.header("execute-app-arg").or(body).unwrap_or_default()
+    }
+}
+
+/// The message that made an application run, and how far its loops are.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) message: Arc<Message>,
+    /// Nothing else is taken from the queue until it is done (`event-lock`).
+    pub(crate) locks: bool,
+    /// Which loop this is, from 1 on.
+    pub(crate) turn: i64,
+    /// How many there are; below zero for no end.
+    pub(crate) turns: i64,
+    pub(crate) began: Duration,
+    /// A `uuid_break` ends its loops.
+    pub(crate) stopped: bool,
+}
+
+/// An application that has begun and not ended.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Never used twice: timers carry it, so that one that comes late means nothing.
+    pub(crate) number: u64,
+    pub(crate) application: Application,
+    /// `Application-UUID`: the message's `Event-UUID`, or one of its own.
+    pub(crate) uuid: String,
+    pub(crate) uuid_name: Option<String>,
+    pub(crate) doing: Doing,
+    pub(crate) asked: Option<Asked>,
+    /// No event tells of its end.
+    pub(crate) silent: bool,
+}
+
+/// What an application does while it takes time.
+#[derive(Debug)]
+pub(crate) enum Doing {
+    /// It has just begun, or is over.
+    Nothing,
+    Park,
+    Echo,
+    /// Until this uptime, whatever runs meanwhile.
+    Sleep(Duration),
+    Play(Play),
+    Record(Recording),
+    /// It waits for the answer of the leg that it has called.
+    Call(SessionId),
+    Bridge(Bridge),
+    Socket(Socket),
+    /// It waits for an answer to its own message, then ends the call.
+    Deflect(Duration),
+}
+
+/// Two legs that hear each other, from one's side.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bridge {
+    pub(crate) partner: SessionId,
+    /// This leg's thread holds the bridge, and tells of its end.
+    pub(crate) leads: bool,
+    /// The partner has gone, with this cause if it has hung up.
+    pub(crate) parted: Option<Option<Cause>>,
+}
+
+/// A digit that a channel has received and not looked at yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Digit {
+    pub(crate) digit: char,
+    /// In samples of 8 kHz.
+    pub(crate) duration: u32,
+    /// `DTMF-Source`.
+    pub(crate) source: &'static str,
+}
+
+/// A channel whose client the server has connected to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket {
+    pub(crate) listener: ListenerId,
+    pub(crate) stage: Stage,
+}
+
+/// How far a channel's connection to its client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is being made.
+    Dialling,
+    /// Asynchronous: the client has not said `connect` yet.
+    Waiting,
+    /// Asynchronous: the channel is parked, and takes messages as they come.
+    Parked,
+    /// Synchronous: the channel does what the client says, and nothing else.
+    Serving,
+    /// The channel is not parked any longer: it leaves as soon as nothing runs above it.
+    Leaving,
+    /// There is no connection, or not any longer: nothing is left to do.
+    Failed,
+}
+
+impl Doing {
+    /// Whether the channel is parked in it.
+    pub(crate) fn is_park(&self) -> bool {
+        matches!(self, Doing::Park | Doing::Socket(Socket { stage: Stage::Parked, .. }))
+    }
+}
+
+/// A file that plays.
+#[derive(Debug)]
+pub(crate) struct Play {
+    pub(crate) file: String,
+    /// The whole of it; without it, it has no end.
+    pub(crate) length: Option<Duration>,
+    /// What is left of it from `since` on.
+    pub(crate) left: Option<Duration>,
+    /// When it began, or came back from under another application.
+    pub(crate) since: Duration,
+    /// What has been heard before `since`.
+    pub(crate) heard: Duration,
+    /// It begins again when it ends (`endless_playback`).
+    pub(crate) endless: bool,
+}
+
+/// A file that is written.
+#[derive(Clone, Debug)]
+pub(crate) struct Recording {
+    pub(crate) path: String,
+    pub(crate) began: Duration,
+    /// When its limit is reached.
+    pub(crate) until: Option<Duration>,
+}
+
+impl Run {
+    /// One that no event tells of.
+    pub(crate) fn silent(number: u64, name: &str, doing: Doing) -> Run {
+        let application = Application::new(name, "");
+        Run { number, application, uuid: String::new(), uuid_name: None, doing, asked: None, silent: true }
+    }
+
+    /// Whether the channel's messages are looked at while this runs.
+    pub(crate) fn listens(&self, has_media: bool) -> bool {
+        match self.doing {
+            Doing::Nothing | Doing::Call(_) | Doing::Deflect(_) => false,
+            Doing::Socket(socket) => socket.stage == Stage::Parked,
+            // Without media a sleep does nothing but wait (switch_ivr.c).
+            Doing::Sleep(_) => has_media,
+            _ => true,
+        }
+    }
+
+    /// Whether digits that have come in are looked at while this runs.
+    pub(crate) fn hears_digits(&self) -> bool {
+        self.doing.is_park() || matches!(self.doing, Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_))
+    }
+
+    /// When it ends by itself.
+    pub(crate) fn ends(&self) -> Option<Duration> {
+        match &self.doing {
+            Doing::Nothing | Doing::Socket(Socket { stage: Stage::Leaving | Stage::Failed, .. }) => {
+                Some(Duration::ZERO)
+            }
+            Doing::Sleep(until) => Some(*until),
+            Doing::Play(play) => play.left.map(|left| play.since.saturating_add(left)),
+            Doing::Record(recording) => recording.until,
+            Doing::Deflect(until) => Some(*until),
+            Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
+            Doing::Park | Doing::Echo | Doing::Call(_) | Doing::Socket(_) => None,
+        }
+    }
+
+    /// Something else runs on top of it: a file stands still, a clock does not.
+    pub(crate) fn covered(&mut self, now: Duration) {
+        if let Doing::Play(play) = &mut self.doing {
+            let heard = now.saturating_sub(play.since);
+            play.heard += heard;
+            play.left = play.left.map(|left| left.saturating_sub(heard));
+        }
+    }
+
+    /// It is on top again.
+    pub(crate) fn uncovered(&mut self, now: Duration) {
+        if let Doing::Play(play) = &mut self.doing {
+            play.since = now;
+        }
+    }
+}
+
+/// The applications that a channel is inside of, the innermost last, and its queue.
+#[derive(Debug, Default)]
+pub(crate) struct Thread {
+    pub(crate) runs: Vec<Run>,
+    messages: VecDeque<Arc<Message>>,
+    /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
+    leading: Option<(Duration, Arc<Message>)>,
+    digits: VecDeque<Digit>,
+}
+
+/// What a channel finds when it looks at its queue.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Nothing,
+    /// A message waits for frames of audio until this uptime; meanwhile nothing else goes on.
+    At(Duration),
+    Message(Arc<Message>),
+}
+
+impl Thread {
+    /// `false` if the queue is full.
+    pub(crate) fn queue(&mut self, message: Arc<Message>) -> bool {
+        if self.messages.len() >= MESSAGES_MAX {
+            return false;
+        }
+        self.messages.push_back(message);
+        true
+    }
+
+    pub(crate) fn flush(&mut self) {
+        self.messages.clear();
+    }
+
+    /// The next message, if what runs now looks at the queue and no message locks it.
+    pub(crate) fn next(&mut self, now: Duration, has_media: bool) -> Next {
+        if let Some((until, _)) = &self.leading
+            && *until > now
+        {
+            return Next::At(*until);
+        }
+        if let Some((_, message)) = self.leading.take() {
+            return Next::Message(message);
+        }
+        let locked = self.runs.iter().any(|run| run.asked.as_ref().is_some_and(|asked| asked.locks));
+        let listens = self.runs.last().is_some_and(|run| run.listens(has_media));
+        if locked || !listens {
+            return Next::Nothing;
+        }
+        let Some(message) = self.messages.pop_front() else { return Next::Nothing };
+        let frames: u32 = message.header("lead-frames").and_then(|frames| frames.parse().ok()).unwrap_or(0);
+        if frames > 0 && has_media {
+            let until = now.saturating_add(FRAME.saturating_mul(frames.min(LEAD_FRAMES_MAX)));
+            self.leading = Some((until, message));
+            return Next::At(until);
+        }
+        Next::Message(message)
+    }
+
+    /// `false` if the queue is full.
+    pub(crate) fn queue_digit(&mut self, digit: Digit) -> bool {
+        if self.digits.len() >= DIGITS_MAX {
+            return false;
+        }
+        self.digits.push_back(digit);
+        true
+    }
+
+    pub(crate) fn flush_digits(&mut self) {
+        self.digits.clear();
+    }
+
+    /// The next digit, if what runs now looks at them, and whether there are more.
+    pub(crate) fn next_digit(&mut self) -> Option<(Digit, bool)> {
+        if !self.runs.last().is_some_and(Run::hears_digits) {
+            return None;
+        }
+        let digit = self.digits.pop_front()?;
+        Some((digit, !self.digits.is_empty()))
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.runs.iter().any(|run| run.doing.is_park())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(doing: Doing, locks: bool) -> Run {
+        let message = Arc::new(Message::execute("playback", "x"));
+        let asked = Asked { message, locks, turn: 1, turns: 1, began: Duration::ZERO, stopped: false };
+        let application = Application::new("playback", "x");
+        Run { number: 1, application, uuid: String::new(), uuid_name: None, doing, asked: Some(asked), silent: false }
+    }
+
+    #[test]
+    fn a_lock_holds_the_queue_and_a_full_queue_takes_no_more() {
+        let mut thread = Thread::default();
+        for _ in 0..MESSAGES_MAX {
+            assert!(thread.queue(Arc::new(Message::default())));
+        }
+        assert!(!thread.queue(Arc::new(Message::default())));
+        let now = Duration::ZERO;
+        assert!(matches!(thread.next(now, true), Next::Nothing), "nothing runs that would look at it");
+        thread.runs.push(run(Doing::Echo, false));
+        assert!(matches!(thread.next(now, true), Next::Message(_)));
+        thread.runs.push(run(Doing::Echo, true));
+        assert!(matches!(thread.next(now, true), Next::Nothing));
+    }
+
+    #[test]
+    fn a_file_stands_still_under_another_application_and_a_sleep_does_not() {
+        let ms = Duration::from_millis;
+        let play = Play {
+            file: String::new(),
+            length: Some(ms(600)),
+            left: Some(ms(600)),
+            since: ms(0),
+            heard: ms(0),
+            endless: false,
+        };
+        let mut playing = run(Doing::Play(play), false);
+        playing.covered(ms(200));
+        playing.uncovered(ms(500));
+        assert_eq!(playing.ends(), Some(ms(900)));
+        let mut sleeping = run(Doing::Sleep(ms(600)), false);
+        sleeping.covered(ms(200));
+        sleeping.uncovered(ms(500));
+        assert_eq!(sleeping.ends(), Some(ms(600)));
+        assert!(!sleeping.listens(false) && sleeping.listens(true));
+    }
+
+    #[test]
+    fn a_message_waits_for_its_frames() {
+        let ms = Duration::from_millis;
+        let mut thread = Thread::default();
+        let mut message = Message::execute("playback", "x");
+        message.headers.push(("lead-frames".to_owned(), "5".to_owned()));
+        thread.queue(Arc::new(message));
+        thread.runs.push(run(Doing::Echo, false));
+        assert!(matches!(thread.next(ms(10), true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(109), true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(110), true), Next::Message(_)));
+        assert!(matches!(thread.next(ms(110), true), Next::Nothing));
+    }
+
+    #[test]
+    fn digits_wait_for_who_hears_them() {
+        let mut thread = Thread::default();
+        let digit = |digit| Digit { digit, duration: 2_000, source: "APP" };
+        assert!(thread.queue_digit(digit('1')) && thread.queue_digit(digit('2')));
+        thread.runs.push(run(Doing::Echo, false));
+        assert_eq!(thread.next_digit(), None);
+        thread.runs.push(run(Doing::Park, false));
+        assert_eq!(thread.next_digit(), Some((digit('1'), true)));
+        assert_eq!(thread.next_digit(), Some((digit('2'), false)));
+        assert_eq!(thread.next_digit(), None);
+    }
+
+    #[test]
+    fn an_argument_is_a_header_or_a_plain_text() {
+        let mut message = Message::execute("set", "");
+        message.body = Some("a=b".to_owned());
+        assert_eq!(message.argument(), "");
+        message.headers.push(("Content-Type".to_owned(), "text/plain".to_owned()));
+        assert_eq!(message.argument(), "a=b");
+        message.headers[2].1 = "c=d".to_owned();
+        assert_eq!(message.argument(), "c=d");
+    }
+}

@@ -1,0 +1,55 @@
+//! Applications that plan something for later.
+
+use std::time::Duration;
+
+use super::Next;
+use crate::{
+    cause::Cause,
+    channel::SessionId,
+    dial_string::words,
+    switch::{Legs, Planned, Redirect, Switch},
+};
+
+pub(in crate::switch) fn sched_hangup(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let words = words(data);
+    if let Some(when) = words.first() {
+        let cause = words.get(1).map_or(Cause::ALLOTTED_TIMEOUT, |text| Cause::from_command(text));
+        switch.schedule_hangup(now, id, when, cause);
+    }
+    Next::Done
+}
+
+/// `[+]<time> <path> [aleg|bleg|both]`
+pub(super) fn sched_broadcast(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let words = words(data);
+    if let ([when, path, legs @ ..], Some(uuid)) = (words.as_slice(), uuid(switch, id)) {
+        let legs = Legs::named(legs.first().map_or("aleg", String::as_str));
+        let second = switch.second_of(now, when);
+        switch.plan(now, second, &uuid, Planned::Broadcast { path: path.clone(), legs });
+    }
+    Next::Done
+}
+
+/// `[+]<time> <extension> [<dialplan> [<context>]]`
+pub(super) fn sched_transfer(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let words = words(data);
+    if let ([when, rest @ ..], Some(uuid)) = (words.as_slice(), uuid(switch, id))
+        && let Some(redirect) = Redirect::extension(rest)
+    {
+        let second = switch.second_of(now, when);
+        switch.plan(now, second, &uuid, Planned::Transfer(redirect));
+    }
+    Next::Done
+}
+
+/// `<extension> [<dialplan> [<context>]]`, at once.
+pub(super) fn transfer(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    if let Some(redirect) = Redirect::extension(&words(data)) {
+        switch.send_elsewhere(now, id, redirect);
+    }
+    Next::Done
+}
+
+fn uuid(switch: &Switch, id: SessionId) -> Option<String> {
+    switch.channels.get(&id).map(|channel| channel.uuid.to_string())
+}

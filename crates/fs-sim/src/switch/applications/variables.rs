@@ -1,0 +1,66 @@
+//! Applications that set variables.
+
+use std::time::Duration;
+
+use super::Next;
+use crate::{channel::SessionId, switch::Switch};
+
+/// The most assignments of one `multiset`: FreeSWITCH's own number.
+const ASSIGNMENTS_MAX: usize = 256;
+
+/// `name=value`, or with a comma between; without a value the variable goes.
+pub(super) fn set(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    assign(switch, id, data);
+    Next::Done
+}
+
+/// Several assignments between spaces, or between what `^^` names instead.
+pub(super) fn multiset(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    let mut separator = ' ';
+    let mut text = data;
+    if let Some(rest) = data.strip_prefix("^^")
+        && let Some(named) = rest.chars().next()
+    {
+        separator = named;
+        text = &rest[named.len_utf8()..];
+    }
+    for assignment in text.split(separator).filter(|text| !text.is_empty()).take(ASSIGNMENTS_MAX) {
+        assign(switch, id, assignment);
+    }
+    Next::Done
+}
+
+pub(super) fn unset(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    if let Some(channel) = switch.channels.get_mut(&id) {
+        channel.variables.unset(data);
+    }
+    Next::Done
+}
+
+/// Sets a variable, and names it in `export_vars`, so that legs which this one calls get it too.
+pub(super) fn export(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    let Some(channel) = switch.channels.get_mut(&id) else { return Next::Done };
+    let (local, data) = match data.strip_prefix("nolocal:") {
+        Some(rest) => (false, rest),
+        None => (true, data),
+    };
+    let Some((name, value)) = data.split_once('=') else { return Next::Done };
+    let exported = if local { name.to_owned() } else { format!("nolocal:{name}") };
+    channel.variables.set(&exported, value);
+    let names = match channel.variables.get("export_vars") {
+        Some(known) if known.split(',').any(|known| known == exported) => return Next::Done,
+        Some(known) => format!("{known},{exported}"),
+        None => exported,
+    };
+    channel.variables.set("export_vars", &names);
+    Next::Done
+}
+
+fn assign(switch: &mut Switch, id: SessionId, assignment: &str) {
+    let Some(channel) = switch.channels.get_mut(&id) else { return };
+    let (name, value) = assignment.split_once('=').or_else(|| assignment.split_once(',')).unwrap_or((assignment, ""));
+    if !name.is_empty() {
+        let value = channel.expand(value);
+        channel.variables.set(name, &value);
+    }
+}

@@ -1,0 +1,321 @@
+//! Two legs that hear each other: from the call of the second one to their parting (switch_ivr_bridge.c).
+//!
+//! One of the two leads: the bridge is an application that it runs, and it tells of both its ends. The other one is
+//! inside of a bridge too, which no event tells of, and looks at its messages there.
+
+use std::time::Duration;
+
+use super::{Step, Switch, is_true, originate::Asker};
+use crate::{
+    cause::Cause,
+    channel::{
+        Bridge, CallState, Channel, ChannelState, Direction, Doing, Endpoint, OtherLeg, Relation, Run, SessionId,
+        profile::OUTBOUND_CALL,
+    },
+    dial_string::Request,
+    event::{EventKind, Origin},
+};
+
+const BRIDGED: Origin = Origin("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1689);
+const UNBRIDGED: Origin = Origin("switch_ivr_bridge.c", "switch_ivr_multi_threaded_bridge", 1881);
+
+/// Causes after which the caller goes on even without `continue_on_fail` (switch_channel.c).
+const NO_FAILURE: [Cause; 3] = [Cause::NO_ANSWER, Cause::NO_USER_RESPONSE, Cause::ORIGINATOR_CANCEL];
+
+impl Switch {
+    /// The application `bridge`: what it does next, or nothing if the call has failed at once.
+    pub(super) fn call_by_bridge(&mut self, now: Duration, a: SessionId, data: &str) -> Option<Doing> {
+        if let Some(caller) = self.channels.get_mut(&a) {
+            // What stays where nothing comes of it.
+            caller.variables.set("originate_disposition", "failure");
+            caller.variables.set("DIALSTATUS", "INVALIDARGS");
+        }
+        let called = match Request::bridge(data) {
+            Ok(mut request) => {
+                self.inherit(a, &mut request);
+                self.call(now, &request, Asker::Bridge(a))
+            }
+            Err(_) => Err(Cause::DESTINATION_OUT_OF_ORDER),
+        };
+        match called {
+            Ok(b) => {
+                let callee = self.channels.get(&b).map(|callee| (callee.uuid.clone(), leg_text(callee)));
+                if let (Some(caller), Some((uuid, leg))) = (self.channels.get_mut(&a), callee) {
+                    caller.variables.set("originate_signal_bond", &uuid);
+                    caller.variables.set("originated_legs", &leg);
+                }
+                Some(Doing::Call(b))
+            }
+            Err(cause) => {
+                self.callee_failed(now, a, None, cause);
+                None
+            }
+        }
+    }
+
+    /// What a leg that is called gets from its caller: who calls, the exported variables, the patience.
+    fn inherit(&self, a: SessionId, request: &mut Request) {
+        let Some(caller) = self.channels.get(&a) else { return };
+        let timeout = request
+            .variable("originate_timeout")
+            .or_else(|| request.variable("leg_timeout"))
+            .or_else(|| caller.variables.get("originate_timeout"))
+            .or_else(|| caller.variables.get("call_timeout"));
+        if let Some(seconds) = timeout.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0) {
+            request.timeout_seconds = seconds;
+        }
+        let exported: Vec<&str> =
+            caller.variables.get("export_vars").map_or(Vec::new(), |names| names.split(',').collect());
+        for name in exported.into_iter().chain(["ignore_early_media"]) {
+            let bare = name.strip_prefix("nolocal:").unwrap_or(name);
+            if let (Some(value), None) = (caller.variables.get(name), request.variable(bare)) {
+                request.variables.push((bare.to_owned(), value.to_owned()));
+            }
+        }
+        request.caller_name = Some(caller.profile.caller_name.clone());
+        request.caller_number = Some(caller.profile.caller_number.clone()).filter(|number| !number.is_empty());
+    }
+
+    /// The called leg rings or has early media: its caller passes that on to who called it.
+    pub(super) fn callee_progressed(&mut self, now: Duration, b: SessionId, media: bool) {
+        let Some(Asker::Bridge(a)) = self.attempts.get(&b).map(|attempt| &attempt.asker) else { return };
+        let a = *a;
+        let stamp = self.stamp(now);
+        let Some(caller) = self.channels.get_mut(&a).filter(|caller| caller.is_up()) else { return };
+        if caller.direction == Direction::Outbound || caller.is_answered() {
+            let time = if media { &mut caller.times.progress_media } else { &mut caller.times.progress };
+            *time = stamp;
+        } else if media {
+            self.early_media(now, a);
+        } else {
+            self.ringing(now, a);
+        }
+    }
+
+    /// The called leg has answered: its caller's bridge begins.
+    pub(super) fn callee_answered(&mut self, now: Duration, a: SessionId, b: SessionId) {
+        if !self.is_up(a) {
+            return self.hang_up(now, b, Cause::ORIGINATOR_CANCEL);
+        }
+        self.note_outcome(a, Some(b), None);
+        if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
+            self.answered(now, a);
+        }
+        if let Some(caller) = self.channels.get_mut(&a) {
+            caller.variables.unset("originate_signal_bond");
+        }
+        let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
+        let other_leg = self.channels.get(&b).map(|callee| relation(callee));
+        if let Some(caller) = self.channels.get_mut(&a) {
+            caller.other_leg = other_leg;
+        }
+        if let Some(callee) = self.channels.get_mut(&b) {
+            callee.variables.set("endpoint_disposition", if callee.is_answered() { "ANSWER" } else { "EARLY MEDIA" });
+        }
+        self.join(now, a, b);
+        let bridge = Bridge { partner: b, leads: true, parted: None };
+        if let Some(run) = self.channels.get_mut(&a).and_then(|caller| caller.thread.runs.last_mut()) {
+            run.doing = Doing::Bridge(bridge);
+        }
+        self.proceed(now, a);
+        self.proceed(now, b);
+    }
+
+    /// Joins two legs: the second is inside of the bridge from here on, the first one's run is the caller's to set.
+    pub(super) fn join(&mut self, now: Duration, a: SessionId, b: SessionId) {
+        let stamp = self.stamp(now);
+        let number = self.next_run();
+        let Some(callee) = self.channels.get_mut(&b) else { return };
+        callee.partner = Some(a);
+        callee.times.bridged = stamp;
+        callee.state = ChannelState::ExchangeMedia;
+        callee.call_state = CallState::Active;
+        let doing = Doing::Bridge(Bridge { partner: a, leads: false, parted: None });
+        callee.thread.runs.push(Run::silent(number, "bridge", doing));
+        let profile = callee.profile.clone();
+        let uuid = callee.uuid.clone();
+
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        caller.partner = Some(b);
+        caller.times.bridged = stamp;
+        caller.profile.callee_name.clone_from(&profile.callee_name);
+        caller.profile.callee_number.clone_from(&profile.callee_number);
+        caller.variables.set("signal_bond", &uuid);
+        let (caller_uuid, caller_profile) = (caller.uuid.clone(), caller.profile.clone());
+        self.tell_bridge(now, a, &uuid, EventKind::CHANNEL_BRIDGE, BRIDGED);
+        partner_headers(self, a, &uuid, &profile.channel_name, (&profile.callee_name, &profile.callee_number));
+        let caller_id = (&*caller_profile.caller_name, &*caller_profile.caller_number);
+        partner_headers(self, b, &caller_uuid, &caller_profile.channel_name, caller_id);
+        if let Some(caller) = self.channels.get_mut(&a) {
+            caller.variables.set("last_bridge_role", "originator");
+        }
+    }
+
+    fn tell_bridge(&mut self, now: Duration, a: SessionId, b: &str, kind: EventKind, origin: Origin) {
+        let Some(caller) = self.channels.get(&a) else { return };
+        let before = [("Bridge-A-Unique-ID", &*caller.uuid), ("Bridge-B-Unique-ID", b)];
+        self.bus.channel_with(now, kind, origin, caller, &before, &[]);
+    }
+
+    /// A leg leaves its bridge, hung up with a cause or for elsewhere: the other one finds out at its next frame.
+    pub(super) fn part(&mut self, now: Duration, id: SessionId, cause: Option<Cause>) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(partner) = channel.partner.take() else { return };
+        let carried =
+            [("last_bridge_proto_specific_hangup_cause", "proto_specific_hangup_cause"), ("sip_reason", "sip_reason")]
+                .map(|(to, from)| (to, channel.variables.get(from).map(str::to_owned)));
+        if let (Some(cause), Some(other)) = (cause, self.channels.get_mut(&partner)) {
+            other.variables.set("last_bridge_hangup_cause", cause.name());
+            for (name, value) in carried {
+                if let Some(value) = value {
+                    other.variables.set(name, &value);
+                    other.variables.set("sip_hangup_phrase", "OK");
+                }
+            }
+        }
+        let frame = self.part_of_a_frame();
+        self.add_leg(now + frame, partner, Step::Parted(id, cause));
+    }
+
+    /// The other leg of a bridge has gone.
+    pub(super) fn parted(&mut self, now: Duration, id: SessionId, from: SessionId, cause: Option<Cause>) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        for run in &mut channel.thread.runs {
+            if let Doing::Bridge(bridge) = &mut run.doing
+                && bridge.partner == from
+            {
+                bridge.parted = Some(cause);
+            }
+        }
+        self.proceed(now, id);
+    }
+
+    /// The end of a bridge, as one leg sees it; the one that leads tells of it and ends the other one's call.
+    pub(super) fn finish_bridge(&mut self, now: Duration, id: SessionId, bridge: Bridge) {
+        let Bridge { partner, leads, parted } = bridge;
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.partner = None;
+        }
+        if !leads {
+            // Where it was called for this bridge, nothing is left for it to do.
+            if let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) {
+                channel.state = ChannelState::Execute;
+            }
+            return;
+        }
+        let still_there = self.channels.get(&partner).is_some_and(|other| other.is_up() && other.partner == Some(id));
+        if still_there {
+            if let Some(other) = self.channels.get_mut(&partner) {
+                other.variables.set("last_bridge_hangup_cause", Cause::NORMAL_CLEARING.name());
+            }
+            self.hang_up(now, partner, Cause::NORMAL_CLEARING);
+        }
+        let cause = parted.flatten().or(still_there.then_some(Cause::NORMAL_CLEARING));
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let other = channel.variables.get("bridge_uuid").unwrap_or_default().to_owned();
+        channel.variables.unset("bridge_to");
+        if let Some(cause) = cause {
+            channel.variables.set("bridge_hangup_cause", cause.name());
+        }
+        let hangs_up = channel.variables.get("hangup_after_bridge").is_some_and(is_true);
+        self.tell_bridge(now, id, &other, EventKind::CHANNEL_UNBRIDGE, UNBRIDGED);
+        if let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up())
+            && channel.state == ChannelState::SoftExecute
+        {
+            channel.state = ChannelState::Execute;
+        }
+        if let (true, Some(cause)) = (hangs_up, cause) {
+            self.hang_up(now, id, cause);
+        }
+    }
+
+    /// The called leg has failed: its caller's `bridge` is over, and with it the caller's call unless it may go on.
+    pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, b: Option<SessionId>, cause: Cause) {
+        self.note_outcome(a, b, Some(cause));
+        let Some(caller) = self.channels.get_mut(&a).filter(|caller| caller.is_up()) else { return };
+        let variables = &caller.variables;
+        let goes_on = match variables.get("continue_on_fail") {
+            Some(text) => is_true(text) || names(text, cause),
+            None => variables.get("failure_causes").map_or(NO_FAILURE.contains(&cause), |text| !names(text, cause)),
+        };
+        if let Some(run) = caller.thread.runs.last_mut()
+            && matches!(run.doing, Doing::Call(_))
+        {
+            run.doing = Doing::Nothing;
+        }
+        if !goes_on {
+            self.hang_up(now, a, cause);
+        }
+        if b.is_some() {
+            self.add_leg(now, a, Step::Look);
+        }
+    }
+
+    /// What a caller's variables say about the leg that it has called.
+    fn note_outcome(&mut self, a: SessionId, b: Option<SessionId>, failed: Option<Cause>) {
+        let callee = b.and_then(|b| self.channels.get(&b));
+        let leg = callee.map(|callee| (callee.uuid.clone(), leg_text(callee)));
+        let of_callee = |name: &str| callee.and_then(|callee| callee.variables.get(name)).map(str::to_owned);
+        let carried = match failed {
+            Some(_) => ["sip_invite_failure_status", "sip_invite_failure_phrase", "proto_specific_hangup_cause"],
+            None => ["switch_r_sdp", "", ""],
+        };
+        let carried = carried.map(of_callee);
+        let over_sip = callee.is_some_and(|callee| matches!(callee.endpoint, Endpoint::Sofia(_)));
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        let variables = &mut caller.variables;
+        let outcome = failed.map_or("SUCCESS", Cause::name);
+        if let Some((uuid, legs)) = &leg {
+            variables.set("originated_legs", legs);
+            let cause = failed.map_or("NONE", Cause::name);
+            variables.set("originate_causes", &format!("{uuid};{cause}"));
+        }
+        let [first, phrase, protocol] = carried;
+        match failed {
+            Some(cause) => {
+                if let (Some(status), true) = (first, over_sip) {
+                    variables.set("sip_invite_failure_status", &status);
+                    variables.set("sip_invite_failure_phrase", phrase.as_deref().unwrap_or_default());
+                    variables.set("sip_hangup_phrase", phrase.as_deref().unwrap_or_default());
+                }
+                variables.set("last_bridge_hangup_cause", cause.name());
+                variables.set("last_bridge_proto_specific_hangup_cause", protocol.as_deref().unwrap_or_default());
+                variables.set("originate_failed_cause", cause.name());
+            }
+            None => {
+                if let (Some(sdp), true) = (first, over_sip) {
+                    variables.set("switch_m_sdp", &sdp);
+                    for flow in ["video_media_flow", "text_media_flow"] {
+                        variables.set(flow, "inactive");
+                    }
+                    variables.set("audio_media_flow", "sendrecv");
+                }
+            }
+        }
+        variables.set("originate_disposition", outcome);
+        variables.set("DIALSTATUS", outcome);
+    }
+}
+
+/// A called leg, as `originated_legs` names it.
+fn leg_text(callee: &Channel) -> String {
+    format!("{};{OUTBOUND_CALL};{}", callee.uuid, callee.profile.destination)
+}
+
+/// Whether a list of causes, names or numbers between commas, has this one.
+fn names(list: &str, cause: Cause) -> bool {
+    list.split(',').map(str::trim).any(|word| word.eq_ignore_ascii_case(cause.name()) || word == cause.0.to_string())
+}
+
+/// What a leg's variables say about the one that it is bridged with, who is `name <number>` to it.
+fn partner_headers(switch: &mut Switch, id: SessionId, uuid: &str, channel_name: &str, who: (&str, &str)) {
+    let Some(channel) = switch.channels.get_mut(&id) else { return };
+    let variables = &mut channel.variables;
+    variables.set("bridge_to", uuid);
+    variables.set("last_bridge_to", uuid);
+    variables.set("bridge_channel", channel_name);
+    variables.set("bridge_uuid", uuid);
+    variables.set("signal_bond", uuid);
+    variables.set("last_sent_callee_id_name", who.0);
+    variables.set("last_sent_callee_id_number", who.1);
+}

@@ -1,0 +1,89 @@
+//! `uuid_broadcast` and `uuid_break`: an application is run in a channel from outside, or ended
+//! (switch_ivr_async.c `switch_ivr_broadcast`, mod_commands `break_function`).
+
+use std::time::Duration;
+
+use super::{
+    Step, Switch,
+    applications::{self, End},
+};
+use crate::channel::{Doing, Message, SessionId};
+
+/// Which of two bridged legs hear a broadcast.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Legs {
+    pub(crate) a: bool,
+    pub(crate) b: bool,
+}
+
+impl Legs {
+    /// `aleg`, `bleg` or `both`; anything else names none.
+    pub(crate) fn named(text: &str) -> Legs {
+        let text = text.to_ascii_lowercase();
+        let both = text.contains("both");
+        Legs { a: both || text.contains("aleg"), b: both || text.contains("bleg") }
+    }
+}
+
+/// Frames of audio that pass before a broadcast begins.
+const LEAD_FRAMES: &str = "5";
+
+impl Switch {
+    /// Runs `application[!cause]::argument`, or plays a file; with a cause the channel hangs up afterwards.
+    pub(crate) fn broadcast(&mut self, now: Duration, id: SessionId, path: &str, legs: Legs) {
+        let (application, argument) = path.split_once("::").unwrap_or(("playback", path));
+        let (application, cause) = match application.split_once('!') {
+            Some((application, "")) => (application, Some("normal_clearing")),
+            Some((application, cause)) => (application, Some(cause)),
+            None => (application, None),
+        };
+        let locked = |name: &str, data: &str| {
+            let mut message = Message::execute(name, data);
+            message.headers.push(("event-lock".to_owned(), "true".to_owned()));
+            message
+        };
+        let mut message = locked(application, argument);
+        message.headers.push(("lead-frames".to_owned(), LEAD_FRAMES.to_owned()));
+        let partner = self.channels.get(&id).and_then(|channel| channel.partner);
+        if let (true, Some(partner)) = (legs.b, partner) {
+            self.queue_message(now, partner, message.clone());
+        }
+        if legs.a {
+            self.queue_message(now, id, message);
+        }
+        if let Some(cause) = cause {
+            self.queue_message(now, id, locked("hangup", cause));
+        }
+    }
+
+    /// Ends what a channel plays, records, or waits for, at its next frame; with `all` what waits for it too.
+    pub(crate) fn break_off(&mut self, now: Duration, id: SessionId, all: bool) {
+        if let Some(channel) = self.channels.get_mut(&id).filter(|_| all) {
+            channel.thread.flush();
+        }
+        let frame = self.part_of_a_frame();
+        self.add_leg(now + frame, id, Step::Break);
+    }
+
+    /// An application that a message runs takes all those with it that it is inside of.
+    pub(super) fn broken(&mut self, now: Duration, id: SessionId) {
+        while let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) {
+            let Some(run) = channel.thread.runs.last_mut() else { break };
+            if !matches!(run.doing, Doing::Play(_) | Doing::Record(_) | Doing::Sleep(_) | Doing::Echo) {
+                break;
+            }
+            let by_message = run.asked.is_some();
+            if let Some(asked) = &mut run.asked {
+                asked.stopped = true;
+            }
+            if applications::finish(self, now, id, End::Broken) {
+                break;
+            }
+            self.over(now, id);
+            if !by_message {
+                break;
+            }
+        }
+        self.proceed(now, id);
+    }
+}

@@ -1,0 +1,139 @@
+//! Recordings of a channel: nothing is written to a disk, but their events and lengths are those of a file
+//! (switch_ivr_async.c `switch_ivr_record_session`, switch_ivr_play_say.c `switch_ivr_record_file`).
+
+use std::time::Duration;
+
+use super::{Step, Switch};
+use crate::{
+    channel::{Recording, SessionId},
+    event::{EventKind, Origin},
+};
+
+/// Where the two ways to record tell of their beginning and end.
+pub(super) const BY_APPLICATION: [Origin; 2] = [
+    Origin("switch_ivr_play_say.c", "switch_ivr_record_file_event", 767),
+    Origin("switch_ivr_play_say.c", "switch_ivr_record_file_event", 1030),
+];
+const BESIDE: [Origin; 2] = [
+    Origin("switch_ivr_async.c", "record_callback", 1481),
+    Origin("switch_ivr_async.c", "send_record_stop_event", 1240),
+];
+
+/// Endings of names that mod_sndfile writes.
+const FORMATS: [&str; 16] =
+    ["wav", "raw", "r8", "r16", "r24", "r32", "au", "aif", "aiff", "gsm", "ul", "ulaw", "al", "alaw", "flac", "ogg"];
+
+/// The most recordings of one channel at a time, and the most files that a server remembers: more than any real use,
+/// so that a client's mistake cannot grow the server.
+const RECORDINGS_MAX: usize = 64;
+const FILES_MAX: usize = 10_000;
+
+/// Samples a millisecond, bytes a sample, and bytes before the first one of a WAV file.
+const SAMPLES_PER_MS: u128 = 8;
+const SAMPLE_BYTES: u128 = 2;
+const HEADER_BYTES: u128 = 44;
+
+/// Whether something can record into a file of this name.
+pub(super) fn can_write(path: &str) -> bool {
+    path.rsplit_once('.').is_some_and(|(_, ending)| FORMATS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+}
+
+impl Switch {
+    /// Records a channel from here on, for so many seconds if there is a limit: `false` if that cannot be.
+    pub(crate) fn record(&mut self, now: Duration, id: SessionId, path: &str, limit_seconds: u64) -> bool {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return false };
+        if channel.recordings.iter().any(|known| known.path == path) {
+            return true;
+        }
+        if !can_write(path) || !channel.has_media() {
+            channel.variables.set("record_completion_cause", "uri-failure");
+            return false;
+        }
+        if channel.recordings.len() >= RECORDINGS_MAX {
+            return false;
+        }
+        let until = (limit_seconds > 0).then(|| now.saturating_add(Duration::from_secs(limit_seconds)));
+        let recording = Recording { path: path.to_owned(), began: now, until };
+        channel.recordings.push(recording.clone());
+        self.recording_began(now, id, &recording, BESIDE[0]);
+        if let Some(until) = until {
+            self.add_leg(until, id, Step::RecordLimit);
+        }
+        true
+    }
+
+    /// Ends a channel's recording into this file, or all of them: `false` if there is none.
+    pub(crate) fn stop_recording(&mut self, now: Duration, id: SessionId, path: &str) -> bool {
+        let all = path.eq_ignore_ascii_case("all");
+        self.stop_recordings(now, id, "success-maxtime", |recording| all || recording.path == path)
+    }
+
+    /// Whether a channel is recorded into this file.
+    pub(crate) fn is_recorded(&self, id: SessionId, path: &str) -> bool {
+        self.channels.get(&id).is_some_and(|channel| channel.recordings.iter().any(|known| known.path == path))
+    }
+
+    /// Ends those that have reached their limit.
+    pub(super) fn record_limit(&mut self, now: Duration, id: SessionId) {
+        self.stop_recordings(now, id, "success-maxtime", |recording| recording.until.is_some_and(|until| until <= now));
+    }
+
+    /// The channel has hung up.
+    pub(super) fn recordings_hung_up(&mut self, now: Duration, id: SessionId) {
+        self.stop_recordings(now, id, "success-silence", |_| true);
+    }
+
+    fn stop_recordings(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        cause: &str,
+        ends: impl Fn(&Recording) -> bool,
+    ) -> bool {
+        let Some(channel) = self.channels.get_mut(&id) else { return false };
+        let (ended, left): (Vec<_>, Vec<_>) = channel.recordings.drain(..).partition(&ends);
+        channel.recordings = left;
+        for recording in &ended {
+            self.recording_ended(now, id, recording, BESIDE[1], cause);
+        }
+        !ended.is_empty()
+    }
+
+    pub(super) fn recording_began(&mut self, now: Duration, id: SessionId, recording: &Recording, origin: Origin) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.variables.set("silence_hits_exhausted", "false");
+        let after = [("Record-File-Path", recording.path.as_str())];
+        self.bus.channel_with(now, EventKind::RECORD_START, origin, channel, &[], &after);
+    }
+
+    /// `cause` is empty where FreeSWITCH gives none.
+    pub(super) fn recording_ended(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        recording: &Recording,
+        origin: Origin,
+        cause: &str,
+    ) {
+        let length = now.saturating_sub(recording.began);
+        if self.files.len() < FILES_MAX || self.files.contains_key(&recording.path) {
+            self.files.insert(recording.path.clone(), length);
+        }
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let samples = length.as_millis() * SAMPLES_PER_MS;
+        let bytes = (samples * SAMPLE_BYTES + HEADER_BYTES).to_string();
+        let variables = &mut channel.variables;
+        if cause.is_empty() {
+            variables.set("record_record_file_size", &bytes);
+        }
+        variables.set("record_file_size", &bytes);
+        variables.set("record_samples", &samples.to_string());
+        variables.set("record_seconds", &length.as_secs().to_string());
+        variables.set("record_ms", &length.as_millis().to_string());
+        if !cause.is_empty() {
+            variables.set("record_completion_cause", cause);
+        }
+        let after = [("Record-File-Path", recording.path.as_str()), ("Record-Completion-Cause", cause)];
+        self.bus.channel_with(now, EventKind::RECORD_STOP, origin, channel, &[], &after);
+    }
+}
