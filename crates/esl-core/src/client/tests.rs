@@ -198,3 +198,60 @@ async fn text_that_breaks_out_is_refused_before_it_is_sent() {
         server.answer("+OK").await;
     });
 }
+
+#[tokio::test]
+async fn fact_14_permission_denied_comes_as_another_kind_of_reply_and_in_its_place() {
+    let (client, mut server) = client().await;
+    let (denied, next, ()) = tokio::join!(client.cmd("shutdown"), client.cmd("status"), async {
+        server.expect("api shutdown\n\napi status\n\n").await;
+        server.reply("-ERR permission denied").await;
+        server.answer("UP\n").await;
+    });
+    let denied = denied.unwrap_err();
+    assert_eq!(denied.command_failure().unwrap().words, "permission denied");
+    assert_eq!(next.unwrap(), "UP");
+}
+
+#[tokio::test]
+async fn fact_9_an_answer_without_output_and_one_of_how_to_use_it_are_errors_of_their_kinds() {
+    let (client, mut server) = client().await;
+    let (none, usage, raw, ()) = tokio::join!(client.cmd("one"), client.cmd("two"), client.api("three"), async {
+        server.expect("api one\n\napi two\n\napi three\n\n").await;
+        server.answer("-ERR no reply\n").await;
+        server.answer("-USAGE: <uuid> [cause]\n").await;
+        server.answer("no line end").await;
+    });
+    assert_eq!(none.unwrap_err().to_string(), "-ERR no reply");
+    let usage = usage.unwrap_err();
+    assert_eq!(usage.command_failure().unwrap().kind, crate::ApiErrorKind::Usage);
+    assert_eq!(usage.to_string(), "-USAGE: <uuid> [cause]");
+    assert_eq!(&raw.unwrap().body()[..], b"no line end");
+}
+
+#[tokio::test]
+async fn its_own_events_come_in_a_queue_of_their_own() {
+    let (client, mut server) = client().await;
+    let mut events = client.events(1);
+    let subscribe = client.subscribe(|events| events.with(EventName::Heartbeat));
+    let (subscribed, reply, ()) = tokio::join!(subscribe, async { client.cmd("status").await }, async {
+        server.command().await;
+        server.command().await;
+        for _ in 0..3 {
+            server.event("Event-Name: HEARTBEAT\n").await;
+        }
+        server.reply("+OK event listener enabled plain").await;
+        server.answer("UP").await;
+    });
+    subscribed.unwrap();
+    assert_eq!(reply.unwrap(), "UP");
+    assert_eq!(events.next().await.unwrap().name(), EventName::Heartbeat);
+    assert_eq!(events.dropped(), 2);
+}
+
+#[test]
+fn fact_28_a_call_s_early_media_is_no_answer_and_its_ringing_has_an_end() {
+    let command = Originate::from("9196@host:5080").command().unwrap();
+    assert!(command.contains("ignore_early_media=true") && command.contains("originate_timeout=60"), "{command}");
+    assert!(command.ends_with("}sofia/external/9196@host:5080 &park()"), "{command}");
+    assert!(Originate::from("null/x").command().unwrap().ends_with("}null/x &park()"));
+}

@@ -1,4 +1,4 @@
-use super::dialogue::{log_in, logged_in};
+use super::dialogue::{Server, log_in, logged_in};
 use super::*;
 use crate::EventName;
 
@@ -121,4 +121,35 @@ async fn a_line_of_the_log_is_one() {
     let Ok(Incoming::Log(line)) = connection.next().await else { panic!("a line of the log") };
     assert_eq!((line.level(), &*line.text(), line.line()), (Some(crate::LogLevel::Warning), "Hello\n", Some(7)));
     assert_eq!((line.file().as_deref(), line.function().as_deref(), line.user_data()), (Some("x.c"), Some("f"), None));
+}
+
+/// Logs a user in to a server that replies so.
+async fn user(reply: &'static str) -> (Result<Connection<()>, Error>, tokio::task::JoinHandle<Server<TcpStream>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address").to_string();
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.expect("a connection");
+        let mut server = Server(stream);
+        server.say("Content-Type: auth/request\n\n").await;
+        server.expect("userauth ann@example.com:secret\n\n").await;
+        server.say(reply).await;
+        server
+    });
+    let credentials = Credentials::user("ann@example.com", "secret");
+    (Connection::connect(&address, &credentials, &Options::default()).await, server)
+}
+
+#[tokio::test]
+async fn a_user_of_the_directory_is_let_in() {
+    let reply = "Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: all\nAllowed-API: show\n\
+                 Allowed-LOG: true\n\n";
+    let (connection, server) = user(reply).await;
+    let (mut connection, mut server) = (connection.unwrap(), server.await.unwrap());
+    connection.send(&Command::api("show channels"), ()).unwrap();
+    connection.flush().await.unwrap();
+    server.expect("api show channels\n\n").await;
+    server.answer("0 total.\n").await;
+    assert!(matches!(connection.next().await, Ok(Incoming::Reply((), reply)) if reply.text() == "0 total."));
+    let (connection, _server) = user("Content-Type: command/reply\nReply-Text: -ERR invalid\n\n").await;
+    assert!(connection.unwrap_err().is_password());
 }

@@ -5,7 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use memchr::memmem;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -17,8 +17,18 @@ use crate::{Command, Event};
 /// How long all of it may take: a server with 10,000 channels answers within a second or two.
 const RESYNC_MAX: Duration = Duration::from_secs(60);
 
+/// The server's list of channels runs behind by up to half a second: what began just before the connection was back is
+/// found by a second look.
+const LIST_LAG: Duration = Duration::from_secs(1);
+
 pub(super) async fn resync(shared: Weak<Shared>, lost_at: Instant) {
-    match timeout(RESYNC_MAX, ask(&shared, lost_at)).await {
+    let twice = async {
+        let (seen, lost) = ask(&shared, lost_at).await?;
+        sleep(LIST_LAG).await;
+        let (late, gone) = ask(&shared, lost_at).await?;
+        Ok::<_, Error>((seen.max(late), lost + gone))
+    };
+    match timeout(RESYNC_MAX, twice).await {
         Ok(Ok((seen, lost))) => info!(seen, lost, "asked for what changed while the connection was gone"),
         Ok(Err(error)) => warn!(%error, "cannot ask for what changed while the connection was gone"),
         Err(_) => warn!(after = ?RESYNC_MAX, "asking for what changed while the connection was gone took too long"),
