@@ -14,6 +14,7 @@ use crate::command::sound;
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
 use crate::handle::{Awaited, Handle, Server, Tag, Told};
+use crate::job::Owner;
 use crate::{
     Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
     Originate, Reply, Status, Subscription,
@@ -308,13 +309,14 @@ impl Client {
         }
         let command = call.command()?;
         // One UUID for the job and its channel: what follows a call needs no table from one to the other.
-        self.start_job(channel, Some(channel), &command).await
+        let owner = Owner { client: *id, app: app.map(str::to_owned) };
+        self.start_job(channel, Some(owner), &command).await
     }
 
-    async fn start_job(&self, uuid: Uuid, session: Option<Uuid>, command: &str) -> Result<Job, Error> {
+    async fn start_job(&self, uuid: Uuid, owner: Option<Owner>, command: &str) -> Result<Job, Error> {
         let listener = self.listener().ok_or(Kind::NoListener)?;
         listener.assert_gets(EventName::BackgroundJob)?;
-        let job = Job::new(uuid, session, self.shared.options.job_lifetime, listener.awaited());
+        let job = Job::new(uuid, owner, self.shared.options.job_lifetime, listener.awaited());
         // Known before it is sent: its result may be here before the server's answer is.
         listener.add_job(job.clone());
         if let Err(error) = self.background(uuid, command).await {
@@ -355,13 +357,13 @@ impl Client {
                 return Ok(());
             };
             let again = (Instant::now() + HANG_UP_AGAIN).min(deadline);
-            while self.left(&listener, variable, &value) > 0 {
+            while self.left(&listener, app, variable, &value) > 0 {
                 if Instant::now() >= again {
                     break;
                 }
                 sleep(Duration::from_millis(5)).await;
             }
-            let left = self.left(&listener, variable, &value);
+            let left = self.left(&listener, app, variable, &value);
             if left == 0 {
                 return Ok(());
             }
@@ -371,13 +373,12 @@ impl Client {
         }
     }
 
-    /// How many calls with this variable are up or under way.
-    fn left(&self, listener: &EventListener, variable: &str, value: &str) -> usize {
+    /// How many of these calls are up or under way.
+    fn left(&self, listener: &EventListener, app: Option<&str>, variable: &str, value: &str) -> usize {
         let sessions = listener.sessions();
         let up = sessions.iter().filter(|session| session.variable(variable).as_deref() == Some(value)).count();
         let jobs = listener.bg_jobs();
-        let under_way = jobs.iter().filter(|job| job.session_uuid().is_some() && variable == CLIENT_VARIABLE).count();
-        up + under_way
+        up + jobs.iter().filter(|job| job.is_call_of(self.id(), app)).count()
     }
 
     /// Loads an app under its name, see [`App`]. Returns its id.

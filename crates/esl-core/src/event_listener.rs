@@ -78,6 +78,8 @@ struct Shared {
     groups: Groups,
     /// When the connection was lost, until it is back.
     lost_at: Mutex<Option<Instant>>,
+    /// Whether a task ends the jobs whose time is over.
+    is_looked_at: Mutex<bool>,
 }
 
 impl EventListener {
@@ -101,6 +103,7 @@ impl EventListener {
             log: Outlets::default(),
             groups: Groups::default(),
             lost_at: Mutex::default(),
+            is_looked_at: Mutex::default(),
         };
         Self(Arc::new(Inner {
             server: Server { address: address.into(), credentials, options },
@@ -209,7 +212,9 @@ impl EventListener {
                 let sink = Box::new(move |told| sink.told(told));
                 let handle = Handle::new(*connection, Some(server.clone()), subscription, awaited, sink);
                 *lock(&shared.control.listener) = Some(handle.downgrade());
-                tokio::spawn(look_at_jobs(Arc::downgrade(shared)));
+                if !std::mem::replace(&mut *lock(&shared.is_looked_at), true) {
+                    tokio::spawn(look_at_jobs(Arc::downgrade(shared)));
+                }
                 *state = State::Running(handle);
                 Ok(())
             }

@@ -25,9 +25,17 @@ pub struct Job(Arc<Inner>);
 
 type Outcome = Result<String, Error>;
 
+/// Whose call a job makes: a client's, under the id of an app or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) client: Uuid,
+    pub(crate) app: Option<String>,
+}
+
 struct Inner {
     uuid: Uuid,
     session: Option<Uuid>,
+    owner: Option<Owner>,
     started: Instant,
     deadline: Instant,
     outcome: watch::Sender<Option<Outcome>>,
@@ -36,11 +44,13 @@ struct Inner {
 }
 
 impl Job {
-    pub(crate) fn new(uuid: Uuid, session: Option<Uuid>, lifetime: Duration, awaited: AwaitedGuard) -> Self {
+    /// A job; with an `owner`, the originate of a call of that UUID.
+    pub(crate) fn new(uuid: Uuid, owner: Option<Owner>, lifetime: Duration, awaited: AwaitedGuard) -> Self {
         let started = Instant::now();
         Self(Arc::new(Inner {
             uuid,
-            session,
+            session: owner.is_some().then_some(uuid),
+            owner,
             started,
             // A lifetime without end still ends; a century is as far as a clock is sure to go.
             deadline: started + lifetime.min(Duration::from_secs(3_155_760_000)),
@@ -66,6 +76,12 @@ impl Job {
     #[must_use]
     pub fn started(&self) -> Instant {
         self.0.started
+    }
+
+    /// Whether it makes a call of this client's, and of this app's where one is named.
+    pub(crate) fn is_call_of(&self, client: Uuid, app: Option<&str>) -> bool {
+        let owner = self.0.owner.as_ref().filter(|owner| owner.client == client);
+        owner.is_some_and(|owner| app.is_none() || owner.app.as_deref() == app)
     }
 
     pub(crate) fn deadline(&self) -> Instant {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::handle::Awaited;
+use crate::job::Owner;
 
 const A: Uuid = Uuid::from_u128(0xa);
 const B: Uuid = Uuid::from_u128(0xb);
@@ -19,7 +20,8 @@ fn tell(tracker: &mut Tracker, name: &str, uuid: Uuid, more: &str) -> Option<Abo
 }
 
 fn job(uuid: Uuid, lifetime: Duration) -> Job {
-    Job::new(uuid, Some(uuid), lifetime, Arc::<Awaited>::default().one())
+    let owner = Owner { client: Uuid::nil(), app: None };
+    Job::new(uuid, Some(owner), lifetime, Arc::<Awaited>::default().one())
 }
 
 #[tokio::test]
