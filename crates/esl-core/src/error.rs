@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::HangupCause;
 use crate::wire::WireError;
 
 /// Why something did not work. Cheap to clone: the end of a connection is told to everyone who waits on it.
@@ -43,6 +44,16 @@ pub(crate) enum Kind {
     Command(CommandError),
     #[error(transparent)]
     Api(ApiError),
+    #[error("cannot listen on {address}: {source}")]
+    Bind { address: String, source: io::Error },
+    #[error("expected a FreeSWITCH's answer to `connect`, got {0:?}")]
+    NoCall(String),
+    #[error("the channel has ended{}", .0.map(|cause| format!(" ({cause})")).unwrap_or_default())]
+    ChannelEnded(Option<HangupCause>),
+    #[error("`{0}` needs `full` among the arguments of the dialplan's socket application")]
+    NotFull(&'static str),
+    #[error("the end of an application cannot be seen, since the channel's events are not enabled")]
+    Unseen,
 }
 
 impl Error {
@@ -77,6 +88,27 @@ impl Error {
     #[must_use]
     pub fn is_rejected(&self) -> bool {
         matches!(*self.0, Kind::Rejected)
+    }
+
+    /// Whether the channel of an outbound connection has ended. The connection itself may still be there (`linger`).
+    #[must_use]
+    pub fn is_channel_end(&self) -> bool {
+        matches!(*self.0, Kind::ChannelEnded(_))
+    }
+
+    /// Why the channel of an outbound connection ended, where it has ended and the reason is known.
+    #[must_use]
+    pub fn hangup_cause(&self) -> Option<HangupCause> {
+        match *self.0 {
+            Kind::ChannelEnded(cause) => cause,
+            _ => None,
+        }
+    }
+
+    /// Whether a command was not sent since the dialplan gave the outbound connection no `full` control.
+    #[must_use]
+    pub fn is_not_full(&self) -> bool {
+        matches!(*self.0, Kind::NotFull(_))
     }
 
     /// What the server answered, where it refused a command.

@@ -9,6 +9,11 @@ use crate::wire::Limits;
 pub(crate) struct Server(DuplexStream);
 
 impl Server {
+    /// The server's end of a pipe.
+    pub(crate) fn over(pipe: DuplexStream) -> Self {
+        Self(pipe)
+    }
+
     /// Expects exactly this text.
     pub(crate) async fn expect(&mut self, text: &str) {
         let mut got = vec![0; text.len()];
