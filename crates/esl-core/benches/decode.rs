@@ -94,7 +94,7 @@ fn decode(criterion: &mut Criterion) {
                 for piece in events.chunks(64 << 10) {
                     decoder.buffer().extend_from_slice(piece);
                     while let Some(frame) = decoder.next_frame().expect("frames") {
-                        sum += read(&Event::from_plain(frame.body));
+                        sum += read(&Event::from_plain(frame.body).expect("an event"));
                     }
                 }
             }

@@ -6,15 +6,34 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::EventName;
-use crate::wire::Headers;
+use crate::wire::{
+    Encoding, EventEncoder, EventError, EventProblem, Format, Frame, Headers, Limits, Parts, read_event, text,
+};
 
 /// An event: its name, its headers, and its body where it has one (a job's result).
 ///
-/// Values are decoded when they are read. An event shares the bytes that were read from the socket; one that is kept
-/// for long keeps what was read with it.
+/// Values are decoded when they are read. An event shares the bytes that were read from the socket: one that is kept
+/// for long keeps what was read with it, unless it is [`detached`](Event::detached).
+///
+/// Two events are equal if they have the same name, the same headers in the same order and the same body, whatever form
+/// they came in. The `Content-Length` of its body is no header of an event: each form has it in a place of its own. Two
+/// things a server's forms do not tell apart: in plain and XML form, a `%XX` in a value from the byte it would stand
+/// for; in plain form, an empty value from `_undef_`, and `|:` inside a list's value from a list's separator.
+///
+/// ```
+/// use esl_core::{Event, EventName};
+///
+/// let plain = Event::from_plain("Event-Name: CUSTOM\nEvent-Subclass: sofia%3A%3Aregister\n\n".into())?;
+/// let json = Event::from_json(r#"{"Event-Name":"CUSTOM","Event-Subclass":"sofia::register"}"#.into())?;
+/// assert_eq!(plain, json);
+/// assert_eq!(plain.name(), EventName::Custom);
+/// assert_eq!(plain.subclass().as_deref(), Some("sofia::register"));
+/// # Ok::<(), esl_core::wire::EventError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Event {
     name: EventName,
+    format: Format,
     headers: Headers,
     body: Bytes,
 }
@@ -22,19 +41,61 @@ pub struct Event {
 impl Event {
     /// Reads the body of a `text/event-plain` frame.
     ///
-    /// Nothing in it is an error: what has no `Event-Name` of the table is [`EventName::Unknown`], and an inner body
-    /// ends at its own `Content-Length` or with the frame.
-    #[must_use]
-    pub fn from_plain(bytes: Bytes) -> Self {
-        let (headers, at) = Headers::parse(bytes.clone());
-        let name = headers.raw("Event-Name").map_or(EventName::Unknown, EventName::of);
-        let mut body = if at < bytes.len() { bytes.slice(at..) } else { Bytes::new() };
-        if !body.is_empty() {
-            let length = headers.raw("Content-Length");
-            let length = length.and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-            body.truncate(length.unwrap_or(usize::MAX));
+    /// What has no `Event-Name` of the table is [`EventName::Unknown`], a line without a colon is passed over, and an
+    /// inner body ends at its own `Content-Length` or with the frame.
+    ///
+    /// # Errors
+    /// It goes beyond the default [`Limits`]. Nothing else is an error in this form.
+    pub fn from_plain(bytes: Bytes) -> Result<Self, EventError> {
+        Self::decode(Format::Plain, bytes, &Limits::default())
+    }
+
+    /// Reads the body of a `text/event-json` frame: a flat object of strings and arrays of strings.
+    ///
+    /// # Errors
+    /// It is something else, or goes beyond the default [`Limits`].
+    pub fn from_json(bytes: Bytes) -> Result<Self, EventError> {
+        Self::decode(Format::Json, bytes, &Limits::default())
+    }
+
+    /// Reads the body of a `text/event-xml` frame: an `<event>` as FreeSWITCH writes it.
+    ///
+    /// # Errors
+    /// It is something else, or goes beyond the default [`Limits`].
+    pub fn from_xml(bytes: Bytes) -> Result<Self, EventError> {
+        Self::decode(Format::Xml, bytes, &Limits::default())
+    }
+
+    /// Reads an event in any form, within `limits`.
+    ///
+    /// # Errors
+    /// It is not an event in that form, or goes beyond `limits`.
+    pub fn decode(format: Format, bytes: Bytes, limits: &Limits) -> Result<Self, EventError> {
+        let Parts { headers, body } = read_event(format, bytes, limits)?;
+        Ok(Self::new(format, headers, body))
+    }
+
+    /// Reads the reply to an outbound connection's `connect`: a CHANNEL_DATA event with all that is known of the
+    /// channel, which `mod_event_socket` sends as a reply's head, percent-encoded like a plain event.
+    ///
+    /// `Content-Type` and `Reply-Text` (`+OK` and a line feed) are headers of this event as well, and so are
+    /// `Socket-Mode` (`async` or `static`) and `Control` (`full` or `single-channel`).
+    ///
+    /// # Errors
+    /// The frame is no such reply, or goes beyond the default [`Limits`].
+    pub fn from_connect_reply(frame: &Frame) -> Result<Self, EventError> {
+        let (headers, _) = Headers::parse(frame.head.clone(), Encoding::Percent, &Limits::default())?;
+        let event = Self::new(Format::Plain, headers, Bytes::new());
+        if event.name != EventName::ChannelData {
+            let problem = EventProblem::Missing("Event-Name: CHANNEL_DATA");
+            return Err(EventError::new(Format::Plain, problem, &frame.head, 0));
         }
-        Self { name, headers, body }
+        Ok(event)
+    }
+
+    fn new(format: Format, headers: Headers, body: Bytes) -> Self {
+        let name = headers.raw("Event-Name").map_or(EventName::Unknown, EventName::of);
+        Self { name, format, headers, body }
     }
 
     /// What it tells.
@@ -43,16 +104,39 @@ impl Event {
         self.name
     }
 
+    /// The form that it came in.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
     /// All its headers.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// The decoded value of a header, see [`Headers::get`].
+    /// The first value of a header, decoded, see [`Headers::get`].
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         self.headers.get(name)
+    }
+
+    /// All values of a header, decoded: those of a list, and those of repeated headers.
+    pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+        self.headers.values(name)
+    }
+
+    /// The first value of a channel's variable: the header `variable_…`.
+    #[must_use]
+    pub fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.headers.variable(name)
+    }
+
+    /// Every name and value in their order, decoded; of a list, the name with each of its values. Bytes that are not
+    /// UTF-8 become U+FFFD, see [`Headers::pairs`] for the bytes.
+    pub fn pairs(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        self.headers.pairs().map(|(name, value)| (text(name), text(value)))
     }
 
     /// Its body, empty where there is none: a job's result, as the server wrote it.
@@ -73,24 +157,53 @@ impl Event {
         self.uuid("Job-UUID")
     }
 
+    /// The run of the server that sent it (`Core-UUID`): another one after each start.
+    #[must_use]
+    pub fn core_uuid(&self) -> Option<Uuid> {
+        self.uuid("Core-UUID")
+    }
+
+    /// What a CUSTOM event tells (`Event-Subclass`).
+    #[must_use]
+    pub fn subclass(&self) -> Option<Cow<'_, str>> {
+        self.get("Event-Subclass")
+    }
+
+    /// Its number among all events of the server (`Event-Sequence`). One counter serves every listener: a gap means
+    /// nothing to one that did not subscribe to everything.
+    #[must_use]
+    pub fn sequence(&self) -> Option<u64> {
+        std::str::from_utf8(self.headers.raw("Event-Sequence")?).ok()?.parse().ok()
+    }
+
+    /// A copy whose bytes are its own, for an event that is kept.
+    #[must_use]
+    pub fn detached(&self) -> Self {
+        Self { headers: self.headers.detached(), body: Bytes::copy_from_slice(&self.body), ..*self }
+    }
+
+    /// Appends it in a frame, as FreeSWITCH would write it in that form.
+    pub fn encode(&self, format: Format, out: &mut Vec<u8>) {
+        let mut encoder = EventEncoder::new(format, Vec::new());
+        for (name, list) in self.headers.lists() {
+            match list.single() {
+                Some(value) => encoder.header(name, value),
+                None => encoder.list(name, list.values()),
+            }
+        }
+        let body = (!self.body.is_empty()).then_some(&self.body[..]);
+        out.extend_from_slice(encoder.finish(body).frame());
+    }
+
     fn uuid(&self, name: &str) -> Option<Uuid> {
         Uuid::try_parse_ascii(self.headers.raw(name)?).ok()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_job_s_result_is_the_event_s_body() {
-        let event = Event::from_plain(Bytes::from_static(
-            b"Event-Name: BACKGROUND_JOB\nJob-UUID: bbbbbbbb-0000-4000-8000-000000000001\n\
-              Content-Length: 4\n\n+OK\n and more",
-        ));
-        assert_eq!(event.name(), EventName::BackgroundJob);
-        assert_eq!(event.body(), b"+OK\n");
-        assert!(event.job_uuid().is_some());
-        assert_eq!(event.unique_id(), None);
+impl PartialEq for Event {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name && self.body == other.body && self.headers.pairs().eq(other.headers.pairs())
     }
 }
+
+impl Eq for Event {}

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use esl_core::outbound::{Call, Notice, Options, Server, Stats};
-use esl_core::{Client, Credentials, Error, EventName, HangupCause, Subscription};
+use esl_core::{Client, Credentials, Error, EventName, Format, HangupCause, Subscription};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
@@ -234,6 +234,13 @@ async fn conversations(address: &str, password: &str) {
         let call = Dialled::new(&client, mode).await;
         everything(call, mode, &client).await;
     }
+    for format in [Format::Json, Format::Xml] {
+        let Dialled { mut call, uuid, _server } = Dialled::with(&client, "async", format).await;
+        let done = call.execute("set", "colour=<light> & \"blue\" 100%").await.expect("it completes");
+        assert_eq!(done.get("variable_colour").as_deref(), Some("<light> & \"blue\" 100%"), "{format}");
+        call.exit().await;
+        gone(&client, uuid).await;
+    }
     killed_while_lingering(Dialled::new(&client, "async full").await, &client).await;
     killed_during_an_application(Dialled::new(&client, "async full").await, &client).await;
     nothing_is_left_parked(&client).await;
@@ -254,7 +261,11 @@ fn originate(uuid: Uuid, server: &Server, mode: &str) -> String {
 
 impl Dialled {
     async fn new(client: &Client, mode: &str) -> Self {
-        let options = Options { linger: Some(Duration::from_secs(1)), ..Options::default() };
+        Self::with(client, mode, Format::Plain).await
+    }
+
+    async fn with(client: &Client, mode: &str, format: Format) -> Self {
+        let options = Options { linger: Some(Duration::from_secs(1)), my_events: Some(format), ..Options::default() };
         let server = Server::bind("127.0.0.1:0", options).await.expect("a free port");
         let uuid = Uuid::new_v4();
         let command = originate(uuid, &server, mode);

@@ -3,10 +3,10 @@
 #[path = "support/recordings.rs"]
 mod recordings;
 
-use esl_core::wire::{Decoder, Frame, FrameKind, encode_event, encode_frame};
+use esl_core::wire::{Decoder, Encoding, Format, Frame, FrameKind, Headers, Limits, encode_frame};
 use esl_core::{Event, EventName};
 use proptest::prelude::*;
-use recordings::recordings;
+use recordings::{inbound, outbound, recordings};
 
 fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Frame> {
     let mut decoder = Decoder::default();
@@ -25,77 +25,138 @@ fn whole(bytes: &[u8]) -> Vec<Frame> {
     frames(std::iter::once(bytes))
 }
 
+/// The event that a frame carries, in whatever form.
+fn event(frame: &Frame) -> Option<Event> {
+    if frame.header("Event-Name").is_some() {
+        return Some(Event::from_connect_reply(frame).expect("an event"));
+    }
+    let event = Event::decode(frame.kind.format()?, frame.body.clone(), &Limits::default());
+    Some(event.expect("an event"))
+}
+
+/// The bytes of a frame as they came.
+fn bytes(frame: &Frame) -> Vec<u8> {
+    [&frame.head[..], b"\n\n", &frame.body[..]].concat()
+}
+
+/// The events of one recording.
+fn events(name: &str) -> Vec<Event> {
+    let recordings = recordings();
+    let (_, bytes) = recordings.iter().find(|(recording, _)| recording == name).expect("it is there");
+    whole(bytes).iter().filter_map(event).collect()
+}
+
 #[test]
 fn every_frame_is_of_a_known_kind_and_every_event_has_a_name() {
-    let mut events = 0;
+    let mut counts = [0; 3];
     for (name, bytes) in recordings() {
-        let frames = whole(&bytes);
-        assert_eq!(frames[0].kind, FrameKind::AuthRequest, "{name}");
-        for frame in frames {
+        for frame in whole(&bytes) {
             assert_ne!(frame.kind, FrameKind::Unknown, "{name}: {frame:?}");
-            if frame.kind == FrameKind::EventPlain {
-                let event = Event::from_plain(frame.body);
-                assert_ne!(event.name(), EventName::Unknown, "{name}: {event:?}");
-                assert_eq!(event.get("Event-Name").as_deref(), Some(event.name().as_str()));
-                events += 1;
-            }
+            let Some(event) = event(&frame) else { continue };
+            assert_ne!(event.name(), EventName::Unknown, "{name}: {event:?}");
+            assert_eq!(event.get("Event-Name").as_deref(), Some(event.name().as_str()));
+            assert!(event.sequence().is_some() && event.core_uuid().is_some(), "{name}: {event:?}");
+            counts[event.format() as usize] += 1;
         }
     }
-    assert!(events > 100, "{events}");
+    let [plain, json, xml] = counts;
+    assert!(plain > 300 && json > 13 && xml >= 13, "{counts:?}");
+    for (name, bytes) in inbound() {
+        assert_eq!(whole(&bytes)[0].kind, FrameKind::AuthRequest, "{name}");
+    }
 }
 
 #[test]
 fn an_event_s_values_are_those_that_the_server_had() {
-    let recordings = recordings();
-    let (_, bytes) = recordings.iter().find(|(name, _)| name == "originate-answer-hangup-plain").expect("it is there");
-    let events: Vec<Event> = whole(bytes)
-        .into_iter()
-        .filter(|frame| frame.kind == FrameKind::EventPlain)
-        .map(|frame| Event::from_plain(frame.body))
-        .collect();
-    assert_eq!(events.len(), 13);
-    assert_eq!(events[0].name(), EventName::ChannelCreate);
-    assert_eq!(events[0].get("Channel-Name").as_deref(), Some("sofia/external/9196@127.0.0.1:5080"));
-    assert_eq!(events[0].get("Caller-Callee-ID-Name").as_deref(), Some("Outbound Call"));
-    let job = events.iter().find(|event| event.name() == EventName::BackgroundJob).expect("a job");
-    assert_eq!(job.body(), b"+OK aaaaaaaa-0000-4000-8000-000000000001\n");
-    assert_eq!(job.get("Job-Command").as_deref(), Some("originate"));
+    for format in Format::ALL {
+        let events = events(&format!("originate-answer-hangup-{format}"));
+        assert_eq!(events.len(), 13);
+        assert_eq!(events[0].format(), format);
+        assert_eq!(events[0].name(), EventName::ChannelCreate);
+        assert_eq!(events[0].get("Channel-Name").as_deref(), Some("sofia/external/9196@127.0.0.1:5080"));
+        assert_eq!(events[0].get("Caller-Callee-ID-Name").as_deref(), Some("Outbound Call"));
+        assert_eq!(events[0].variable("direction").as_deref(), Some("outbound"));
+        let job = events.iter().find(|event| event.name() == EventName::BackgroundJob).expect("a job");
+        assert!(job.body().starts_with(b"+OK aaaaaaaa-0000-4000-8000-00000000000"));
+        assert!(job.body().ends_with(b"\n"), "{format}: {:?}", job.body().escape_ascii());
+        assert_eq!(job.body().len(), 41);
+        assert_eq!(job.get("Job-Command").as_deref(), Some("originate"));
+        assert_eq!(job.get("Content-Length"), None, "it is the body's, and no header of the event");
+        let answer = events.iter().find(|event| event.variable("switch_r_sdp").is_some()).expect("an SDP");
+        assert!(answer.variable("switch_r_sdp").expect("an SDP").starts_with("v=0\r\no=FreeSWITCH "), "{format}");
+    }
+}
+
+#[test]
+fn the_same_event_is_equal_in_all_three_forms() {
+    let recorded: Vec<Event> =
+        recordings().iter().flat_map(|(_, bytes)| whole(bytes)).filter_map(|f| event(&f)).collect();
+    let mut lists = 0;
+    for event in &recorded {
+        lists += usize::from(event.headers().pairs().count() != event.headers().len());
+        for format in Format::ALL {
+            let mut bytes = Vec::new();
+            event.encode(format, &mut bytes);
+            let again = self::event(&whole(&bytes)[0]).expect("an event");
+            assert_eq!(again.format(), format);
+            assert_eq!(&again, event);
+            assert_eq!(&again.detached(), event);
+        }
+    }
+    assert!(lists > 5, "{lists} of the recorded events have lists");
 }
 
 #[test]
 fn encoding_again_gives_the_same_bytes() {
-    for (name, bytes) in recordings() {
-        for frame in whole(&bytes) {
-            if frame.kind != FrameKind::EventPlain {
-                continue;
-            }
-            let event = Event::from_plain(frame.body.clone());
-            let headers: Vec<(String, String)> = event
-                .headers()
-                .iter()
-                .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-                .filter(|name| name != "Content-Length")
-                .map(|name| {
-                    let value = event.get(&name).expect("it is there").into_owned();
-                    (name, value)
-                })
-                .collect();
-            let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut replies = 0;
+    for (name, recorded) in recordings() {
+        for frame in whole(&recorded) {
             let mut again = Vec::new();
-            encode_event(pairs, event.body(), &mut again);
-            let decoded = whole(&again).remove(0);
-            // Of a repeated header the first value is found each time; everything else comes back as it was.
-            let repeated =
-                headers.len() != headers.iter().map(|(name, _)| name).collect::<std::collections::BTreeSet<_>>().len();
-            if !repeated {
-                assert_eq!(decoded.body, frame.body, "{name}");
+            if let (Some(event), Some(format)) = (event(&frame), frame.kind.format()) {
+                event.encode(format, &mut again);
+            } else {
+                // The Content-Length of a notice without a body is the only one that says nothing.
+                let (headers, _) =
+                    Headers::parse(frame.head.clone(), Encoding::Verbatim, &Limits::default()).expect("headers");
+                let pairs: Vec<_> = headers
+                    .iter()
+                    .map(|(name, value)| [name, value].map(|text| std::str::from_utf8(text).expect("text")))
+                    .filter(|[name, _]| *name != "Content-Length" || frame.body.is_empty())
+                    .collect();
+                let head: Vec<_> = pairs.iter().map(|[name, value]| (*name, *value)).collect();
+                encode_frame(&head, &frame.body, &mut again);
+                replies += 1;
             }
+            let (again, bytes) = (again.escape_ascii().to_string(), bytes(&frame).escape_ascii().to_string());
+            assert_eq!(again, bytes, "{name}");
         }
-        for frame in whole(&bytes).into_iter().filter(|frame| frame.kind == FrameKind::ApiResponse) {
-            let mut again = Vec::new();
-            encode_frame(&[("Content-Type", "api/response")], &frame.body, &mut again);
-            assert_eq!(whole(&again)[0].body, frame.body, "{name}");
-        }
+    }
+    assert!(replies > 100, "{replies}");
+}
+
+#[test]
+fn facts_9_and_31_a_connect_reply_is_an_event() {
+    for (name, bytes) in outbound() {
+        let frames = whole(&bytes);
+        let frame = &frames[0];
+        assert_eq!(frame.kind, FrameKind::CommandReply, "{name}");
+        assert_eq!(frame.header("Reply-Text"), Some(&b"%2BOK%0A"[..]));
+        assert_eq!(frame.header("Content-Length"), None);
+        let event = Event::from_connect_reply(frame).expect("an event");
+        assert_eq!(event.name(), EventName::ChannelData);
+        assert_eq!(event.format(), Format::Plain);
+        assert_eq!(event.get("Reply-Text").as_deref(), Some("+OK\n"));
+        assert!(event.get("Channel-Name").expect("a name").ends_with("@127.0.0.1:5080"), "{name}");
+        assert!(event.variable("sip_full_from").expect("a header").starts_with("<sip:0000000000@127.0.0.1>;tag="));
+        assert!(event.unique_id().is_some());
+        let socket = ["Socket-Mode", "Control"].map(|header| event.get(header).expect("it is there").into_owned());
+        let expected = match &*name {
+            "sync" => ["static", "single-channel"],
+            "async-without-full" => ["async", "single-channel"],
+            _ => ["async", "full"],
+        };
+        assert_eq!(socket, expected, "{name}");
+        assert!(Event::from_connect_reply(&frames[1]).is_err(), "{name}: any other reply is none");
     }
 }
 
@@ -125,8 +186,11 @@ proptest! {
         let mut decoder = Decoder::default();
         decoder.buffer().extend_from_slice(&bytes);
         while let Ok(Some(frame)) = decoder.next_frame() {
-            let event = Event::from_plain(frame.body);
-            let _ = (event.unique_id(), event.get("a"), event.headers().iter().count());
+            for format in Format::ALL {
+                if let Ok(event) = Event::decode(format, frame.body.clone(), &Limits::default()) {
+                    let _ = (event.unique_id(), event.get("a"), event.pairs().count());
+                }
+            }
         }
     }
 }

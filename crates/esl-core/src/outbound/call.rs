@@ -110,7 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Call<S> {
     /// A variable of the channel as it was when the call began. [`Call::getvar`] asks for what it is now.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.channel.get(&format!("variable_{name}"))
+        self.channel.variable(name)
     }
 
     /// Whether the dialplan said `async`: messages are answered at once, and the channel runs them one by one.

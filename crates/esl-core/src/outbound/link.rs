@@ -91,12 +91,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 _ => {}
             }
         };
-        // Its head is written like a plain event, percent-encoded.
-        let channel = Event::from_plain(frame.head.clone());
-        let id = channel.get("Unique-ID").unwrap_or_default().into_owned();
-        if id.is_empty() || channel.name() != EventName::ChannelData {
+        let no_call = || {
             let start = &frame.head[..frame.head.len().min(SHOWN)];
-            return Err(Kind::NoCall(String::from_utf8_lossy(start).into_owned()).into());
+            Kind::NoCall(String::from_utf8_lossy(start).into_owned())
+        };
+        let channel = Event::from_connect_reply(&frame).map_err(|_| no_call())?;
+        let id = channel.get("Unique-ID").unwrap_or_default().into_owned();
+        if id.is_empty() {
+            return Err(no_call().into());
         }
         self.channel = id;
         Ok(channel)

@@ -33,7 +33,7 @@ fn channel(mode: &str, control: &str) -> String {
 fn event(name: &str, headers: &[(&str, &str)]) -> String {
     let mut out = Vec::new();
     let head = [("Event-Name", name), ("Unique-ID", ID)];
-    crate::wire::encode_event(head.iter().chain(headers).copied(), b"", &mut out);
+    crate::wire::encode_event(crate::wire::Format::Plain, head.iter().chain(headers).copied(), b"", &mut out);
     String::from_utf8(out).expect("text")
 }
 

@@ -1,89 +1,23 @@
 //! The incremental decoder: bytes as they come from a socket, frames as they are complete.
 
-use std::fmt;
-
 use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 use thiserror::Error;
 
-/// How much of what was wrong an error shows.
-const SHOWN: usize = 64;
+use super::frame::header_of;
+use super::{EventError, Excerpt, Frame, FrameKind, Limits};
 
-/// What a server may send at most. A peer that goes beyond is no FreeSWITCH, or one in trouble.
-#[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// A frame's head, in bytes. An outbound connection's first reply carries a channel's headers there (4 to 10 KB).
-    pub head: usize,
-    /// A frame's body, in bytes. `show channels as json` takes 900 bytes a channel: this is room for 70,000.
-    pub body: usize,
-}
+/// How the reply to a `userauth` that succeeded starts, and how many bytes of it FreeSWITCH sends at most.
+///
+/// Such a reply has the user's lists of allowed events and commands. It is put together in a buffer of 512 bytes, NUL
+/// and a leading `~` included, and what does not fit is cut off, the blank line at its end first (`parse_command` and
+/// `listener_run` in `mod_event_socket.c`). The next frame follows at once.
+const USERAUTH: &[u8] = b"Content-Type: command/reply\nReply-Text: +OK accepted\nAllowed-Events: ";
+const USERAUTH_MAX: usize = "Content-Type: command/reply\n".len() + 512 - 2;
 
-impl Default for Limits {
-    fn default() -> Self {
-        Self { head: 256 << 10, body: 64 << 20 }
-    }
-}
-
-/// What a frame is, by its `Content-Type`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FrameKind {
-    /// The server asks for a password: the first frame of a connection.
-    AuthRequest,
-    /// The reply to a command that is not `api`.
-    CommandReply,
-    /// The reply to `api`.
-    ApiResponse,
-    /// An event in plain form.
-    EventPlain,
-    /// An event in JSON.
-    EventJson,
-    /// An event in XML.
-    EventXml,
-    /// A line of the server's log.
-    LogData,
-    /// The server ends the connection.
-    DisconnectNotice,
-    /// The server does not accept connections from this address.
-    RudeRejection,
-    /// Anything else.
-    Unknown,
-}
-
-impl FrameKind {
-    fn of(content_type: &[u8]) -> Self {
-        match content_type {
-            b"auth/request" => Self::AuthRequest,
-            b"command/reply" => Self::CommandReply,
-            b"api/response" => Self::ApiResponse,
-            b"text/event-plain" => Self::EventPlain,
-            b"text/event-json" => Self::EventJson,
-            b"text/event-xml" => Self::EventXml,
-            b"log/data" => Self::LogData,
-            b"text/disconnect-notice" => Self::DisconnectNotice,
-            b"text/rude-rejection" => Self::RudeRejection,
-            _ => Self::Unknown,
-        }
-    }
-}
-
-/// One frame. Head and body share the bytes that were read, so a frame that is kept long keeps its neighbours too.
-#[derive(Clone, Debug)]
-pub struct Frame {
-    /// What it is.
-    pub kind: FrameKind,
-    /// The head's lines, without the blank line.
-    pub head: Bytes,
-    /// The body, empty where there is none.
-    pub body: Bytes,
-}
-
-impl Frame {
-    /// The value of the head's first header of that name, as it came.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&[u8]> {
-        header_of(&self.head, name.as_bytes())
-    }
-}
+/// How a reply starts whose text may be anything: `getvar` on an outbound connection answers with the bare value, line
+/// breaks included.
+const REPLY: &[u8] = b"Content-Type: command/reply\nReply-Text:";
 
 /// Bytes that are no Event Socket frame. After one of these nothing more can be decoded.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -99,6 +33,22 @@ pub enum WireError {
         /// How the head starts.
         start: Excerpt,
     },
+    /// A head has more lines than [`Limits::headers`].
+    #[error("a frame's head has over {limit} lines: {start}")]
+    TooManyHeaders {
+        /// The limit.
+        limit: usize,
+        /// How the head starts.
+        start: Excerpt,
+    },
+    /// A head's line is longer than [`Limits::line`].
+    #[error("a line of a frame's head is over {limit} bytes: {start}")]
+    LineTooLong {
+        /// The limit, in bytes.
+        limit: usize,
+        /// How the line starts.
+        start: Excerpt,
+    },
     /// A `Content-Length` is not a number of bytes.
     #[error("a frame's Content-Length is not a length: {0}")]
     BadLength(Excerpt),
@@ -110,36 +60,17 @@ pub enum WireError {
         /// The limit, in bytes.
         limit: usize,
     },
-}
-
-/// The first bytes of what was wrong, for a message.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Excerpt(Vec<u8>);
-
-impl Excerpt {
-    fn of(bytes: &[u8]) -> Self {
-        Self(bytes[..bytes.len().min(SHOWN)].to_vec())
-    }
-}
-
-impl fmt::Display for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.0.escape_ascii())
-    }
-}
-
-impl fmt::Debug for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
+    /// A frame's event is none.
+    #[error(transparent)]
+    Event(#[from] EventError),
 }
 
 #[derive(Debug)]
 enum State {
-    /// A head is awaited. So many bytes were searched for its end before; whole lines up to `checked` are headers.
+    /// A head is awaited. So many bytes were searched for its end before.
     Head {
         searched: usize,
-        checked: usize,
+        checked: Checked,
     },
     /// A head came, its body is awaited.
     Body {
@@ -150,7 +81,14 @@ enum State {
     Failed(WireError),
 }
 
-const START: State = State::Head { searched: 0, checked: 0 };
+const START: State = State::Head { searched: 0, checked: Checked { lines: 0, bytes: 0 } };
+
+/// How much of a head is known to be headers: whole lines.
+#[derive(Debug)]
+struct Checked {
+    lines: usize,
+    bytes: usize,
+}
 
 /// Cuts a stream of bytes into frames, however the bytes are split.
 ///
@@ -189,6 +127,12 @@ impl Decoder {
         &mut self.buffer
     }
 
+    /// What it refuses.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// How many bytes are still missing before the next frame can be complete: 1 where that is not known.
     #[must_use]
     pub fn missing(&self) -> usize {
@@ -213,9 +157,13 @@ impl Decoder {
                     }
                     // The end may have begun in what was searched before.
                     let from = searched.saturating_sub(1);
-                    let end = memmem::find(&self.buffer[from..], b"\n\n").map(|at| from + at);
+                    let mut end = memmem::find(&self.buffer[from..], b"\n\n").map(|at| from + at);
+                    let cut = is_cut(&self.buffer, end);
+                    if cut {
+                        end = Some(USERAUTH_MAX);
+                    }
                     let seen = end.unwrap_or(self.buffer.len()).min(self.limits.head);
-                    let verdict = check_lines(&self.buffer[..seen], checked, end.is_some());
+                    let verdict = checked.go_on(&self.buffer[..seen], end.is_some(), &self.limits);
                     *searched = self.buffer.len();
                     if let Err(error) = verdict {
                         return self.fail(error);
@@ -227,8 +175,11 @@ impl Decoder {
                     let Some(end) = end else {
                         return Ok(None);
                     };
-                    let mut head = self.buffer.split_to(end + 2);
+                    let mut head = self.buffer.split_to(if cut { end } else { end + 2 });
                     head.truncate(end);
+                    if head.ends_with(b"\n") {
+                        head.truncate(end - 1);
+                    }
                     let head = head.freeze();
                     let kind = header_of(&head, b"Content-Type").map_or(FrameKind::Unknown, FrameKind::of);
                     match body_length(&head, self.limits.body) {
@@ -257,21 +208,38 @@ impl Decoder {
     }
 }
 
-/// That each complete line is a header, so that a peer that is no Event Socket is known by its first line.
-fn check_lines(bytes: &[u8], checked: &mut usize, complete: bool) -> Result<(), WireError> {
-    while *checked < bytes.len() {
-        let rest = &bytes[*checked..];
-        let length = match memchr::memchr(b'\n', rest) {
-            Some(length) => length,
-            None if complete => rest.len(),
-            None => return Ok(()),
-        };
-        if memchr::memchr(b':', &rest[..length]).is_none() {
-            return Err(WireError::NotAHeader(Excerpt::of(&rest[..length])));
+/// Whether what begins there is a `userauth` reply without its blank line, with `end` as where the first one is found.
+fn is_cut(bytes: &[u8], end: Option<usize>) -> bool {
+    // A reply that fits ends, blank line included, with that many bytes or fewer.
+    bytes.len() >= USERAUTH_MAX && end.is_none_or(|end| end + 2 > USERAUTH_MAX) && bytes.starts_with(USERAUTH)
+}
+
+impl Checked {
+    /// That each complete line is a header, so that a peer that is no Event Socket is known by its first line.
+    fn go_on(&mut self, bytes: &[u8], complete: bool, limits: &Limits) -> Result<(), WireError> {
+        let any_text = bytes.starts_with(REPLY);
+        while self.bytes < bytes.len() {
+            let rest = &bytes[self.bytes..];
+            let length = match memchr::memchr(b'\n', rest) {
+                Some(length) => length,
+                None if complete => rest.len(),
+                None => return Ok(()),
+            };
+            let line = &rest[..length];
+            if !any_text && memchr::memchr(b':', line).is_none() {
+                return Err(WireError::NotAHeader(Excerpt::of(line)));
+            }
+            if length > limits.line {
+                return Err(WireError::LineTooLong { limit: limits.line, start: Excerpt::of(line) });
+            }
+            self.bytes += length + 1;
+            self.lines += 1;
+            if self.lines > limits.headers {
+                return Err(WireError::TooManyHeaders { limit: limits.headers, start: Excerpt::of(bytes) });
+            }
         }
-        *checked += length + 1;
+        Ok(())
     }
-    Ok(())
 }
 
 fn body_length(head: &[u8], limit: usize) -> Result<usize, WireError> {
@@ -287,13 +255,6 @@ fn body_length(head: &[u8], limit: usize) -> Result<usize, WireError> {
         Ok(length) if length <= limit => Ok(length),
         _ => Err(WireError::BodyTooLong { length, limit }),
     }
-}
-
-fn header_of<'a>(head: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
-    head.split(|&byte| byte == b'\n').find_map(|line| {
-        let value = line.strip_prefix(name)?.strip_prefix(b":")?;
-        Some(value.strip_prefix(b" ").unwrap_or(value))
-    })
 }
 
 #[cfg(test)]
@@ -342,7 +303,7 @@ mod tests {
 
     #[test]
     fn a_head_without_end_is_refused_at_the_limit() {
-        let mut decoder = Decoder::new(Limits { head: 100, body: 100 });
+        let mut decoder = Decoder::new(Limits { head: 100, ..Limits::default() });
         let mut refused = None;
         for _ in 0..20 {
             decoder.buffer().extend_from_slice(b"Header: x\n");

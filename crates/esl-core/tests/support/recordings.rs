@@ -2,12 +2,31 @@
 
 use std::path::PathBuf;
 
-/// What the server said in each recording, with the recording's name.
+/// What the server said in each recording of an inbound connection, with the recording's name.
+pub(crate) fn inbound() -> Vec<(String, Vec<u8>)> {
+    said(concat!(env!("CARGO_MANIFEST_DIR"), "/../fs-sim/tests/recordings"))
+}
+
+/// The same of the `socket` application, in which FreeSWITCH connects to the client.
+pub(crate) fn outbound() -> Vec<(String, Vec<u8>)> {
+    said(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings-outbound"))
+}
+
+/// All of them.
 pub(crate) fn recordings() -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../fs-sim/tests/recordings"));
+    let mut all = inbound();
+    all.append(&mut outbound());
+    all
+}
+
+fn said(folder: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = PathBuf::from(folder);
     let mut recordings = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("an entry").path();
+        if path.extension().is_none_or(|extension| extension != "jsonl") {
+            continue;
+        }
         let text = std::fs::read_to_string(&path).expect("a recording");
         let mut bytes = Vec::new();
         for line in text.lines() {

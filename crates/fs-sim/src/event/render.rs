@@ -1,80 +1,23 @@
-//! An event as the bytes of one Event Socket frame, in any of the three forms.
+//! An event of the switch as the bytes of one Event Socket frame, in any of the three forms.
 
 use bytes::Bytes;
-use esl_core::wire::percent_encode;
+use esl_core::wire::EventEncoder;
+pub(crate) use esl_core::wire::Format;
 
 use crate::channel::Variables;
 
-/// The form in which a listener receives its events: one for all of them, the last `event` command's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Format {
-    #[default]
-    Plain,
-    Json,
-    Xml,
-}
-
-impl Format {
-    pub(crate) const ALL: [Format; 3] = [Format::Plain, Format::Json, Format::Xml];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Format::Plain => "plain",
-            Format::Json => "json",
-            Format::Xml => "xml",
-        }
-    }
-
-    pub(crate) fn by_name(name: &str) -> Option<Format> {
-        Format::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name))
-    }
-}
-
-/// Room before the event for the frame's own headers, whose length is known only at the end.
-const HEAD_ROOM: usize = 64;
-
 /// Writes one event, header by header, and makes a frame of it.
 #[derive(Debug)]
-pub(crate) struct EventWriter {
-    format: Format,
-    out: Vec<u8>,
-}
+pub(crate) struct EventWriter(EventEncoder);
 
 impl EventWriter {
     /// Writes into `scratch`, whose contents go.
     pub(crate) fn new(format: Format, scratch: Vec<u8>) -> EventWriter {
-        let mut out = scratch;
-        out.clear();
-        out.resize(HEAD_ROOM, 0);
-        match format {
-            Format::Plain => {}
-            Format::Json => out.push(b'{'),
-            Format::Xml => out.extend_from_slice(b"<event>\n  <headers>\n"),
-        }
-        EventWriter { format, out }
+        EventWriter(EventEncoder::new(format, scratch))
     }
 
     pub(crate) fn header(&mut self, name: &str, value: &str) {
-        match self.format {
-            Format::Plain => {
-                self.out.extend_from_slice(name.as_bytes());
-                self.out.extend_from_slice(b": ");
-                percent_encode(value.as_bytes(), &mut self.out);
-                self.out.push(b'\n');
-            }
-            Format::Json => {
-                if self.out.last() != Some(&b'{') {
-                    self.out.push(b',');
-                }
-                json(&mut self.out, name);
-                self.out.push(b':');
-                json(&mut self.out, value);
-            }
-            Format::Xml => {
-                self.out.extend_from_slice(b"    ");
-                self.element(name, value);
-            }
-        }
+        self.0.header(name, value);
     }
 
     /// A header that an event carries only where it has a value.
@@ -85,23 +28,12 @@ impl EventWriter {
     }
 
     pub(crate) fn number(&mut self, name: &str, value: u64) {
-        let mut digits = [0; 20];
-        let mut at = digits.len();
-        let mut left = value;
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (left % 10) as u8;
-            left /= 10;
-            if left == 0 {
-                break;
-            }
-        }
-        self.header(name, std::str::from_utf8(&digits[at..]).unwrap_or_default());
+        self.0.number(name, value);
     }
 
     pub(crate) fn variables(&mut self, variables: &Variables) {
-        if self.format == Format::Plain {
-            variables.write_plain(&mut self.out);
+        if self.0.format() == Format::Plain {
+            self.0.lines(|out| variables.write_plain(out));
             return;
         }
         let mut full = String::new();
@@ -113,106 +45,39 @@ impl EventWriter {
         }
     }
 
-    /// Lines that were rendered before, in this writer's own form.
+    /// Lines that were rendered before, in plain form.
     pub(crate) fn rendered(&mut self, lines: &[u8]) {
-        self.out.extend_from_slice(lines);
+        self.0.lines(|out| out.extend_from_slice(lines));
     }
 
     /// The whole frame, in just as many bytes as it takes, and the scratch space to write the next one in.
-    pub(crate) fn finish(mut self, body: Option<&str>) -> (Bytes, Vec<u8>) {
-        match self.format {
-            Format::Plain => {
-                if let Some(body) = body {
-                    self.number("Content-Length", body.len() as u64);
-                    self.out.push(b'\n');
-                    self.out.extend_from_slice(body.as_bytes());
-                } else {
-                    self.out.push(b'\n');
-                }
-            }
-            Format::Json => {
-                if let Some(body) = body {
-                    self.number("Content-Length", body.len() as u64);
-                    self.header("_body", body);
-                }
-                self.out.push(b'}');
-            }
-            Format::Xml => {
-                self.out.extend_from_slice(b"  </headers>\n");
-                if let Some(body) = body {
-                    let length = body.len();
-                    self.out
-                        .extend_from_slice(format!("  <Content-Length>{length}</Content-Length>\n  <body>").as_bytes());
-                    self.out.extend_from_slice(escape_xml(body).as_bytes());
-                    self.out.extend_from_slice(b"  </body>\n");
-                }
-                self.out.extend_from_slice(b"</event>\n");
-            }
-        }
-        let length = self.out.len() - HEAD_ROOM;
-        let head = format!("Content-Length: {length}\nContent-Type: text/event-{}\n\n", self.format.name());
-        let start = HEAD_ROOM - head.len();
-        self.out[start..HEAD_ROOM].copy_from_slice(head.as_bytes());
-        (Bytes::copy_from_slice(&self.out[start..]), self.out)
+    pub(crate) fn finish(self, body: Option<&str>) -> (Bytes, Vec<u8>) {
+        let event = self.0.finish(body.map(str::as_bytes));
+        (Bytes::copy_from_slice(event.frame()), event.into_scratch())
     }
-
-    fn element(&mut self, name: &str, value: &str) {
-        self.out.push(b'<');
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.push(b'>');
-        // Percent-encoding replaces all that XML would escape.
-        percent_encode(value.as_bytes(), &mut self.out);
-        self.out.extend_from_slice(b"</");
-        self.out.extend_from_slice(name.as_bytes());
-        self.out.extend_from_slice(b">\n");
-    }
-}
-
-fn escape_xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Appends `value` as a JSON string with its quotes.
-fn json(out: &mut Vec<u8>, value: &str) {
-    // Writing a str to a Vec cannot fail: there is no I/O and every str is valid JSON text.
-    let _ = serde_json::to_writer(out, value);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn frame(format: Format, body: Option<&str>) -> String {
+    fn event(format: Format) -> String {
+        let mut variables = Variables::default();
+        variables.set("note", "a <b>");
         let mut writer = EventWriter::new(format, Vec::new());
         writer.header("Event-Name", "HEARTBEAT");
-        writer.header("Event-Info", "System Ready");
+        writer.header_if("Event-Subclass", "");
         writer.number("Session-Count", 0);
-        String::from_utf8(writer.finish(body).0.to_vec()).expect("UTF-8")
+        writer.variables(&variables);
+        String::from_utf8(writer.finish(None).0.to_vec()).expect("UTF-8")
     }
 
     #[test]
-    fn plain() {
-        let event = "Event-Name: HEARTBEAT\nEvent-Info: System%20Ready\nSession-Count: 0\n\n";
-        assert_eq!(
-            frame(Format::Plain, None),
-            format!("Content-Length: {}\nContent-Type: text/event-plain\n\n{event}", event.len())
-        );
-        assert!(frame(Format::Plain, Some("+OK\n")).ends_with("Content-Length: 4\n\n+OK\n"));
-    }
-
-    #[test]
-    fn json() {
-        let event = r#"{"Event-Name":"HEARTBEAT","Event-Info":"System Ready","Session-Count":"0"}"#;
-        assert_eq!(
-            frame(Format::Json, None),
-            format!("Content-Length: {}\nContent-Type: text/event-json\n\n{event}", event.len())
-        );
-        assert!(frame(Format::Json, Some("+OK\n")).ends_with(r#""Content-Length":"4","_body":"+OK\n"}"#));
-    }
-
-    #[test]
-    fn xml() {
-        assert!(frame(Format::Xml, None).ends_with("    <Session-Count>0</Session-Count>\n  </headers>\n</event>\n"));
-        assert!(frame(Format::Xml, Some("a<b")).ends_with("<body>a&lt;b  </body>\n</event>\n"));
+    fn variables_are_headers_in_every_form() {
+        let plain = "Event-Name: HEARTBEAT\nSession-Count: 0\nvariable_note: a%20%3Cb%3E\n\n";
+        assert!(event(Format::Plain).ends_with(&format!("\n\n{plain}")));
+        let json = r#"{"Event-Name":"HEARTBEAT","Session-Count":"0","variable_note":"a <b>"}"#;
+        assert!(event(Format::Json).ends_with(&format!("\n\n{json}")));
+        assert!(event(Format::Xml).contains("    <variable_note>a%20%3Cb%3E</variable_note>\n  </headers>\n"));
     }
 }

@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     fn event(text: &str) -> Event {
-        Event::from_plain(text.to_owned().into())
+        Event::from_plain(text.to_owned().into()).expect("an event")
     }
 
     #[test]

@@ -1,5 +1,4 @@
-//! Conversations with a real FreeSWITCH 1.10.12, its side replayed: our side does what the recorded client did. They were
-//! made anonymous; the `Content-Length` of what that changed was counted anew.
+//! Conversations with a real FreeSWITCH 1.10.12, its side replayed: our side does what the recorded client did.
 
 use tokio::io::AsyncWriteExt;
 
@@ -12,7 +11,7 @@ struct Line {
 
 /// Plays the server of a recording over a pipe. What our side sends must be what the recorded client sent.
 async fn replay(name: &str, mut pipe: DuplexStream) {
-    let path = format!("{}/tests/outbound/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/tests/recordings-outbound/{name}.jsonl", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
     let lines = text.lines().map(|line| {
         let line: serde_json::Value = serde_json::from_str(line).expect("JSON lines");
@@ -77,7 +76,7 @@ async fn async_full() {
     against("async-full", options, async |mut call| {
         assert!(call.is_async() && call.is_full());
         assert_eq!(call.unique_id(), ID);
-        assert_eq!(call.variable("current_application_data").as_deref(), Some("127.0.0.1:8084 async full"));
+        assert_eq!(call.variable("current_application_data").as_deref(), Some("127.0.0.1:18084 async full"));
         let done = call.execute("playback", "tone_stream://%(300,0,1004)").await.unwrap();
         assert_eq!(done.get("Application-Response").as_deref(), Some("FILE PLAYED"));
         assert_eq!(call.getvar("note").await.unwrap().as_deref(), Some("a b"));
@@ -148,13 +147,16 @@ async fn far_end_hangs_up_with_linger() {
 async fn hangup_without_linger() {
     let options = Options { my_events: Some(Format::Json), linger: None, ..Options::default() };
     against("hangup-without-linger", options, async |mut call| {
+        let mut names = Vec::new();
         let error = loop {
-            match call.next().await {
-                Ok(_) => {}
+            match call.next_event().await {
+                Ok(event) => names.push(event.name().as_str()),
                 Err(error) => break error,
             }
         };
+        assert_eq!(names, ["CHANNEL_HANGUP", "CHANNEL_UNPARK", "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_STATE"]);
         assert!(error.is_closed(), "{error}");
+        assert_eq!(call.end().unwrap().hangup_cause(), Some(HangupCause::NORMAL_CLEARING));
     })
     .await;
 }
