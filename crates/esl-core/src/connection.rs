@@ -315,6 +315,11 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     /// As [`Connection::next`].
     pub fn buffered(&mut self) -> Result<Option<Incoming<T>>, Error> {
         while let Some(frame) = self.decode()? {
+            if let Some(format) = frame.kind.format() {
+                let event = Event::decode(format, frame.body, self.decoder.limits());
+                let event = event.map_err(|error| self.close(Kind::Wire(error.into()).into()))?;
+                return Ok(Some(Incoming::Event(event)));
+            }
             let incoming = match frame.kind {
                 FrameKind::CommandReply | FrameKind::ApiResponse => match self.waiting.pop_front() {
                     Some(Waiting::Asked(tag)) => Incoming::Reply(tag, Reply::new(self.received_at, frame)),

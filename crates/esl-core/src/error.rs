@@ -61,6 +61,16 @@ pub(crate) enum Kind {
     Command(CommandError),
     #[error(transparent)]
     Api(ApiError),
+    #[error("cannot listen on {address}: {source}")]
+    Bind { address: String, source: io::Error },
+    #[error("expected a FreeSWITCH's answer to `connect`, got {0:?}")]
+    NoCall(String),
+    #[error("the channel has ended{}", .0.map(|cause| format!(" ({cause})")).unwrap_or_default())]
+    ChannelEnded(Option<HangupCause>),
+    #[error("`{0}` needs `full` among the arguments of the dialplan's socket application")]
+    NotFull(&'static str),
+    #[error("the end of an application cannot be seen, since the channel's events are not enabled")]
+    Unseen,
 }
 
 impl Error {
@@ -104,13 +114,21 @@ impl Error {
         matches!(*self.0, Kind::NoListener | Kind::Listener(_))
     }
 
-    /// Why the channel ended, where that is what kept something from being done.
+    /// Why the channel ended, where that is what kept something from being done; [`HangupCause::UNKNOWN`] where nobody
+    /// said. An outbound connection may still be there then (`linger`).
     #[must_use]
     pub fn ended(&self) -> Option<HangupCause> {
         match *self.0 {
             Kind::Ended { cause, .. } => Some(cause),
+            Kind::ChannelEnded(cause) => Some(cause.unwrap_or(HangupCause::UNKNOWN)),
             _ => None,
         }
+    }
+
+    /// Whether a command was not sent since the dialplan gave the outbound connection no `full` control.
+    #[must_use]
+    pub fn is_not_full(&self) -> bool {
+        matches!(*self.0, Kind::NotFull(_))
     }
 
     /// What the server answered, where it refused a command.

@@ -63,6 +63,7 @@
 //! A FreeSWITCH hands events over up to 20 ms late unless the connection gets input. [`Listener::set_awaited`] keeps a
 //! connection awake while an event is awaited whose time matters, see [`KeepAwake`].
 
+pub mod outbound;
 pub mod wire;
 
 mod app;

@@ -22,6 +22,11 @@ impl Reply {
         Self { received_at, frame }
     }
 
+    /// The frame as it came.
+    pub(crate) fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
     /// The words of the answer: the output of an `api` command, else the `Reply-Text`. White space at both ends is
     /// left out.
     #[must_use]

@@ -108,11 +108,16 @@ fn the_same_event_is_equal_in_all_three_forms() {
 
 #[test]
 fn encoding_again_gives_the_same_bytes() {
-    let mut replies = 0;
+    let (mut replies, mut ambiguous) = (0, 0);
     for (name, recorded) in recordings() {
         for frame in whole(&recorded) {
             let mut again = Vec::new();
             if let (Some(event), Some(format)) = (event(&frame), frame.kind.format()) {
+                // Fact 8: a `%41` that a value held itself has become an `A`, which is what it is written as again.
+                if format != Format::Json && frame.body.windows(3).any(|three| three == b"%41") {
+                    ambiguous += 1;
+                    continue;
+                }
                 event.encode(format, &mut again);
             } else {
                 // The Content-Length of a notice without a body is the only one that says nothing.
@@ -132,6 +137,7 @@ fn encoding_again_gives_the_same_bytes() {
         }
     }
     assert!(replies > 100, "{replies}");
+    assert!(ambiguous < 20, "one call has such a value: {ambiguous}");
 }
 
 #[test]

@@ -8,6 +8,13 @@ use crate::wire::Limits;
 
 pub(crate) struct Server<S = DuplexStream>(pub(crate) S);
 
+impl Server {
+    /// The server's end of a pipe.
+    pub(crate) fn over(pipe: DuplexStream) -> Self {
+        Self(pipe)
+    }
+}
+
 impl<S: AsyncRead + AsyncWrite + Unpin> Server<S> {
     /// Expects exactly this text.
     pub(crate) async fn expect(&mut self, text: &str) {

@@ -169,7 +169,7 @@ impl Headers {
     /// Whether the parts of `name` are, one after the other, the name of this header.
     fn is_named(&self, span: &Span, name: &[&str]) -> bool {
         let own = self.name(span);
-        if own.len() == name.iter().map(|part| part.len()).sum() && is_concat(own, name) {
+        if own.len() == name.iter().map(|part| part.len()).sum::<usize>() && is_concat(own, name) {
             return true;
         }
         span.odd_name() && is_concat(&self.decode_name(own), name)
