@@ -94,7 +94,7 @@ impl Event {
     }
 
     fn new(format: Format, headers: Headers, body: Bytes) -> Self {
-        let name = headers.raw("Event-Name").map_or(EventName::Unknown, EventName::of);
+        let name = headers.bytes("Event-Name").map_or(EventName::Unknown, |name| EventName::of(&name));
         Self { name, format, headers, body }
     }
 
@@ -173,7 +173,7 @@ impl Event {
     /// nothing to one that did not subscribe to everything.
     #[must_use]
     pub fn sequence(&self) -> Option<u64> {
-        std::str::from_utf8(self.headers.raw("Event-Sequence")?).ok()?.parse().ok()
+        self.get("Event-Sequence")?.parse().ok()
     }
 
     /// A copy whose bytes are its own, for an event that is kept.
@@ -196,7 +196,7 @@ impl Event {
     }
 
     fn uuid(&self, name: &str) -> Option<Uuid> {
-        Uuid::try_parse_ascii(self.headers.raw(name)?).ok()
+        Uuid::try_parse_ascii(&self.headers.bytes(name)?).ok()
     }
 }
 
@@ -207,3 +207,84 @@ impl PartialEq for Event {
 }
 
 impl Eq for Event {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plain(text: &'static str) -> Event {
+        Event::from_plain(Bytes::from_static(text.as_bytes())).expect("an event")
+    }
+
+    #[test]
+    fn a_job_s_result_is_the_event_s_body() {
+        let event = plain(
+            "Event-Name: BACKGROUND_JOB\nJob-UUID: bbbbbbbb-0000-4000-8000-000000000001\n\
+             Content-Length: 4\n\n+OK\n and more",
+        );
+        assert_eq!(event.name(), EventName::BackgroundJob);
+        assert_eq!(event.body(), b"+OK\n");
+        assert!(event.job_uuid().is_some());
+        assert_eq!(event.unique_id(), None);
+    }
+
+    #[test]
+    fn a_content_length_among_the_headers_is_one_of_them() {
+        // As it is after somebody's `sendevent` with a body.
+        let event = plain("Content-Length: 9\nEvent-Name: CUSTOM\nContent-Length: 2\n\nab");
+        assert_eq!(event.get("Content-Length").as_deref(), Some("9"));
+        assert_eq!(event.body(), b"ab");
+        assert_eq!(event.headers().len(), 2);
+    }
+
+    #[test]
+    fn a_content_length_that_is_none_leaves_the_body_to_its_frame() {
+        for length in ["x", "-1", "", "99999999999999999999", "9"] {
+            let text = format!("Event-Name: CUSTOM\nContent-Length: {length}\n\nab");
+            assert_eq!(Event::from_plain(text.into()).unwrap().body(), b"ab", "{length}");
+        }
+    }
+
+    #[test]
+    fn what_a_header_means_is_read_decoded() {
+        let uuid = "aaaaaaaa-0000-4000-8000-000000000001";
+        let text = format!(
+            r#"{{"Event-Name":"CUSTO\u004d","Event-Subclass":"a::b","Event-Sequence":"7",
+                "Core-UUID":"{uuid}","Unique-ID":"\u0061{}","variable_a":"1"}}"#,
+            &uuid[1..]
+        );
+        let event = Event::from_json(text.into()).unwrap();
+        assert_eq!((event.name(), event.format()), (EventName::Custom, Format::Json));
+        assert_eq!(event.subclass().as_deref(), Some("a::b"));
+        assert_eq!(event.sequence(), Some(7));
+        assert_eq!(event.core_uuid(), event.unique_id());
+        assert!(event.unique_id().is_some());
+        assert_eq!(event.variable("a").as_deref(), Some("1"));
+    }
+
+    #[test]
+    fn events_differ_by_name_headers_order_and_body() {
+        let event = plain("Event-Name: CUSTOM\nA: 1\nB: 2\n\n");
+        assert_eq!(event, plain("Event-Name: CUSTOM\nA:1\nB:%32\n\n"));
+        for other in [
+            "Event-Name: HEARTBEAT\nA: 1\nB: 2\n\n",
+            "Event-Name: CUSTOM\nB: 2\nA: 1\n\n",
+            "Event-Name: CUSTOM\nA: 1\n\n",
+            "Event-Name: CUSTOM\nA: 1\nB: 3\n\n",
+            "Event-Name: CUSTOM\nA: 1\nB: 2\n\nx",
+        ] {
+            assert_ne!(event, plain(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_detached_event_shares_no_bytes() {
+        let read = Bytes::from_static(b"Event-Name: CUSTOM\nA: 1\nContent-Length: 1\n\nx and the next frame");
+        let event = Event::from_plain(read.clone()).unwrap();
+        let detached = event.detached();
+        assert_eq!(detached, event);
+        let within = |part: &[u8]| read.as_ptr_range().contains(&part.as_ptr());
+        assert!(within(event.headers().raw("A").unwrap()) && within(event.body()));
+        assert!(!within(detached.headers().raw("A").unwrap()) && !within(detached.body()));
+    }
+}

@@ -6,7 +6,11 @@ mod recordings;
 use esl_core::wire::{Decoder, Encoding, Format, Frame, FrameKind, Headers, Limits, encode_frame};
 use esl_core::{Event, EventName};
 use proptest::prelude::*;
-use recordings::{inbound, outbound, recordings};
+use recordings::{inbound, outbound};
+
+fn recordings() -> Vec<(String, Vec<u8>)> {
+    [inbound(), outbound()].concat()
+}
 
 fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Frame> {
     let mut decoder = Decoder::default();

@@ -163,7 +163,7 @@ impl Decoder {
                         end = Some(USERAUTH_MAX);
                     }
                     let seen = end.unwrap_or(self.buffer.len()).min(self.limits.head);
-                    let verdict = checked.go_on(&self.buffer[..seen], end.is_some(), &self.limits);
+                    let verdict = checked.go_on(&self.buffer[..seen], end == Some(seen), &self.limits);
                     *searched = self.buffer.len();
                     if let Err(error) = verdict {
                         return self.fail(error);
@@ -258,61 +258,4 @@ fn body_length(head: &[u8], limit: usize) -> Result<usize, WireError> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frames(bytes: &[u8]) -> Result<Vec<Frame>, WireError> {
-        let mut decoder = Decoder::default();
-        decoder.buffer().extend_from_slice(bytes);
-        std::iter::from_fn(|| decoder.next_frame().transpose()).collect()
-    }
-
-    #[test]
-    fn a_reply_and_a_body() {
-        let bytes = b"Content-Type: command/reply\nReply-Text: +OK accepted\n\n\
-                      Content-Type: api/response\nContent-Length: 4\n\n+OK\n";
-        let frames = frames(bytes).unwrap();
-        assert_eq!(frames.len(), 2);
-        assert_eq!(frames[0].kind, FrameKind::CommandReply);
-        assert_eq!(frames[0].header("Reply-Text"), Some(&b"+OK accepted"[..]));
-        assert_eq!(frames[1].kind, FrameKind::ApiResponse);
-        assert_eq!(&frames[1].body[..], b"+OK\n");
-    }
-
-    #[test]
-    fn a_peer_that_is_no_event_socket_is_known_by_its_first_line() {
-        for banner in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad Request\r\nServer: x\r\n\r\n"] {
-            let error = frames(banner.as_bytes()).unwrap_err();
-            assert!(matches!(error, WireError::NotAHeader(_)), "{error}");
-        }
-        assert_eq!(
-            frames(b"\x16\x03\x01\n").unwrap_err().to_string(),
-            "not an Event Socket frame: \"\\x16\\x03\\x01\""
-        );
-    }
-
-    #[test]
-    fn lengths_that_are_none_are_refused() {
-        for length in ["-1", "12a", "", "+5", "99999999999999999999999"] {
-            let head = format!("Content-Type: api/response\nContent-Length: {length}\n\n");
-            assert!(matches!(frames(head.as_bytes()), Err(WireError::BadLength(_))), "{length}");
-        }
-        let head = b"Content-Type: api/response\nContent-Length: 67108865\n\n";
-        assert!(matches!(frames(head), Err(WireError::BodyTooLong { .. })));
-    }
-
-    #[test]
-    fn a_head_without_end_is_refused_at_the_limit() {
-        let mut decoder = Decoder::new(Limits { head: 100, ..Limits::default() });
-        let mut refused = None;
-        for _ in 0..20 {
-            decoder.buffer().extend_from_slice(b"Header: x\n");
-            if let Err(error) = decoder.next_frame() {
-                refused = Some(error);
-                break;
-            }
-        }
-        assert!(matches!(refused, Some(WireError::HeadTooLong { limit: 100, .. })));
-        assert!(decoder.next_frame().is_err(), "it stays failed");
-    }
-}
+mod tests;

@@ -80,13 +80,13 @@ impl Headers {
     /// The value of the first header of that name as it came over the wire.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&[u8]> {
-        self.find(&[name]).map(|span| self.value(span))
+        self.find(name).map(|span| self.value(span))
     }
 
     /// The first value of that name, decoded.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<Cow<'_, [u8]>> {
-        self.first(&[name])
+        self.find(name).and_then(|span| self.first(span))
     }
 
     /// The first value of that name, as text. Bytes that are not UTF-8 become U+FFFD; use [`Headers::bytes`] to get
@@ -99,15 +99,17 @@ impl Headers {
     /// As [`Headers::get`], for the variable of a channel: the header `variable_…`.
     #[must_use]
     pub fn variable(&self, name: &str) -> Option<Cow<'_, str>> {
-        self.first(&["variable_", name]).map(text)
+        const PREFIX: &[u8] = b"variable_";
+        let length = PREFIX.len() + name.len();
+        let is_it = |own: &[u8]| own.strip_prefix(PREFIX) == Some(name.as_bytes());
+        self.spans.iter().find(|span| self.is_named(span, length, is_it)).and_then(|span| self.first(span)).map(text)
     }
 
     /// All values of that name in their order, as text: those of a list, and those of repeated headers.
     pub fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
-        let wanted = [name];
         self.spans
             .iter()
-            .filter(move |span| self.is_named(span, &wanted))
+            .filter(move |span| self.is_named(span, name.len(), |own| own == name.as_bytes()))
             .flat_map(|span| self.pieces(span))
             .map(|raw| text(self.decode(raw)))
     }
@@ -157,22 +159,19 @@ impl Headers {
         })
     }
 
-    fn first(&self, name: &[&str]) -> Option<Cow<'_, [u8]>> {
-        let raw = self.pieces(self.find(name)?).next()?;
-        Some(self.decode(raw))
+    fn first(&self, span: &Span) -> Option<Cow<'_, [u8]>> {
+        self.pieces(span).next().map(|raw| self.decode(raw))
     }
 
-    fn find(&self, name: &[&str]) -> Option<&Span> {
-        self.spans.iter().find(|span| self.is_named(span, name))
+    fn find(&self, name: &str) -> Option<&Span> {
+        self.spans.iter().find(|span| self.is_named(span, name.len(), |own| own == name.as_bytes()))
     }
 
-    /// Whether the parts of `name` are, one after the other, the name of this header.
-    fn is_named(&self, span: &Span, name: &[&str]) -> bool {
-        let own = self.name(span);
-        if own.len() == name.iter().map(|part| part.len()).sum::<usize>() && is_concat(own, name) {
-            return true;
-        }
-        span.odd_name() && is_concat(&self.decode_name(own), name)
+    /// Whether this header's name, of so many bytes, is the one that is looked for. Most differ in length.
+    #[inline]
+    fn is_named(&self, span: &Span, length: usize, is_it: impl Fn(&[u8]) -> bool) -> bool {
+        (span.name().len() == length && is_it(self.name(span)))
+            || (span.odd_name() && is_it(&self.decode_name(self.name(span))))
     }
 
     fn name(&self, span: &Span) -> &[u8] {
@@ -247,11 +246,6 @@ pub(crate) fn text(value: Cow<'_, [u8]>) -> Cow<'_, str> {
             String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
         ),
     }
-}
-
-fn is_concat(whole: &[u8], parts: &[&str]) -> bool {
-    let rest = parts.iter().try_fold(whole, |rest, part| rest.strip_prefix(part.as_bytes()));
-    rest.is_some_and(<[u8]>::is_empty)
 }
 
 impl fmt::Debug for Headers {

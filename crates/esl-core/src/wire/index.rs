@@ -108,8 +108,7 @@ pub(super) fn lines(bytes: &[u8], encoding: Encoding, limits: &Limits) -> Result
             break at + 1;
         }
         let line = &line[..length];
-        // Names are short: a plain loop finds the colon sooner than a search that has to be set up.
-        if let Some(mut colon) = line.iter().position(|&byte| byte == b':') {
+        if let Some(mut colon) = find_colon(line) {
             let mut spaced = line.get(colon + 1) == Some(&b' ');
             if !spaced && encoding == Encoding::Percent {
                 // A variable's name may hold a colon. An encoded value holds neither colon nor space.
@@ -123,6 +122,23 @@ pub(super) fn lines(bytes: &[u8], encoding: Encoding, limits: &Limits) -> Result
         at += length + 1;
     };
     Ok((index.finish(), body))
+}
+
+/// Where the first colon is. Names are short: eight bytes at a time find it sooner than a search that has to be set up.
+#[inline]
+fn find_colon(line: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    let mut at = 0;
+    while let Some(eight) = line[at..].first_chunk::<8>() {
+        // The lowest top bit that this sets is in the first byte that is a colon.
+        let differ = u64::from_le_bytes(*eight) ^ (EACH * b':' as u64);
+        let found = differ.wrapping_sub(EACH) & !differ & (EACH << 7);
+        if found != 0 {
+            return Some(at + found.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    line[at..].iter().position(|&byte| byte == b':').map(|colon| at + colon)
 }
 
 /// Reads a plain event (`switch_event_serialize`).
@@ -139,4 +155,19 @@ pub(crate) fn plain(bytes: Bytes, limits: &Limits) -> Result<Parts, EventError> 
 /// What a `Content-Length` says, `None` where it is no number: then a body ends where its frame ends.
 pub(super) fn length(text: &[u8]) -> Option<usize> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_first_colon_is_found(line in prop::collection::vec(prop_oneof![Just(b':'), 0x38_u8..0x3d, any::<u8>()], 0..40)) {
+            prop_assert_eq!(find_colon(&line), line.iter().position(|&byte| byte == b':'));
+            let without: Vec<u8> = line.into_iter().map(|byte| if byte == b':' { b';' } else { byte }).collect();
+            prop_assert_eq!(find_colon(&without), None);
+        }
+    }
 }

@@ -1,26 +1,22 @@
 //! Conversations with a real FreeSWITCH 1.10.12, byte for byte, as both the tests and the benchmark read them.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 /// What the server said in each recording of an inbound connection, with the recording's name.
 pub(crate) fn inbound() -> Vec<(String, Vec<u8>)> {
-    said(concat!(env!("CARGO_MANIFEST_DIR"), "/../fs-sim/tests/recordings"))
+    said("../fs-sim/tests/recordings")
 }
 
 /// The same of the `socket` application, in which FreeSWITCH connects to the client.
 pub(crate) fn outbound() -> Vec<(String, Vec<u8>)> {
-    said(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/recordings-outbound"))
-}
-
-/// All of them.
-pub(crate) fn recordings() -> Vec<(String, Vec<u8>)> {
-    let mut all = inbound();
-    all.append(&mut outbound());
-    all
+    said("tests/recordings-outbound")
 }
 
 fn said(folder: &str) -> Vec<(String, Vec<u8>)> {
-    let folder = PathBuf::from(folder);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // The fuzzers are a package of their own, inside this one.
+    let package = if package.ends_with("fuzz") { package.join("..") } else { package.to_owned() };
+    let folder = package.join(folder);
     let mut recordings = Vec::new();
     for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
         let path = entry.expect("an entry").path();

@@ -71,3 +71,39 @@ pub(super) fn xml(text: &[u8], out: &mut Vec<u8>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn xml_of(text: &[u8]) -> String {
+        let mut out = Vec::new();
+        xml(text, &mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    }
+
+    #[test]
+    fn xml_is_escaped_as_freeswitch_does_it() {
+        assert_eq!(xml_of(b"a<b> & \"c\"\r\n\t'"), "a&lt;b&gt; &amp; \"c\"&#xD;\n\t'");
+        assert_eq!(xml_of("\u{e9}\u{20ac}\u{1f600}".as_bytes()), "&#xE9;&#x20AC;&#x1F600;");
+        assert_eq!(xml_of("&<!-- & \u{e9} -->".as_bytes()), "&amp;<!-- & \u{e9} -->");
+    }
+
+    #[test]
+    fn xml_loses_what_is_no_utf8() {
+        assert_eq!(xml_of(b"a\x80b"), "ab", "a byte that starts nothing");
+        assert_eq!(xml_of(b"a\xc3bc"), "ac", "a character broken off, with the byte that broke it");
+        assert_eq!(xml_of(b"a\xe2\x82&bc"), "a&amp;c", "what has to be escaped does not break it off");
+        assert_eq!(xml_of(b"a\xe2\x82"), "a");
+    }
+
+    proptest! {
+        #[test]
+        fn json_is_escaped_as_everybody_does_it(text: String) {
+            let mut out = Vec::new();
+            json(text.as_bytes(), &mut out);
+            prop_assert_eq!(String::from_utf8(out).expect("UTF-8"), serde_json::to_string(&text).expect("JSON"));
+        }
+    }
+}
