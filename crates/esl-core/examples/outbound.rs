@@ -29,7 +29,7 @@ async fn greet(mut call: Call) -> Result<(), Error> {
 
     // The last events tell how it went. The connection lingers for them where the dialplan says `full`.
     while call.next_event().await.is_ok() {}
-    println!("over: {}", call.end().map(|end| end.to_string()).unwrap_or_default());
+    println!("over: {}", call.end().map_or("its last events did not come".to_owned(), |end| end.to_string()));
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! A client library for FreeSWITCH's Event Socket (`mod_event_socket`, the inbound mode).
+//! A library for FreeSWITCH's Event Socket (`mod_event_socket`): a client of its inbound mode, and a server of the
+//! [outbound] one, in which FreeSWITCH connects and hands over a call.
 //!
 //! ```no_run
 //! use esl_core::{Client, Credentials, EventName, Listener, Options, Originate, Subscription};

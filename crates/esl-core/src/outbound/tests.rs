@@ -64,6 +64,11 @@ async fn call_with(options: &Options, mode: &str, control: &str) -> (Call<Duplex
     (call.expect("it begins"), peer)
 }
 
+/// What needs no answer from the peer is there at once.
+async fn at_once<T>(future: impl Future<Output = T>) -> T {
+    timeout(Duration::from_secs(5), future).await.expect("at once, without an answer")
+}
+
 /// The next command, which sends an application, and the UUID that it gave.
 async fn application(peer: &mut Peer) -> (String, String) {
     let command = peer.command().await;
@@ -127,14 +132,14 @@ async fn fact_31_without_full_some_commands_are_not_even_sent() {
     let (mut call, mut peer) = call_with(&options, "async", "single-channel").await;
     let all = Subscription::new([EventName::All]);
     let refused = [
-        call.api("status").await.unwrap_err(),
-        call.cmd("status").await.unwrap_err(),
-        call.bgapi(Uuid::nil(), "status").await.unwrap_err(),
-        call.subscribe(&all).await.unwrap_err(),
-        call.linger(None).await.unwrap_err(),
-        call.no_linger().await.unwrap_err(),
-        call.request(&Command::Log(LogLevel::Info)).await.unwrap_err(),
-        call.request(&Command::NoEvents).await.unwrap_err(),
+        at_once(call.api("status")).await.unwrap_err(),
+        at_once(call.cmd("status")).await.unwrap_err(),
+        at_once(call.bgapi(Uuid::nil(), "status")).await.unwrap_err(),
+        at_once(call.subscribe(&all)).await.unwrap_err(),
+        at_once(call.linger(None)).await.unwrap_err(),
+        at_once(call.no_linger()).await.unwrap_err(),
+        at_once(call.request(&Command::Log(LogLevel::Info))).await.unwrap_err(),
+        at_once(call.request(&Command::NoEvents)).await.unwrap_err(),
     ];
     assert!(refused.iter().all(Error::is_not_full), "{refused:?}");
     assert_eq!(refused[0].to_string(), "`api` needs `full` among the arguments of the dialplan's socket application");
@@ -215,10 +220,10 @@ async fn the_channel_s_end_ends_an_execute_with_its_cause() {
         assert_eq!(error.ended(), Some(HangupCause::ALLOTTED_TIMEOUT));
         assert_eq!(error.to_string(), "the channel has ended (ALLOTTED_TIMEOUT)");
         // What comes after is not sent: it would be taken, and never run.
-        assert!(call.execute("playback", "x").await.unwrap_err().ended().is_some());
-        assert!(call.start("playback", "x").await.unwrap_err().ended().is_some());
+        assert!(at_once(call.execute("playback", "x")).await.unwrap_err().ended().is_some());
+        assert!(at_once(call.start("playback", "x")).await.unwrap_err().ended().is_some());
         assert_eq!(call.is_lingering(), goodbye == LINGERING);
-        assert!(call.hangup(HangupCause::NORMAL_CLEARING).await.is_ok());
+        assert!(at_once(call.hangup(HangupCause::NORMAL_CLEARING)).await.is_ok());
         assert_eq!(call.next_event().await.unwrap().name(), EventName::ChannelHangup);
     }
 }
@@ -301,7 +306,7 @@ async fn an_execute_whose_end_cannot_be_seen_is_refused() {
 #[tokio::test]
 async fn in_sync_mode_resume_is_not_said() {
     let (mut call, mut peer) = call("static", "full").await;
-    call.resume().await.unwrap();
+    at_once(call.resume()).await.unwrap();
     tokio::join!(call.exit(), async {
         peer.expect("exit\n\n").await;
         peer.say(GOOD_BYE).await;
