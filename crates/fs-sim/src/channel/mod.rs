@@ -112,6 +112,8 @@ impl ChannelState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallState {
     Down,
+    /// It waits for the answer of a leg that it calls.
+    RingWait,
     Ringing,
     Early,
     Active,
@@ -122,6 +124,7 @@ impl CallState {
     pub(crate) fn name(self) -> &'static str {
         match self {
             CallState::Down => "DOWN",
+            CallState::RingWait => "RING_WAIT",
             CallState::Ringing => "RINGING",
             CallState::Early => "EARLY",
             CallState::Active => "ACTIVE",

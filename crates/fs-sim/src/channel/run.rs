@@ -158,7 +158,7 @@ impl Run {
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Call(_) | Doing::Deflect(_) => false,
+            Doing::Nothing | Doing::Deflect(_) => false,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
             _ => true,
@@ -233,8 +233,9 @@ impl Thread {
         self.messages.clear();
     }
 
-    /// The next message, if what runs now looks at the queue and no message locks it.
-    pub(crate) fn next(&mut self, now: Duration, has_media: bool) -> Next {
+    /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
+    /// looks at it while it waits (`idle`), and not between two applications.
+    pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool) -> Next {
         if let Some((until, _)) = &self.leading
             && *until > now
         {
@@ -244,7 +245,7 @@ impl Thread {
             return Next::Message(message);
         }
         let locked = self.runs.iter().any(|run| run.asked.as_ref().is_some_and(|asked| asked.locks));
-        let listens = self.runs.last().is_some_and(|run| run.listens(has_media));
+        let listens = self.runs.last().map_or(idle, |run| run.listens(has_media));
         if locked || !listens {
             return Next::Nothing;
         }
@@ -304,11 +305,12 @@ mod tests {
         }
         assert!(!thread.queue(Arc::new(Message::default())));
         let now = Duration::ZERO;
-        assert!(matches!(thread.next(now, true), Next::Nothing), "nothing runs that would look at it");
+        assert!(matches!(thread.next(now, true, false), Next::Nothing), "nothing runs that would look at it");
+        assert!(matches!(thread.next(now, false, true), Next::Message(_)), "it waits for an answer");
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(now, true), Next::Message(_)));
+        assert!(matches!(thread.next(now, true, false), Next::Message(_)));
         thread.runs.push(run(Doing::Echo, true));
-        assert!(matches!(thread.next(now, true), Next::Nothing));
+        assert!(matches!(thread.next(now, true, false), Next::Nothing));
     }
 
     #[test]
@@ -341,10 +343,10 @@ mod tests {
         message.headers.push(("lead-frames".to_owned(), "5".to_owned()));
         thread.queue(Arc::new(message));
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(ms(10), true), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(109), true), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(110), true), Next::Message(_)));
-        assert!(matches!(thread.next(ms(110), true), Next::Nothing));
+        assert!(matches!(thread.next(ms(10), true, false), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(109), true, false), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(110), true, false), Next::Message(_)));
+        assert!(matches!(thread.next(ms(110), true, false), Next::Nothing));
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Switch {
         loop {
             let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
             let has_media = channel.has_media();
-            match channel.thread.next(now, has_media) {
+            let idle = matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Park);
+            match channel.thread.next(now, has_media, idle) {
                 Queued::Message(message) => {
                     self.parse_message(now, id, &message);
                     continue;
@@ -249,7 +250,7 @@ impl Switch {
     fn messages_after_hangup(&mut self, now: Duration, id: SessionId) {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.is_up()) {
             let has_media = channel.has_media();
-            let Queued::Message(message) = channel.thread.next(now, has_media) else { return };
+            let Queued::Message(message) = channel.thread.next(now, has_media, false) else { return };
             let name = message.header("execute-app-name").unwrap_or_default();
             if message.header("call-command") != Some("execute") {
                 continue;
