@@ -23,6 +23,12 @@
 //! `ring<ms>` and `early<ms>` ring or send early media before they answer, `noanswer` rings, `drop<ms>`
 //! answers and hangs up, `park` parks; any other number has no route. Port 5090 parks every number, and any
 //! other address leads to where 5080 does: there is no SIP on a network. `null/<anything>` answers at once.
+//!
+//! A channel runs what `sendmsg` and `uuid_broadcast` ask for inside of what it runs already, with the events of
+//! FreeSWITCH's own: `answer`, `bridge`, `playback` (files that were recorded here, `tone_stream://`,
+//! `silence_stream://`), `record`, `sleep`, `set` and some more; an application that is unknown hangs up. Calls are
+//! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
+//! There is no audio: files have a length, digits travel, and nobody hears anything.
 
 mod api;
 mod cause;

@@ -17,7 +17,8 @@
 //!                        Reporting   CHANNEL_HANGUP_COMPLETE, CHANNEL_DESTROY
 //! ```
 //!
-//! Two legs of one call are two channels; which drives which is in [`crate::switch`].
+//! Two legs of one call are two channels; which drives which is in [`crate::switch`]. What a channel is inside of, its
+//! applications and the messages that ask for more, is its [`Thread`].
 
 mod cdr;
 pub(crate) mod loopback;

@@ -73,7 +73,7 @@ pub(crate) struct Asked {
 /// An application that has begun and not ended.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// Never used twice: timers carry it, so that one that comes late means nothing.
+    /// Never used twice.
     pub(crate) number: u64,
     pub(crate) application: Application,
     /// `Application-UUID`: the message's `Event-UUID`, or one of its own.
@@ -208,6 +208,8 @@ pub(crate) struct Thread {
     /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
     leading: Option<(Duration, Arc<Message>)>,
     digits: VecDeque<Digit>,
+    /// When the channel is woken up next for what ends by itself.
+    wakes: Option<Duration>,
 }
 
 /// What a channel finds when it looks at its queue.
@@ -279,6 +281,18 @@ impl Thread {
         }
         let digit = self.digits.pop_front()?;
         Some((digit, !self.digits.is_empty()))
+    }
+
+    /// Whether it has to be woken up at `at`: not if that is planned already, so that timers do not pile up.
+    pub(crate) fn wakes_at(&mut self, at: Duration) -> bool {
+        self.wakes.replace(at) != Some(at)
+    }
+
+    /// It is awake.
+    pub(crate) fn woken(&mut self, now: Duration) {
+        if self.wakes.is_some_and(|at| at <= now) {
+            self.wakes = None;
+        }
     }
 
     pub(crate) fn is_parked(&self) -> bool {

@@ -66,6 +66,18 @@ fn a_file_without_sound_is_not_played_for_ever() {
 }
 
 #[test]
+fn messages_to_a_long_file_leave_no_timers_behind() {
+    let mut talk = parked(&["a"]);
+    talk.execute("a", "endless_playback", "silence_stream://1000", &[]);
+    for _ in 0..100 {
+        talk.execute("a", "set", "x=1", &[]);
+        talk.wait(ms(50));
+    }
+    // Its own, and what else a server waits for.
+    assert!(talk.switch.timers.len() < 10, "{}", talk.switch.timers.len());
+}
+
+#[test]
 fn what_was_recorded_can_be_played() {
     let mut talk = parked(&["a"]);
     talk.say("api uuid_record a start /tmp/x.wav");
