@@ -208,6 +208,8 @@ pub(crate) struct Thread {
     /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
     leading: Option<(Duration, Arc<Message>)>,
     digits: VecDeque<Digit>,
+    /// It is about to go elsewhere: nothing new begins until then.
+    pub(crate) leaving: bool,
     /// When the channel is woken up next for what ends by itself.
     wakes: Option<Duration>,
 }

@@ -53,6 +53,9 @@ impl Switch {
         loop {
             let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
             channel.thread.woken(now);
+            if channel.thread.leaving {
+                return;
+            }
             let has_media = channel.has_media();
             let idle = matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Park);
             match channel.thread.next(now, has_media, idle) {

@@ -137,6 +137,34 @@ fn a_transfer_can_name_its_applications() {
 }
 
 #[test]
+fn both_legs_of_a_bridge_can_be_transferred() {
+    for first in ["a", "b"] {
+        let mut talk = parked(&["a", "b"]);
+        talk.say("api uuid_bridge a b");
+        talk.wait(ms(40));
+        talk.events.clear();
+        talk.say(&format!("api uuid_transfer {first} -both park"));
+        talk.wait(ms(60));
+        let doings = talk.doings();
+        assert!(doings.contains(&"PARK a".to_owned()) && doings.contains(&"PARK b".to_owned()), "{doings:?}");
+        assert!(!doings.iter().any(|told| told.starts_with("HANGUP")), "{doings:?}");
+    }
+}
+
+#[test]
+fn a_bridge_with_a_leg_that_is_gone_leaves_the_other_where_it_was() {
+    let mut talk = parked(&["a", "b"]);
+    talk.execute("a", "playback", "silence_stream://100", &[]);
+    talk.wait(ms(20));
+    talk.say("api uuid_bridge a b");
+    talk.say("api uuid_kill b");
+    talk.doings();
+    talk.wait(ms(200));
+    let doings = talk.doings();
+    assert!(doings.contains(&"COMPLETE a playback FILE%20PLAYED".to_owned()), "{doings:?}");
+}
+
+#[test]
 fn digits_pass_over_a_bridge() {
     let mut talk = Talk::roomy();
     talk.say("api originate {origination_uuid=a}sofia/external/1@127.0.0.1:5090 &park()");
