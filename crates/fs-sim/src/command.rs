@@ -59,6 +59,8 @@ impl Decoder {
         let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(':'))
             .map(|(name, value)| (name.to_owned(), value.trim_start_matches(' ').to_owned()))
+            // An event takes no header without a value.
+            .filter(|(_, value)| !value.is_empty())
             .collect();
         let mut command = Command { line, headers, body: None };
         let length = command.header("Content-Length").map_or(0, |value| value.trim().parse::<usize>().unwrap_or(0));

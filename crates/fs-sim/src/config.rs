@@ -15,6 +15,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// What `auth` must say.
     pub password: String,
+    /// Who may log in with `userauth`, beside those who know the password.
+    pub users: Vec<User>,
     /// The most channels at once; `fsctl max_sessions` changes it.
     pub max_sessions: u32,
     /// The most new channels a second; `fsctl sps` changes it. As in FreeSWITCH one less than this passes
@@ -37,12 +39,44 @@ impl Default for Config {
             name: "fs1".to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             password: "ClueCon".to_owned(),
+            users: Vec::new(),
             max_sessions: 1_000,
             sessions_per_second: 30,
             heartbeat: Duration::from_secs(20),
             event_delay: Duration::from_millis(20),
             seed: 1,
             callee: Callee::default(),
+        }
+    }
+}
+
+/// A user of the directory, with what mod_event_socket reads from it (`esl-password`, `esl-allowed-…`). The
+/// default is allowed everything.
+#[derive(Clone, Debug)]
+pub struct User {
+    /// The user's id.
+    pub name: String,
+    /// The domain: `userauth` names both as `name@domain`.
+    pub domain: String,
+    /// What `userauth` must say; with none nobody gets in.
+    pub password: String,
+    /// Names of events, apart by commas or by spaces; without it all are allowed.
+    pub allowed_events: Option<String>,
+    /// API commands, apart by commas or by spaces; without it all are allowed.
+    pub allowed_api: Option<String>,
+    /// Whether `log` is allowed.
+    pub allowed_log: bool,
+}
+
+impl Default for User {
+    fn default() -> User {
+        User {
+            name: String::new(),
+            domain: String::new(),
+            password: String::new(),
+            allowed_events: None,
+            allowed_api: None,
+            allowed_log: true,
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -22,7 +22,7 @@ use tokio::{
 
 use crate::{
     command::Decoder,
-    driver::{Input, QUEUE_EVENTS_MAX, Reply},
+    driver::{Delivery, Input, QUEUE_EVENTS_MAX, Reply},
     event::ListenerId,
     frame,
 };
@@ -57,8 +57,10 @@ pub(crate) struct Connection {
     decoder: Decoder,
     read: BytesMut,
     write: Vec<u8>,
-    /// The event that will be first of the next turn's.
-    held: Option<Bytes>,
+    /// What will be first of the next turn's deliveries.
+    held: Option<Delivery>,
+    /// The server connected to the client, who speaks first.
+    dialled: bool,
 }
 
 /// The connection's own view of why it ends.
@@ -85,6 +87,7 @@ impl Connection {
         stream: TcpStream,
         inputs: mpsc::Sender<Input>,
         turn: Duration,
+        dialled: bool,
     ) -> Connection {
         // Frames are gathered here already; a delay by the kernel would only blur their times.
         let _ = stream.set_nodelay(true);
@@ -100,13 +103,19 @@ impl Connection {
             read: BytesMut::new(),
             write: Vec::new(),
             held: None,
+            dialled,
         }
     }
 
     pub(crate) async fn run(mut self) {
         let (events, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
-        let connected = Input::Connected { listener: self.listener, events, queued_bytes: queued_bytes.clone() };
+        let connected = Input::Connected {
+            listener: self.listener,
+            events,
+            queued_bytes: queued_bytes.clone(),
+            dialled: self.dialled,
+        };
         if self.inputs.send(connected).await.is_err() {
             return;
         }
@@ -126,8 +135,10 @@ impl Connection {
         Ok(())
     }
 
-    async fn serve(&mut self, mut queue: mpsc::Receiver<Bytes>, queued_bytes: &AtomicUsize) -> Result<(), End> {
-        self.writer.write_all(frame::AUTH_REQUEST).await?;
+    async fn serve(&mut self, mut queue: mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<(), End> {
+        if !self.dialled {
+            self.writer.write_all(frame::AUTH_REQUEST).await?;
+        }
         loop {
             let mut turn_ends = true;
             match self.wake(&mut queue).await? {
@@ -139,29 +150,33 @@ impl Connection {
                 }
                 Wake::TurnEnds => {}
             }
+            let mut last = false;
             if turn_ends {
-                self.gather(&mut queue, queued_bytes).await?;
+                last = self.gather(&mut queue, queued_bytes).await?;
                 self.turn_began = Instant::now();
             }
             self.flush().await?;
+            if last {
+                return Err(End::Server);
+            }
         }
     }
 
-    /// Waits for input, or for an event and the end of the turn in which it came.
-    async fn wake(&mut self, queue: &mut mpsc::Receiver<Bytes>) -> Result<Wake, End> {
+    /// Waits for input, or for a delivery and the end of the turn in which it came.
+    async fn wake(&mut self, queue: &mut mpsc::Receiver<Delivery>) -> Result<Wake, End> {
         self.read.reserve(READ_BYTES);
         // A half-sent command holds events up.
         while !self.decoder.is_idle() {
             tokio::select! {
                 read = self.reader.read_buf(&mut self.read) => return Ok(Wake::Read(read?)),
-                () = sleep(GIVEN_UP_PERIOD) => if queue.is_closed() { return Err(End::Server) },
+                () = sleep(GIVEN_UP_PERIOD) => if queue.is_closed() { return Ok(Wake::TurnEnds) },
             }
         }
         // A turn without events costs nothing: the ends of the turns follow from where the last one began.
         if self.held.is_none() {
             tokio::select! {
                 read = self.reader.read_buf(&mut self.read) => return Ok(Wake::Read(read?)),
-                event = queue.recv() => self.held = Some(event.ok_or(End::Server)?),
+                delivery = queue.recv() => self.held = Some(delivery.ok_or(End::Server)?),
             }
         }
         if self.turn.is_zero() {
@@ -178,7 +193,19 @@ impl Connection {
     /// Runs the commands that have come in whole, one after the other: whether there was one.
     async fn run_commands(&mut self) -> Result<bool, End> {
         let mut any = false;
-        while let Some(command) = self.decoder.next().map_err(|_| End::Server)? {
+        loop {
+            let Some(command) = self.decoder.next().map_err(|_| End::Server)? else {
+                // What has come in meanwhile is before all events.
+                match self.reader.try_read_buf(&mut self.read) {
+                    Ok(1..) => {
+                        self.decoder.feed(&self.read);
+                        self.read.clear();
+                        continue;
+                    }
+                    // An end shows again when it is waited for.
+                    _ => break,
+                }
+            };
             any = true;
             let (reply, mut answer) = oneshot::channel();
             let input = Input::Command { listener: self.listener, command, reply };
@@ -190,7 +217,11 @@ impl Connection {
                     answer.await
                 }
             };
-            let Reply { bytes, last } = answer.map_err(|_| End::Server)?;
+            let Ok(Reply { bytes, last }) = answer else {
+                // The server has closed this connection meanwhile: what it had to say is in the queue.
+                self.decoder = Decoder::default();
+                return Ok(true);
+            };
             self.write.extend_from_slice(&bytes);
             if last || self.write.len() >= WRITE_BYTES {
                 self.flush().await?;
@@ -202,18 +233,36 @@ impl Connection {
         Ok(any)
     }
 
-    /// Takes all events that are there.
-    async fn gather(&mut self, queue: &mut mpsc::Receiver<Bytes>, queued_bytes: &AtomicUsize) -> Result<(), End> {
-        let mut next = self.held.take().or_else(|| queue.try_recv().ok());
-        while let Some(event) = next {
-            queued_bytes.fetch_sub(event.len(), Ordering::Relaxed);
-            self.write.extend_from_slice(&event);
-            if self.write.len() >= WRITE_BYTES {
-                self.flush().await?;
-            }
-            next = queue.try_recv().ok();
+    /// Takes all that is there, notices after events: whether the connection ends with it.
+    async fn gather(&mut self, queue: &mut mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<bool, End> {
+        let mut deliveries = Vec::from_iter(self.held.take());
+        while let Ok(delivery) = queue.try_recv() {
+            deliveries.push(delivery);
         }
-        Ok(())
+        let mut last = deliveries.is_empty() && queue.is_closed();
+        let flushed = deliveries.iter().rposition(|delivery| matches!(delivery, Delivery::Flush)).unwrap_or(0);
+        let mut notices = Vec::new();
+        for (index, delivery) in deliveries.into_iter().enumerate() {
+            match delivery {
+                Delivery::Event(bytes) => {
+                    queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    if index >= flushed {
+                        self.write.extend_from_slice(&bytes);
+                        if self.write.len() >= WRITE_BYTES {
+                            self.flush().await?;
+                        }
+                    }
+                }
+                Delivery::Flush => {}
+                Delivery::Notice(bytes) => notices.push(bytes),
+                Delivery::Close(bytes) => {
+                    notices.push(bytes);
+                    last = true;
+                }
+            }
+        }
+        self.write.extend(notices.into_iter().flatten());
+        Ok(last)
     }
 
     async fn flush(&mut self) -> io::Result<()> {

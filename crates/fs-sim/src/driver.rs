@@ -2,10 +2,12 @@
 
 use std::{
     collections::HashMap,
+    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -38,9 +40,13 @@ const BATCH: usize = 64;
 pub(crate) enum Input {
     Connected {
         listener: ListenerId,
-        events: mpsc::Sender<Bytes>,
+        events: mpsc::Sender<Delivery>,
         queued_bytes: Arc<AtomicUsize>,
+        /// The switch asked for this connection.
+        dialled: bool,
     },
+    /// A connection that the switch asked for did not come about.
+    DialFailed(ListenerId),
     Command {
         listener: ListenerId,
         command: Command,
@@ -49,6 +55,18 @@ pub(crate) enum Input {
     Disconnected(ListenerId),
     /// There were too many connections for one more.
     Refused,
+}
+
+/// What the driver puts into a connection's queue.
+#[derive(Debug)]
+pub(crate) enum Delivery {
+    Event(Bytes),
+    /// The events before it are not wanted any more.
+    Flush,
+    /// Comes after all events that are there.
+    Notice(Bytes),
+    /// The last notice.
+    Close(Bytes),
 }
 
 /// The answer to a command.
@@ -61,16 +79,25 @@ pub(crate) struct Reply {
 
 /// The driver's end of one connection.
 struct Peer {
-    events: mpsc::Sender<Bytes>,
+    events: mpsc::Sender<Delivery>,
     queued_bytes: Arc<AtomicUsize>,
     reply: Option<oneshot::Sender<Reply>>,
     lost: u64,
+}
+
+/// A connection that the switch wants.
+#[derive(Debug)]
+pub(crate) struct Dial {
+    pub(crate) listener: ListenerId,
+    pub(crate) address: SocketAddr,
 }
 
 /// Runs a switch until every connection's sender is gone, or it is aborted.
 pub(crate) struct Driver {
     switch: Switch,
     inputs: mpsc::Receiver<Input>,
+    /// Where connections to clients are made.
+    dials: mpsc::UnboundedSender<Dial>,
     report: watch::Sender<State>,
     peers: HashMap<ListenerId, Peer>,
     started: Instant,
@@ -78,8 +105,21 @@ pub(crate) struct Driver {
 }
 
 impl Driver {
-    pub(crate) fn new(switch: Switch, inputs: mpsc::Receiver<Input>, report: watch::Sender<State>) -> Driver {
-        Driver { switch, inputs, report, peers: HashMap::new(), started: Instant::now(), state: State::default() }
+    pub(crate) fn new(
+        switch: Switch,
+        inputs: mpsc::Receiver<Input>,
+        dials: mpsc::UnboundedSender<Dial>,
+        report: watch::Sender<State>,
+    ) -> Driver {
+        Driver {
+            switch,
+            inputs,
+            dials,
+            report,
+            peers: HashMap::new(),
+            started: Instant::now(),
+            state: State::default(),
+        }
     }
 
     pub(crate) async fn run(mut self) {
@@ -107,10 +147,15 @@ impl Driver {
     fn take(&mut self, input: Input) {
         let now = self.started.elapsed();
         match input {
-            Input::Connected { listener, events, queued_bytes } => {
-                self.switch.connect(now, listener);
+            Input::Connected { listener, events, queued_bytes, dialled } => {
                 self.peers.insert(listener, Peer { events, queued_bytes, reply: None, lost: 0 });
+                if dialled {
+                    self.switch.dialled(now, listener);
+                } else {
+                    self.switch.connect(now, listener);
+                }
             }
+            Input::DialFailed(listener) => self.switch.dial_failed(now, listener),
             Input::Command { listener, command, reply } => {
                 if let Some(peer) = self.peers.get_mut(&listener) {
                     peer.reply = Some(reply);
@@ -118,14 +163,14 @@ impl Driver {
                     self.switch.command(now, listener, &command);
                 }
             }
-            Input::Disconnected(listener) => self.forget(listener),
+            Input::Disconnected(listener) => self.forget(now, listener),
             Input::Refused => self.state.connections_refused += 1,
         }
     }
 
-    fn forget(&mut self, listener: ListenerId) {
+    fn forget(&mut self, now: Duration, listener: ListenerId) {
         self.peers.remove(&listener);
-        self.switch.disconnect(listener);
+        self.switch.disconnect(now, listener);
     }
 
     fn deliver(&mut self) {
@@ -146,11 +191,20 @@ impl Driver {
                         }
                     }
                 }
+                Output::Flush(listener) => put(&self.peers, listener, Delivery::Flush),
+                Output::Notice(listener, bytes) => put(&self.peers, listener, Delivery::Notice(bytes)),
+                Output::Close(listener, bytes) => {
+                    put(&self.peers, listener, Delivery::Close(bytes));
+                    self.peers.remove(&listener);
+                }
+                // The one who dials is gone only where the server is.
+                Output::Dial(listener, address) => drop(self.dials.send(Dial { listener, address })),
             }
         }
+        let now = self.started.elapsed();
         for listener in overrun {
             tracing::debug!(?listener, "too many events lost, connection closed");
-            self.forget(listener);
+            self.forget(now, listener);
         }
     }
 
@@ -175,7 +229,8 @@ impl Peer {
     /// `false` if the queue is full.
     fn push(&mut self, bytes: Bytes) -> bool {
         let length = bytes.len();
-        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES_MAX || self.events.try_send(bytes).is_err()
+        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES_MAX
+            || self.events.try_send(Delivery::Event(bytes)).is_err()
         {
             return false;
         }
@@ -184,15 +239,24 @@ impl Peer {
     }
 }
 
-/// Answers the command that a connection waits for. Without one a last word closes the connection all the
-/// same: its queue ends.
+/// Answers the command that a connection waits for. Without one a last word goes through the queue.
 fn answer(peers: &mut HashMap<ListenerId, Peer>, listener: ListenerId, bytes: Bytes, last: bool) {
     let Some(peer) = peers.get_mut(&listener) else { return };
     match peer.reply.take() {
         // A connection that is gone needs no answer.
         Some(reply) => drop(reply.send(Reply { bytes, last })),
-        None if last => drop(peers.remove(&listener)),
+        None if last => {
+            put(peers, listener, Delivery::Close(bytes));
+            peers.remove(&listener);
+        }
         None => {}
+    }
+}
+
+/// A queue that is full takes no notice; that its sender is dropped closes the connection all the same.
+fn put(peers: &HashMap<ListenerId, Peer>, listener: ListenerId, delivery: Delivery) {
+    if let Some(peer) = peers.get(&listener) {
+        let _ = peer.events.try_send(delivery);
     }
 }
 

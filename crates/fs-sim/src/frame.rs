@@ -1,5 +1,7 @@
 //! The frames that are no events: replies, api output, notices.
 
+use std::fmt::Write;
+
 use bytes::Bytes;
 use esl_core::wire::encode_frame;
 
@@ -8,8 +10,23 @@ pub(crate) const AUTH_REQUEST: &[u8] = b"Content-Type: auth/request\n\n";
 
 const GOODBYE: &str = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n";
 
+/// The most bytes of a reply's text: mod_event_socket makes it in a buffer of 512 with a zero at its end.
+const REPLY_BYTES_MAX: usize = 511;
+
 pub(crate) fn command_reply(text: &str) -> Bytes {
-    Bytes::from(format!("Content-Type: command/reply\nReply-Text: {text}\n\n"))
+    let mut out = b"Content-Type: command/reply\nReply-Text: ".to_vec();
+    out.extend_from_slice(cut(text));
+    out.extend_from_slice(b"\n\n");
+    Bytes::from(out)
+}
+
+/// A reply that brings its own headers, all in the buffer of one: where they are too long, its end is
+/// missing, the blank line first.
+pub(crate) fn headers_reply(headers: &str) -> Bytes {
+    // One byte of the buffer marks such a reply and is not sent.
+    let text = cut(headers);
+    let text = &text[..text.len().min(REPLY_BYTES_MAX - 1)];
+    Bytes::from([b"Content-Type: command/reply\n", text].concat())
 }
 
 /// The reply to `bgapi`, which carries the Job-UUID twice.
@@ -25,10 +42,45 @@ pub(crate) fn api_response(output: &str) -> Bytes {
     Bytes::from(out)
 }
 
-/// A reply and the notice that the connection ends.
-pub(crate) fn farewell(text: &str) -> Bytes {
-    let mut out = Vec::new();
-    encode_frame(&[("Content-Type", "command/reply"), ("Reply-Text", text)], b"", &mut out);
-    encode_frame(&[("Content-Type", "text/disconnect-notice")], GOODBYE.as_bytes(), &mut out);
+/// The notice that the connection ends; one that controls a session says which.
+pub(crate) fn disconnect_notice(session: Option<&str>) -> Bytes {
+    let mut out = String::from("Content-Type: text/disconnect-notice\n");
+    if let Some(uuid) = session {
+        // Writing to a String cannot fail.
+        let _ = write!(out, "Controlled-Session-UUID: {uuid}\nContent-Disposition: disconnect\n");
+    }
+    let _ = write!(out, "Content-Length: {}\n\n{GOODBYE}", GOODBYE.len());
     Bytes::from(out)
+}
+
+/// The notice that the session has ended and the connection stays for a while: `seconds`, or -1 without an end.
+pub(crate) fn linger_notice(uuid: &str, channel_name: &str, seconds: i64) -> Bytes {
+    Bytes::from(format!(
+        "Content-Type: text/disconnect-notice\nControlled-Session-UUID: {uuid}\nContent-Disposition: linger\n\
+         Channel-Name: {channel_name}\nLinger-Time: {seconds}\nContent-Length: 0\n\n"
+    ))
+}
+
+/// A reply and the notice that the connection ends.
+pub(crate) fn farewell(text: &str, session: Option<&str>) -> Bytes {
+    Bytes::from([command_reply(text), disconnect_notice(session)].concat())
+}
+
+fn cut(text: &str) -> &[u8] {
+    &text.as_bytes()[..text.len().min(REPLY_BYTES_MAX)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_replies_are_cut_as_the_buffer_cuts_them() {
+        let reply = command_reply(&"x".repeat(600));
+        assert_eq!(reply.len(), "Content-Type: command/reply\nReply-Text: ".len() + 511 + 2);
+        assert!(reply.ends_with(b"x\n\n"));
+        let reply = headers_reply(&format!("Reply-Text: +OK accepted\nAllowed-API: {}\n\n", "x".repeat(600)));
+        assert_eq!(reply.len(), "Content-Type: command/reply\n".len() + 510);
+        assert!(reply.ends_with(b"x"), "the blank line is lost");
+    }
 }

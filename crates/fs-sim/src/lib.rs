@@ -43,11 +43,12 @@ mod dialplan;
 mod driver;
 mod event;
 mod frame;
+mod log;
 mod media;
 mod server;
 mod switch;
 
-pub use config::{Callee, Config};
+pub use config::{Callee, Config, User};
 pub use delay::{DELAY_MAX, Delay};
 pub use server::{Server, State};
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, watch},
     task::{JoinHandle, JoinSet},
     time::timeout,
@@ -17,7 +17,7 @@ use crate::{
     clock::Stamp,
     config::Config,
     connection::Connection,
-    driver::{Driver, Input},
+    driver::{Dial, Driver, Input},
     event::ListenerId,
     switch::Switch,
 };
@@ -27,6 +27,10 @@ const CONNECTIONS_MAX: usize = 1_000;
 
 /// Commands that wait for the switch; a connection that finds no room waits with its command.
 const INPUTS_MAX: usize = 1_024;
+
+/// How long a connection to a client may take to come about: on loopback, where alone they lead, it is there at once
+/// or never.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A simulated FreeSWITCH that is running. Dropping it stops it.
 pub struct Server {
@@ -73,8 +77,9 @@ impl Server {
         let address = socket.local_addr()?;
         let (inputs, commands) = mpsc::channel(INPUTS_MAX);
         let (report, state) = watch::channel(State::default());
-        let driver = tokio::spawn(Driver::new(switch, commands, report).run());
-        let accept = tokio::spawn(accept(socket, inputs, config.event_delay));
+        let (dials, wanted) = mpsc::unbounded_channel();
+        let driver = tokio::spawn(Driver::new(switch, commands, dials, report).run());
+        let accept = tokio::spawn(accept(socket, inputs, wanted, config.event_delay));
         tracing::debug!(name = config.name, %address, "simulated FreeSWITCH listens");
         Ok(Server { address, state, accept, driver })
     }
@@ -125,27 +130,48 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Accepts connections for as long as it is not aborted; its connections end with it.
-async fn accept(socket: TcpListener, inputs: mpsc::Sender<Input>, event_delay: Duration) {
+/// Accepts connections, and makes those that the switch wants, for as long as it is not aborted; its
+/// connections end with it.
+async fn accept(
+    socket: TcpListener,
+    inputs: mpsc::Sender<Input>,
+    mut dials: mpsc::UnboundedReceiver<Dial>,
+    event_delay: Duration,
+) {
     let mut connections = JoinSet::new();
-    for number in 1.. {
-        let stream = loop {
-            tokio::select! {
-                accepted = socket.accept() => match accepted {
-                    Ok((stream, _)) => break stream,
-                    Err(error) => {
-                        // Out of file descriptors, or a client that was gone again: neither lasts.
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(10)).await;
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if connections.len() >= CONNECTIONS_MAX {
+                        let _ = inputs.send(Input::Refused).await;
+                        continue;
                     }
-                },
-                Some(_) = connections.join_next() => {}
+                    number += 1;
+                    let listener = ListenerId(number);
+                    connections.spawn(Connection::new(listener, stream, inputs.clone(), event_delay, false).run());
+                }
+                Err(error) => {
+                    // Out of file descriptors, or a client that was gone again: neither lasts.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            },
+            Some(dial) = dials.recv() => {
+                let full = connections.len() >= CONNECTIONS_MAX;
+                connections.spawn(connect(dial, inputs.clone(), event_delay, full));
             }
-        };
-        if connections.len() >= CONNECTIONS_MAX {
-            let _ = inputs.send(Input::Refused).await;
-            continue;
+            Some(_) = connections.join_next() => {}
         }
-        connections.spawn(Connection::new(ListenerId(number), stream, inputs.clone(), event_delay).run());
+    }
+}
+
+/// Makes one connection that the switch wants, and serves it.
+async fn connect(dial: Dial, inputs: mpsc::Sender<Input>, event_delay: Duration, full: bool) {
+    let connected = if full { None } else { timeout(DIAL_TIMEOUT, TcpStream::connect(dial.address)).await.ok() };
+    match connected {
+        Some(Ok(stream)) => Connection::new(dial.listener, stream, inputs, event_delay, true).run().await,
+        _ => drop(inputs.send(Input::DialFailed(dial.listener)).await),
     }
 }

@@ -393,8 +393,11 @@ fn every_recording_is_played() {
         RECORDINGS.into_iter().chain(["heartbeat"]).map(|name| format!("{name}.jsonl")).collect();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings");
     let entries = std::fs::read_dir(folder).expect("a folder");
-    let there: BTreeSet<String> =
-        entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8")).collect();
+    let there: BTreeSet<String> = entries
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
+        // The conversations of connections that the server makes are played in outbound.rs.
+        .filter(|name| name != "outbound")
+        .collect();
     assert_eq!(played, there);
 }
 

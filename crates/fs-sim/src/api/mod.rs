@@ -81,7 +81,7 @@ const TABLE: &[(&str, Run)] = &[
 /// Runs the command that a job names.
 pub(crate) fn run(switch: &mut Switch, now: Duration, job: &Job) -> Answer {
     match TABLE.iter().find(|(name, _)| name.eq_ignore_ascii_case(&job.command)) {
-        Some((_, run)) => run(Call { switch, now, arguments: &job.arguments, job }),
+        Some((_, run)) => run(Call { switch, now, arguments: job.arguments.trim(), job }),
         None => Answer::Unknown,
     }
 }

@@ -10,7 +10,7 @@ const SETVAR_MULTI_USAGE: &str = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\
 const ASSIGNMENTS_MAX: usize = 64;
 
 pub(super) fn uuid_exists(call: Call<'_>) -> Answer {
-    text(if call.switch.find(call.arguments).is_some() { "true" } else { "false" })
+    text(if call.switch.channel(call.arguments).is_some_and(|channel| channel.is_up()) { "true" } else { "false" })
 }
 
 pub(super) fn uuid_getvar(call: Call<'_>) -> Answer {

@@ -34,7 +34,7 @@ use std::sync::Arc;
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use profile::Profile;
-pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Thread};
+pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Socket, Stage, Thread};
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
@@ -74,6 +74,9 @@ pub(crate) enum ChannelState {
     ConsumeMedia,
     Hangup,
     Reporting,
+    /// Nothing is done any more, and nothing ended.
+    Reset,
+    Destroy,
 }
 
 impl ChannelState {
@@ -90,6 +93,8 @@ impl ChannelState {
             ChannelState::ConsumeMedia => "CS_CONSUME_MEDIA",
             ChannelState::Hangup => "CS_HANGUP",
             ChannelState::Reporting => "CS_REPORTING",
+            ChannelState::Reset => "CS_RESET",
+            ChannelState::Destroy => "CS_DESTROY",
         }
     }
 
@@ -103,8 +108,10 @@ impl ChannelState {
             ChannelState::ExchangeMedia => 5,
             ChannelState::Park => 6,
             ChannelState::ConsumeMedia => 7,
+            ChannelState::Reset => 9,
             ChannelState::Hangup => 10,
             ChannelState::Reporting => 11,
+            ChannelState::Destroy => 12,
         }
     }
 }
@@ -235,8 +242,8 @@ impl Channel {
 
     /// Notes what runs now, as `switch_core_session_exec` does.
     pub(crate) fn begin(&mut self, application: Application) {
-        self.variables.set("current_application_data", &application.data);
         self.variables.set("current_application", &application.name);
+        self.variables.set("current_application_data", &application.data);
         self.variables.unset("current_application_response");
         self.application = Some(application);
     }

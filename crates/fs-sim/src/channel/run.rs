@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use super::SessionId;
-use crate::{cause::Cause, dialplan::Application};
+use crate::{cause::Cause, dialplan::Application, event::ListenerId};
 
 /// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
 const MESSAGES_MAX: usize = 256;
@@ -99,6 +99,7 @@ pub(crate) enum Doing {
     /// It waits for the answer of the leg that it has called.
     Call(SessionId),
     Bridge(Bridge),
+    Socket(Socket),
     /// It waits for an answer to its own message, then ends the call.
     Deflect(Duration),
 }
@@ -121,6 +122,37 @@ pub(crate) struct Digit {
     pub(crate) duration: u32,
     /// `DTMF-Source`.
     pub(crate) source: &'static str,
+}
+
+/// A channel whose client the server has connected to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Socket {
+    pub(crate) listener: ListenerId,
+    pub(crate) stage: Stage,
+}
+
+/// How far a channel's connection to its client is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// It is being made.
+    Dialling,
+    /// Asynchronous: the client has not said `connect` yet.
+    Waiting,
+    /// Asynchronous: the channel is parked, and takes messages as they come.
+    Parked,
+    /// Synchronous: the channel does what the client says, and nothing else.
+    Serving,
+    /// The channel is not parked any longer: it leaves as soon as nothing runs above it.
+    Leaving,
+    /// There is no connection, or not any longer: nothing is left to do.
+    Failed,
+}
+
+impl Doing {
+    /// Whether the channel is parked in it.
+    pub(crate) fn is_park(&self) -> bool {
+        matches!(self, Doing::Park | Doing::Socket(Socket { stage: Stage::Parked, .. }))
+    }
 }
 
 /// A file that plays.
@@ -159,6 +191,7 @@ impl Run {
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
             Doing::Nothing | Doing::Deflect(_) => false,
+            Doing::Socket(socket) => socket.stage == Stage::Parked,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
             _ => true,
@@ -167,19 +200,21 @@ impl Run {
 
     /// Whether digits that have come in are looked at while this runs.
     pub(crate) fn hears_digits(&self) -> bool {
-        matches!(self.doing, Doing::Park | Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_))
+        self.doing.is_park() || matches!(self.doing, Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_))
     }
 
     /// When it ends by itself.
     pub(crate) fn ends(&self) -> Option<Duration> {
         match &self.doing {
-            Doing::Nothing => Some(Duration::ZERO),
+            Doing::Nothing | Doing::Socket(Socket { stage: Stage::Leaving | Stage::Failed, .. }) => {
+                Some(Duration::ZERO)
+            }
             Doing::Sleep(until) => Some(*until),
             Doing::Play(play) => play.left.map(|left| play.since.saturating_add(left)),
             Doing::Record(recording) => recording.until,
             Doing::Deflect(until) => Some(*until),
             Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
-            Doing::Park | Doing::Echo | Doing::Call(_) => None,
+            Doing::Park | Doing::Echo | Doing::Call(_) | Doing::Socket(_) => None,
         }
     }
 
@@ -298,7 +333,7 @@ impl Thread {
     }
 
     pub(crate) fn is_parked(&self) -> bool {
-        self.runs.iter().any(|run| matches!(run.doing, Doing::Park))
+        self.runs.iter().any(|run| run.doing.is_park())
     }
 }
 

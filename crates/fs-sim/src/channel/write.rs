@@ -10,6 +10,15 @@ const DESTROY_NUMBER: u64 = 12;
 impl Channel {
     /// Writes everything that an event of `kind` says about this channel.
     pub(crate) fn write(&self, out: &mut EventWriter, kind: EventKind) {
+        self.write_basic(out, kind);
+        // Without `verbose_events` only some events carry them (switch_channel.c).
+        if kind != EventKind::DTMF {
+            out.variables(&self.variables);
+        }
+    }
+
+    /// The same without its variables.
+    pub(crate) fn write_basic(&self, out: &mut EventWriter, kind: EventKind) {
         let cause = self.cause.map(|cause| cause.name());
         if let (EventKind::CHANNEL_HANGUP_COMPLETE, Some(cause)) = (kind, cause) {
             out.header("Hangup-Cause", cause);
@@ -48,10 +57,6 @@ impl Channel {
         if let Some(other_leg) = &self.other_leg {
             other_leg.write(out);
         }
-        // Without `verbose_events` only some events carry them (switch_channel.c).
-        if kind != EventKind::DTMF {
-            out.variables(&self.variables);
-        }
     }
 
     fn state_number(&self, kind: EventKind) -> u64 {
@@ -64,7 +69,8 @@ impl Channel {
         }
     }
 
-    fn write_caller(&self, out: &mut EventWriter) {
+    /// The caller profile and the times of the call.
+    pub(crate) fn write_caller(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         out.header("Caller-Direction", self.direction.name());
         out.header("Caller-Logical-Direction", self.direction.name());

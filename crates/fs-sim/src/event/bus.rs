@@ -1,6 +1,6 @@
 //! Where events are numbered, dated, written once per form and handed to the listeners that want them.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
 use esl_core::wire::percent_encode;
@@ -15,6 +15,15 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct ListenerId(pub(crate) u64);
 
+impl ListenerId {
+    /// Connections that the server makes are numbered apart from those that it accepts.
+    const DIALLED: u64 = 1 << 63;
+
+    pub(crate) fn dialled(number: u64) -> ListenerId {
+        ListenerId(ListenerId::DIALLED | number)
+    }
+}
+
 /// What the switch wants done to a connection.
 #[derive(Debug)]
 pub(crate) enum Output {
@@ -24,6 +33,14 @@ pub(crate) enum Output {
     Goodbye(ListenerId, Bytes),
     /// An event for the connection's queue.
     Event(ListenerId, Bytes),
+    /// What waits in the connection's queue is dropped.
+    Flush(ListenerId),
+    /// For the connection's queue: the session that it controls has ended. The notice follows what is ready.
+    Notice(ListenerId, Bytes),
+    /// For the connection's queue: the notice with which the server closes the connection.
+    Close(ListenerId, Bytes),
+    /// A connection to this address is wanted, under this id.
+    Dial(ListenerId, SocketAddr),
 }
 
 /// Where in FreeSWITCH's source an event comes from: events carry it.
@@ -127,7 +144,7 @@ impl Bus {
         self.sequence += 1;
         self.date(now);
         let mut writer = EventWriter::new(format, Vec::new());
-        self.write_head(&mut writer, format, kind, origin);
+        self.write_head(&mut writer, kind, origin);
         channel.write(&mut writer, kind);
         let (frame, _) = writer.finish(None);
         let text = String::from_utf8_lossy(&frame).into_owned();
@@ -153,17 +170,77 @@ impl Bus {
     }
 
     /// Sends a client's event: its own headers come first, as they were there first.
-    pub(crate) fn client(&mut self, now: Duration, kind: EventKind, headers: &[(String, String)], body: Option<&str>) {
-        let subclass = headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case("Event-Subclass"))
-            .map(|(_, value)| value.as_str());
+    pub(crate) fn client(
+        &mut self,
+        now: Duration,
+        kind: EventKind,
+        subclass: Option<&str>,
+        headers: &[(String, String)],
+        body: Option<&str>,
+    ) {
         self.publish(now, kind, subclass, body, |writer, head| {
             for (name, value) in headers {
                 writer.header(name, value);
             }
             head(writer, kind, Origin("mod_event_socket.c", "parse_command", 2250));
         });
+    }
+
+    /// Sends what a channel's state is, without its variables.
+    pub(crate) fn state(&mut self, now: Duration, channel: &Channel) {
+        let origin = Origin("switch_channel.c", "switch_channel_perform_set_running_state", 2408);
+        self.publish(now, EventKind::CHANNEL_STATE, None, None, |writer, head| {
+            head(writer, EventKind::CHANNEL_STATE, origin);
+            channel.write_basic(writer, EventKind::CHANNEL_STATE);
+        });
+    }
+
+    /// Sends a client's event that a channel passes on: with its own headers and the channel's alone.
+    pub(crate) fn passed_on(
+        &mut self,
+        now: Duration,
+        kind: EventKind,
+        channel: &Channel,
+        headers: &[(String, String)],
+        body: Option<&str>,
+    ) {
+        self.publish(now, kind, None, body, |writer, _| {
+            for (name, value) in headers {
+                writer.header(name, value);
+            }
+            channel.write_basic(writer, kind);
+        });
+    }
+
+    /// A client's event for one listener, just as it came.
+    pub(crate) fn to_one(&mut self, listener: ListenerId, headers: &[(String, String)], body: Option<&str>) {
+        let Some(subscription) = self.subscriptions.get(&listener).filter(|known| known.is_enabled()) else { return };
+        let mut writer = EventWriter::new(subscription.format, std::mem::take(&mut self.scratch));
+        for (name, value) in headers {
+            writer.header(name, value);
+        }
+        let (frame, space) = writer.finish(body);
+        self.scratch = space;
+        self.outbox.push(Output::Event(listener, frame));
+    }
+
+    /// All that a channel says about itself, its caller profile twice, then `after`: the plain form alone, without
+    /// a frame.
+    pub(crate) fn snapshot(&mut self, now: Duration, channel: &Channel, after: &[(&str, &str)]) -> Bytes {
+        self.sequence += 1;
+        self.date(now);
+        let mut writer = EventWriter::new(Format::Plain, Vec::new());
+        self.write_head(&mut writer, EventKind::CHANNEL_DATA, Origin("mod_event_socket.c", "parse_command", 2021));
+        let mut profile = EventWriter::list();
+        channel.write_caller(&mut profile);
+        for (name, value) in profile.into_list() {
+            writer.header(&name.replacen("Caller", "Channel", 1), &value);
+        }
+        channel.write(&mut writer, EventKind::CHANNEL_DATA);
+        for (name, value) in after {
+            writer.header(name, value);
+        }
+        writer.finish_bare()
     }
 
     fn publish(
@@ -181,26 +258,42 @@ impl Bus {
         self.date(now);
         let mut frames: [Option<Bytes>; Format::ALL.len()] = Default::default();
         let mut scratch = std::mem::take(&mut self.scratch);
+        let mut outbox = std::mem::take(&mut self.outbox);
+        let mut headers = None;
+        let write = |writer: &mut EventWriter| {
+            write(writer, &|writer, kind, origin| self.write_head(writer, kind, origin));
+        };
         for (listener, subscription) in &self.subscriptions {
             if !subscription.wants(kind, subclass) {
                 continue;
             }
+            if subscription.looks_inside() {
+                let headers = headers.get_or_insert_with(|| {
+                    let mut writer = EventWriter::list();
+                    write(&mut writer);
+                    writer.into_list()
+                });
+                if !subscription.passes(headers) {
+                    continue;
+                }
+            }
             let format = subscription.format;
             let frame = frames[format as usize].get_or_insert_with(|| {
                 let mut writer = EventWriter::new(format, std::mem::take(&mut scratch));
-                write(&mut writer, &|writer, kind, origin| self.write_head(writer, format, kind, origin));
+                write(&mut writer);
                 let (frame, space) = writer.finish(body);
                 scratch = space;
                 frame
             });
-            self.outbox.push(Output::Event(*listener, frame.clone()));
+            outbox.push(Output::Event(*listener, frame.clone()));
         }
+        self.outbox = outbox;
         self.scratch = scratch;
     }
 
-    fn write_head(&self, writer: &mut EventWriter, format: Format, kind: EventKind, origin: Origin) {
+    fn write_head(&self, writer: &mut EventWriter, kind: EventKind, origin: Origin) {
         writer.header("Event-Name", kind.name());
-        if format == Format::Plain {
+        if writer.takes_rendered() {
             writer.rendered(&self.head.plain);
         } else {
             for (name, value) in self.head_headers() {

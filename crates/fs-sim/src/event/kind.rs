@@ -25,21 +25,23 @@ const NAMES: [&str; 91] = [
     "CALL_SETUP_RESULT", "CALL_DETAIL", "DEVICE_STATE", "TEXT",
 ];
 
+const PREFIX_LENGTH: usize = "SWITCH_EVENT_".len();
+
 impl EventKind {
     /// How many kinds there are.
     pub(crate) const COUNT: usize = NAMES.len();
 
     pub(crate) const CUSTOM: EventKind = EventKind::known("CUSTOM");
-    pub(crate) const CLONE: EventKind = EventKind::known("CLONE");
     pub(crate) const BACKGROUND_JOB: EventKind = EventKind::known("BACKGROUND_JOB");
     pub(crate) const HEARTBEAT: EventKind = EventKind::known("HEARTBEAT");
+    pub(crate) const CHANNEL_DATA: EventKind = EventKind::known("CHANNEL_DATA");
+    pub(crate) const CHANNEL_STATE: EventKind = EventKind::known("CHANNEL_STATE");
     pub(crate) const CHANNEL_CREATE: EventKind = EventKind::known("CHANNEL_CREATE");
     pub(crate) const CHANNEL_ORIGINATE: EventKind = EventKind::known("CHANNEL_ORIGINATE");
     pub(crate) const CHANNEL_PROGRESS: EventKind = EventKind::known("CHANNEL_PROGRESS");
     pub(crate) const CHANNEL_PROGRESS_MEDIA: EventKind = EventKind::known("CHANNEL_PROGRESS_MEDIA");
     pub(crate) const CHANNEL_ANSWER: EventKind = EventKind::known("CHANNEL_ANSWER");
     pub(crate) const CHANNEL_PARK: EventKind = EventKind::known("CHANNEL_PARK");
-    pub(crate) const CHANNEL_DATA: EventKind = EventKind::known("CHANNEL_DATA");
     pub(crate) const CHANNEL_BRIDGE: EventKind = EventKind::known("CHANNEL_BRIDGE");
     pub(crate) const CHANNEL_UNBRIDGE: EventKind = EventKind::known("CHANNEL_UNBRIDGE");
     pub(crate) const CHANNEL_UNPARK: EventKind = EventKind::known("CHANNEL_UNPARK");
@@ -54,8 +56,14 @@ impl EventKind {
     pub(crate) const CHANNEL_HANGUP_COMPLETE: EventKind = EventKind::known("CHANNEL_HANGUP_COMPLETE");
     pub(crate) const CHANNEL_DESTROY: EventKind = EventKind::known("CHANNEL_DESTROY");
 
-    /// The kind that a client names, in any case of letters.
+    /// The kind that a client names, in any case of letters; thirteen more characters may come before it
+    /// (`switch_name_event`, for the sake of `SWITCH_EVENT_`).
     pub(crate) fn by_name(name: &str) -> Option<EventKind> {
+        let short = name.get(PREFIX_LENGTH..).filter(|short| !short.is_empty());
+        EventKind::by_short_name(name).or_else(|| EventKind::by_short_name(short?))
+    }
+
+    fn by_short_name(name: &str) -> Option<EventKind> {
         NAMES.iter().position(|known| known.eq_ignore_ascii_case(name)).map(|index| EventKind(index as u8))
     }
 

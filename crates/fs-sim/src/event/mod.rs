@@ -1,6 +1,7 @@
 //! Events: their kinds, who subscribed to them, how they are written and numbered.
 
 mod bus;
+mod filter;
 mod kind;
 mod render;
 mod subscription;
@@ -8,4 +9,4 @@ mod subscription;
 pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output};
 pub(crate) use kind::EventKind;
 pub(crate) use render::{EventWriter, Format};
-pub(crate) use subscription::Subscription;
+pub(crate) use subscription::{Allowed, Mine, Subscription};

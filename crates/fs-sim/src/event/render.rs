@@ -33,11 +33,18 @@ impl Format {
 /// Room before the event for the frame's own headers, whose length is known only at the end.
 const HEAD_ROOM: usize = 64;
 
-/// Writes one event, header by header, and makes a frame of it.
+/// Writes one event, header by header, and makes a frame of it, or a list for those who look into it.
 #[derive(Debug)]
 pub(crate) struct EventWriter {
-    format: Format,
+    form: Form,
     out: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Form {
+    Frame(Format),
+    /// Names and values as they are.
+    List(Vec<(String, String)>),
 }
 
 impl EventWriter {
@@ -51,11 +58,33 @@ impl EventWriter {
             Format::Json => out.push(b'{'),
             Format::Xml => out.extend_from_slice(b"<event>\n  <headers>\n"),
         }
-        EventWriter { format, out }
+        EventWriter { form: Form::Frame(format), out }
+    }
+
+    /// Collects the headers instead of writing them.
+    pub(crate) fn list() -> EventWriter {
+        EventWriter { form: Form::List(Vec::new()), out: Vec::new() }
+    }
+
+    /// What [`EventWriter::list`] collected.
+    pub(crate) fn into_list(self) -> Vec<(String, String)> {
+        match self.form {
+            Form::List(headers) => headers,
+            Form::Frame(_) => Vec::new(),
+        }
+    }
+
+    /// Whether lines that were rendered before can be put in: they are in the plain form.
+    pub(crate) fn takes_rendered(&self) -> bool {
+        matches!(self.form, Form::Frame(Format::Plain))
     }
 
     pub(crate) fn header(&mut self, name: &str, value: &str) {
-        match self.format {
+        let format = match &mut self.form {
+            Form::Frame(format) => *format,
+            Form::List(headers) => return headers.push((name.to_owned(), value.to_owned())),
+        };
+        match format {
             Format::Plain => {
                 self.out.extend_from_slice(name.as_bytes());
                 self.out.extend_from_slice(b": ");
@@ -100,7 +129,7 @@ impl EventWriter {
     }
 
     pub(crate) fn variables(&mut self, variables: &Variables) {
-        if self.format == Format::Plain {
+        if self.takes_rendered() {
             variables.write_plain(&mut self.out);
             return;
         }
@@ -113,16 +142,18 @@ impl EventWriter {
         }
     }
 
-    /// Lines that were rendered before, in this writer's own form.
+    /// Lines that were rendered before, where [`EventWriter::takes_rendered`].
     pub(crate) fn rendered(&mut self, lines: &[u8]) {
         self.out.extend_from_slice(lines);
     }
 
     /// The whole frame, in just as many bytes as it takes, and the scratch space to write the next one in.
+    /// An empty body is one to JSON only.
     pub(crate) fn finish(mut self, body: Option<&str>) -> (Bytes, Vec<u8>) {
-        match self.format {
+        let Form::Frame(format) = self.form else { return (Bytes::new(), self.out) };
+        match format {
             Format::Plain => {
-                if let Some(body) = body {
+                if let Some(body) = body.filter(|body| !body.is_empty()) {
                     self.number("Content-Length", body.len() as u64);
                     self.out.push(b'\n');
                     self.out.extend_from_slice(body.as_bytes());
@@ -139,21 +170,28 @@ impl EventWriter {
             }
             Format::Xml => {
                 self.out.extend_from_slice(b"  </headers>\n");
-                if let Some(body) = body {
+                if let Some(body) = body.filter(|body| !body.is_empty()) {
                     let length = body.len();
                     self.out
                         .extend_from_slice(format!("  <Content-Length>{length}</Content-Length>\n  <body>").as_bytes());
                     self.out.extend_from_slice(escape_xml(body).as_bytes());
-                    self.out.extend_from_slice(b"  </body>\n");
+                    // An end on a line of its own is indented.
+                    self.out.extend_from_slice(if body.ends_with('\n') { b"  </body>\n" } else { b"</body>\n" });
                 }
                 self.out.extend_from_slice(b"</event>\n");
             }
         }
         let length = self.out.len() - HEAD_ROOM;
-        let head = format!("Content-Length: {length}\nContent-Type: text/event-{}\n\n", self.format.name());
+        let head = format!("Content-Length: {length}\nContent-Type: text/event-{}\n\n", format.name());
         let start = HEAD_ROOM - head.len();
         self.out[start..HEAD_ROOM].copy_from_slice(head.as_bytes());
         (Bytes::copy_from_slice(&self.out[start..]), self.out)
+    }
+
+    /// A plain event without a frame around it.
+    pub(crate) fn finish_bare(mut self) -> Bytes {
+        self.out.push(b'\n');
+        Bytes::copy_from_slice(&self.out[HEAD_ROOM.min(self.out.len())..])
     }
 
     fn element(&mut self, name: &str, value: &str) {
@@ -213,6 +251,7 @@ mod tests {
     #[test]
     fn xml() {
         assert!(frame(Format::Xml, None).ends_with("    <Session-Count>0</Session-Count>\n  </headers>\n</event>\n"));
-        assert!(frame(Format::Xml, Some("a<b")).ends_with("<body>a&lt;b  </body>\n</event>\n"));
+        assert!(frame(Format::Xml, Some("a<b")).ends_with("<body>a&lt;b</body>\n</event>\n"));
+        assert!(frame(Format::Xml, Some("+OK\n")).ends_with("<body>+OK\n  </body>\n</event>\n"));
     }
 }

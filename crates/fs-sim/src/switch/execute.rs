@@ -72,9 +72,12 @@ impl Switch {
                     self.wake(at, id);
                     return self.hear_digit(now, id);
                 }
-                Some(None) => return self.hear_digit(now, id),
+                Some(None) => {
+                    self.settle(id);
+                    return self.hear_digit(now, id);
+                }
                 // Out of its park it has nothing to do, but is there until somebody ends it.
-                None if channel.state == ChannelState::Park => return,
+                None if matches!(channel.state, ChannelState::Park | ChannelState::Reset) => return,
                 // A leg that is not answered yet has not begun.
                 None if matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Init) => return,
                 None => {
@@ -166,7 +169,7 @@ impl Switch {
         if let Some(covered) = channel.thread.runs.last_mut() {
             covered.covered(now);
         }
-        let data = application.data.clone();
+        let (name, data) = (application.name.clone(), application.data.clone());
         channel.thread.runs.push(Run {
             number,
             application,
@@ -177,6 +180,10 @@ impl Switch {
             silent: false,
         });
         self.emit_run(now, id, EventKind::CHANNEL_EXECUTE, EXECUTED);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            // FreeSWITCH sets it twice, which shows in the order of the variables.
+            channel.variables.set("current_application", &name);
+        }
         let next = (known.run)(self, now, id, &data);
         if let Next::Doing(doing) = next
             && let Some(channel) = self.channels.get_mut(&id)
@@ -242,7 +249,12 @@ impl Switch {
 
     /// Ends all that a channel is inside of, the innermost first, because it has hung up or goes elsewhere.
     pub(super) fn unwind(&mut self, now: Duration, id: SessionId) {
-        while self.channels.get(&id).is_some_and(|channel| !channel.thread.runs.is_empty()) {
+        self.unwind_to(now, id, 0);
+    }
+
+    /// The same for those above the first `depth`.
+    pub(super) fn unwind_to(&mut self, now: Duration, id: SessionId, depth: usize) {
+        while self.channels.get(&id).is_some_and(|channel| channel.thread.runs.len() > depth) {
             applications::finish(self, now, id, End::Cut);
             let asked = self.complete(now, id).and_then(|run| run.asked);
             let by_message = asked.is_some();
@@ -261,16 +273,20 @@ impl Switch {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.is_up()) {
             let has_media = channel.has_media();
             let Queued::Message(message) = channel.thread.next(now, has_media, false) else { return };
-            let name = message.header("execute-app-name").unwrap_or_default();
-            if message.header("call-command") != Some("execute") {
-                continue;
-            }
-            if applications::find(name).is_some_and(|known| known.after_hangup) {
-                // Its end comes with those of the others.
-                self.parse_message(now, id, &message);
-            } else if let Some(uuid) = message.header("event-uuid") {
-                channel.variables.set("app_uuid", uuid);
-            }
+            self.parse_after_hangup(now, id, &message);
+        }
+    }
+
+    /// Takes one such message; the end of what it runs comes with that of the others.
+    pub(super) fn parse_after_hangup(&mut self, now: Duration, id: SessionId, message: &Arc<Message>) {
+        let name = message.header("execute-app-name").unwrap_or_default();
+        if message.header("call-command") != Some("execute") {
+            return;
+        }
+        if applications::find(name).is_some_and(|known| known.after_hangup) {
+            self.parse_message(now, id, message);
+        } else if let (Some(uuid), Some(channel)) = (message.header("event-uuid"), self.channels.get_mut(&id)) {
+            channel.variables.set("app_uuid", uuid);
         }
     }
 }

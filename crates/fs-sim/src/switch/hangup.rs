@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED};
+use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED, outbound::Told};
 use crate::{
     cause::Cause,
     channel::{CallState, ChannelState, Direction, Endpoint, SessionId, sofia},
@@ -59,10 +59,12 @@ impl Switch {
         if self.channels.get(&id).is_none_or(|channel| channel.call_state == CallState::Hangup) {
             return;
         }
-        self.unwind(now, id);
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.state = ChannelState::Hangup;
+        if self.is_kept(now, id) {
+            return;
         }
+        self.unwind(now, id);
+        self.enter(now, id, ChannelState::Hangup);
+        self.tell_ended(now, id, Told::Closing);
         self.recordings_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
@@ -79,16 +81,35 @@ impl Switch {
             Endpoint::Loopback => channel.variables.set("is_loopback", "1"),
             Endpoint::Null | Endpoint::Unborn => {}
         }
+        self.enter(now, id, ChannelState::Reporting);
         self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
+        self.tell_ended(now, id, Told::Lingering);
         self.tell_peer(now, id);
-        if let Some(channel) = self.channels.get_mut(&id)
-            && channel.call_uuid.take().is_some()
-        {
-            channel.variables.set("call_uuid", &channel.uuid);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            if channel.call_uuid.take().is_some() {
+                channel.variables.set("call_uuid", &channel.uuid);
+            }
+            // It is not found by its name any more, but it stays while a connection holds it.
+            self.by_uuid.remove(&channel.uuid);
+        }
+        self.destroy(now, id);
+    }
+
+    /// Removes a channel that has ended, unless connections hold it: the last of them does it then.
+    pub(super) fn destroy(&mut self, now: Duration, id: SessionId) {
+        if self.controlled_by.contains_key(&id) {
+            return;
         }
         self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
-        if let Some(channel) = self.channels.remove(&id) {
-            self.by_uuid.remove(&channel.uuid);
+        self.enter(now, id, ChannelState::Destroy);
+        self.channels.remove(&id);
+        self.diverted.remove(&id);
+    }
+
+    fn enter(&mut self, now: Duration, id: SessionId, state: ChannelState) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.state = state;
+            self.bus.state(now, channel);
         }
     }
 

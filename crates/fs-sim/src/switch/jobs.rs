@@ -1,6 +1,6 @@
 //! Who waits for an API command's output: a connection, or the listeners of BACKGROUND_JOB.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::Switch;
 use crate::{
@@ -15,6 +15,8 @@ pub(crate) struct Job {
     pub(crate) command: String,
     pub(crate) arguments: String,
     pub(crate) waits: Waits,
+    /// The session of the connection that started it in the background.
+    pub(crate) owner: Option<Arc<str>>,
 }
 
 /// Where a job's output goes.
@@ -32,7 +34,7 @@ impl Job {
     /// Splits `name arguments`.
     pub(crate) fn new(text: &str, waits: Waits) -> Job {
         let (command, arguments) = text.split_once(' ').unwrap_or((text, ""));
-        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits }
+        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits, owner: None }
     }
 }
 
@@ -50,18 +52,16 @@ impl Switch {
             Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
             Waits::Nobody => {}
             Waits::Background(uuid) => {
-                let mut headers = vec![("Job-UUID", uuid.as_str()), ("Job-Command", job.command.as_str())];
-                if !job.arguments.is_empty() {
-                    headers.push(("Job-Command-Arg", job.arguments.as_str()));
-                }
+                let owner = job.owner.as_deref().unwrap_or_default();
+                let mut headers = vec![
+                    ("Job-UUID", uuid.as_str()),
+                    ("Job-Owner-UUID", owner),
+                    ("Job-Command", &job.command),
+                    ("Job-Command-Arg", &job.arguments),
+                ];
+                headers.retain(|(_, value)| !value.is_empty());
                 let origin = Origin("mod_event_socket.c", "api_exec", 1572);
-                self.bus.general(
-                    now,
-                    EventKind::BACKGROUND_JOB,
-                    origin,
-                    &headers,
-                    (!output.is_empty()).then_some(output),
-                );
+                self.bus.general(now, EventKind::BACKGROUND_JOB, origin, &headers, Some(output));
             }
         }
     }

@@ -7,6 +7,7 @@ mod applications;
 mod bridge;
 mod broadcast;
 mod commands;
+mod control;
 mod digits;
 mod execute;
 mod far;
@@ -16,6 +17,8 @@ mod legs;
 mod limits;
 mod near;
 mod originate;
+mod outbound;
+mod peer;
 mod record;
 mod redirect;
 mod schedule;
@@ -25,7 +28,7 @@ mod timers;
 mod tests;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -44,10 +47,12 @@ use crate::{
     cause::Cause,
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
-    config::{Callee, Config},
+    config::{Callee, Config, User},
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
 };
 use originate::Attempt;
+use outbound::Dialling;
+use peer::Peer;
 use schedule::Task;
 use timers::Timers;
 
@@ -75,17 +80,18 @@ pub(crate) struct Switch {
     tasks_planned: u64,
     listeners: HashMap<ListenerId, Peer>,
     password: String,
+    users: Vec<User>,
+    /// Channels whose events go to their own connection (`divert_events`).
+    diverted: HashSet<SessionId>,
+    /// The connections that control or watch a channel, which stays for as long as they do.
+    controlled_by: HashMap<SessionId, Vec<ListenerId>>,
+    /// Connections that are being made.
+    dialling: HashMap<ListenerId, Dialling>,
+    dials: u64,
     heartbeat: Duration,
     callee: Callee,
     failures: Vec<(Cause, f64)>,
     originates: u64,
-}
-
-/// What the switch knows of a connection beside its subscription.
-#[derive(Debug, Default)]
-struct Peer {
-    authenticated: bool,
-    logging: bool,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -126,6 +132,11 @@ impl Switch {
             tasks_planned: 0,
             listeners: HashMap::new(),
             password: config.password.clone(),
+            users: config.users.clone(),
+            diverted: HashSet::new(),
+            controlled_by: HashMap::new(),
+            dialling: HashMap::new(),
+            dials: 0,
             heartbeat: config.heartbeat,
             callee: config.callee.clone(),
             failures: config.callee.shares()?,
@@ -140,12 +151,6 @@ impl Switch {
         self.timers.add(now + crate::command::AUTH_TIMEOUT, Due::AuthTimeout(listener));
     }
 
-    /// A connection is gone. Its jobs go on, as they do in FreeSWITCH.
-    pub(crate) fn disconnect(&mut self, listener: ListenerId) {
-        self.listeners.remove(&listener);
-        self.bus.subscriptions.remove(&listener);
-    }
-
     /// Lets everything happen that is due at `now`, each thing at its own time.
     pub(crate) fn advance(&mut self, now: Duration) {
         while let Some((at, due)) = self.timers.pop(now) {
@@ -157,9 +162,10 @@ impl Switch {
                     self.send_heartbeat(at);
                     self.timers.add(at + self.heartbeat, Due::Heartbeat);
                 }
+                Due::LingerEnds(listener) => self.linger_ended(listener),
                 Due::AuthTimeout(listener) => {
-                    if self.listeners.get(&listener).is_some_and(|peer| !peer.authenticated) {
-                        self.bus.push(Output::Goodbye(listener, bytes::Bytes::new()));
+                    if let Some(peer) = self.listeners.get(&listener).filter(|peer| !peer.has_spoken) {
+                        self.bus.push(Output::Close(listener, peer.notice()));
                     }
                 }
             }

@@ -17,6 +17,8 @@ pub(crate) enum Due {
     Heartbeat,
     /// A connection has not authenticated in time.
     AuthTimeout(ListenerId),
+    /// A connection has stayed long enough after its session's end.
+    LingerEnds(ListenerId),
 }
 
 /// No server is up for longer: a client's largest numbers must not overflow an instant.

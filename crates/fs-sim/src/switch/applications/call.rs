@@ -11,7 +11,7 @@ use crate::{
 };
 
 const PARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1002);
-pub(super) const UNPARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1213);
+pub(in crate::switch) const UNPARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1213);
 
 /// What the other end takes to accept a REFER, as measured.
 const REFER_TIME: Duration = Duration::from_millis(350);

@@ -6,11 +6,12 @@ mod digits;
 mod playback;
 mod record;
 mod schedule;
+mod socket;
 mod variables;
 
 use std::time::Duration;
 
-pub(super) use call::park_outright;
+pub(super) use call::{UNPARKED, park_outright};
 pub(super) use schedule::sched_hangup;
 
 use super::Switch;
@@ -85,6 +86,7 @@ const TABLE: &[Known] = &[
     signalling("send_dtmf", digits::send_dtmf),
     lasting("set", variables::set),
     signalling("sleep", call::sleep),
+    signalling("socket", socket::socket),
     // Without a module that speaks, it is over at once and says nothing of why.
     media("speak", call::nothing),
     media("start_dtmf", digits::start_dtmf),
@@ -104,7 +106,8 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, end: End
     let Some(channel) = switch.channels.get_mut(&id) else { return false };
     let Some(run) = channel.thread.runs.last_mut() else { return false };
     match std::mem::replace(&mut run.doing, Doing::Nothing) {
-        Doing::Park => switch.emit(now, id, EventKind::CHANNEL_UNPARK, call::UNPARKED),
+        Doing::Park => switch.emit(now, id, EventKind::CHANNEL_UNPARK, UNPARKED),
+        Doing::Socket(socket) => super::outbound::finish(switch, now, id, &socket),
         Doing::Play(play) => return playback::finish(switch, now, id, play, end),
         Doing::Record(recording) => record::finish(switch, now, id, &recording),
         Doing::Bridge(bridge) => switch.finish_bridge(now, id, bridge),

@@ -68,6 +68,7 @@ impl Talk {
                     self.replies.push(String::from_utf8_lossy(&bytes).into_owned())
                 }
                 Output::Event(_, bytes) => self.events.push(String::from_utf8_lossy(&bytes).into_owned()),
+                Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
             }
         }
     }
@@ -100,7 +101,9 @@ impl Talk {
             words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
         };
         let wanted = |told: &String| {
-            !["HEARTBEAT", "CHANNEL_EXECUTE", "CHANNEL_UNPARK"].iter().any(|name| told.starts_with(name))
+            !["HEARTBEAT", "CHANNEL_EXECUTE", "CHANNEL_UNPARK", "CHANNEL_STATE"]
+                .iter()
+                .any(|name| told.starts_with(name))
         };
         self.events.drain(..).map(tell).filter(wanted).collect()
     }
