@@ -8,6 +8,9 @@
 //!
 //! A channel that ends tells its connections, which close or linger; it is destroyed when the last is gone.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     collections::VecDeque,
     net::{IpAddr, Ipv4Addr, SocketAddr},
