@@ -300,6 +300,25 @@ async fn a_body_and_a_subclass_have_their_places() {
 }
 
 #[tokio::test]
+async fn log_lines_come_to_those_that_get_them() {
+    let server = start(Vec::new()).await;
+    let mut client = Client::login(&server).await;
+    client.calls("log err before", "+OK\n").await;
+    client.asks("log 3", "+OK log level 3 [3]").await;
+    for line in ["err hello", "3 again", "warning no", "no", "nonsense no"] {
+        client.says(&format!("api log {line}\n\n")).await;
+    }
+    assert_eq!(client.events("Log-Level").await, ["3", "3"]);
+    client.asks("log 7", "+OK log level 7 [7]").await;
+    client.says("api log info not logged at all\n\n").await;
+    client.says("api log warning yes\n\n").await;
+    assert_eq!(client.events("Log-Level").await, ["4"]);
+    client.asks("nolog", "+OK no longer logging").await;
+    client.calls("log err after", "+OK\n").await;
+    assert_eq!(client.events("Log-Level").await, [""; 0]);
+}
+
+#[tokio::test]
 async fn what_waits_goes_with_noevents() {
     let server = start(Vec::new()).await;
     let mut sender = Client::login(&server).await;

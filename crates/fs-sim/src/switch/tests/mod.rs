@@ -68,7 +68,7 @@ impl Talk {
                     self.replies.push(String::from_utf8_lossy(&bytes).into_owned())
                 }
                 Output::Event(_, bytes) => self.events.push(String::from_utf8_lossy(&bytes).into_owned()),
-                Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
+                Output::Log(..) | Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
             }
         }
     }
