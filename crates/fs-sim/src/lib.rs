@@ -29,6 +29,9 @@
 //! `silence_stream://`), `record`, `sleep`, `set` and some more; an application that is unknown hangs up. Calls are
 //! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
 //! There is no audio: files have a length, digits travel, and nobody hears anything.
+//!
+//! The Event Socket has all commands of mod_event_socket, its reply buffers and its turns of 20 ms included, and the
+//! users of [`Config::users`]. The application `socket` connects to clients on loopback and nowhere else.
 
 mod api;
 mod cause;

@@ -82,7 +82,7 @@ impl Talk {
             let words = words.into_iter().filter_map(value).collect::<Vec<_>>();
             words.join(" ").replace("CHANNEL_", "").replace("EXECUTE_COMPLETE", "COMPLETE")
         };
-        let unwanted = ["HEARTBEAT", "BACKGROUND_JOB", "CREATE", "ORIGINATE", "DESTROY", "HANGUP_COMPLETE"];
+        let unwanted = ["HEARTBEAT", "BACKGROUND_JOB", "CREATE", "ORIGINATE", "DESTROY", "HANGUP_COMPLETE", "STATE"];
         self.events.drain(..).map(tell).filter(|told| !unwanted.iter().any(|name| told.starts_with(name))).collect()
     }
 
