@@ -233,13 +233,18 @@ impl Connection {
         Ok(any)
     }
 
-    /// Takes all that is there, notices after events: whether the connection ends with it.
+    /// Takes all that is there, log lines before events, notices after them: whether the connection ends with it.
     async fn gather(&mut self, queue: &mut mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<bool, End> {
         let mut deliveries = Vec::from_iter(self.held.take());
         while let Ok(delivery) = queue.try_recv() {
             deliveries.push(delivery);
         }
         let mut last = deliveries.is_empty() && queue.is_closed();
+        for delivery in &deliveries {
+            if let Delivery::Log(bytes) = delivery {
+                self.write.extend_from_slice(bytes);
+            }
+        }
         let flushed = deliveries.iter().rposition(|delivery| matches!(delivery, Delivery::Flush)).unwrap_or(0);
         let mut notices = Vec::new();
         for (index, delivery) in deliveries.into_iter().enumerate() {
@@ -253,7 +258,7 @@ impl Connection {
                         }
                     }
                 }
-                Delivery::Flush => {}
+                Delivery::Flush | Delivery::Log(_) => {}
                 Delivery::Notice(bytes) => notices.push(bytes),
                 Delivery::Close(bytes) => {
                     notices.push(bytes);

@@ -61,6 +61,8 @@ pub(crate) enum Input {
 #[derive(Debug)]
 pub(crate) enum Delivery {
     Event(Bytes),
+    /// Comes before the events.
+    Log(Bytes),
     /// The events before it are not wanted any more.
     Flush,
     /// Comes after all events that are there.
@@ -191,6 +193,7 @@ impl Driver {
                         }
                     }
                 }
+                Output::Log(listener, bytes) => put(&self.peers, listener, Delivery::Log(bytes)),
                 Output::Flush(listener) => put(&self.peers, listener, Delivery::Flush),
                 Output::Notice(listener, bytes) => put(&self.peers, listener, Delivery::Notice(bytes)),
                 Output::Close(listener, bytes) => {

@@ -23,6 +23,15 @@
 //! `ring<ms>` and `early<ms>` ring or send early media before they answer, `noanswer` rings, `drop<ms>`
 //! answers and hangs up, `park` parks; any other number has no route. Port 5090 parks every number, and any
 //! other address leads to where 5080 does: there is no SIP on a network. `null/<anything>` answers at once.
+//!
+//! A channel runs what `sendmsg` and `uuid_broadcast` ask for inside of what it runs already, with the events of
+//! FreeSWITCH's own: `answer`, `bridge`, `playback` (files that were recorded here, `tone_stream://`,
+//! `silence_stream://`), `record`, `sleep`, `set` and some more; an application that is unknown hangs up. Calls are
+//! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
+//! There is no audio: files have a length, digits travel, and nobody hears anything.
+//!
+//! The Event Socket has all commands of mod_event_socket, its reply buffers and its turns of 20 ms included, and the
+//! users of [`Config::users`]. The application `socket` connects to clients on loopback and nowhere else.
 
 mod api;
 mod cause;

@@ -59,6 +59,22 @@ impl Client {
         assert_eq!(String::from_utf8_lossy(&heard), text, "in time: {in_time}");
     }
 
+    /// Asks for events until `text` is among what has been heard, and returns all of it.
+    async fn hears_sometime(&mut self, text: &str) -> String {
+        let heard = timeout(SOON, async {
+            while !String::from_utf8_lossy(&self.heard).contains(text) {
+                // Any command ends a turn; a server that has said its last takes none.
+                let _ = self.stream.write_all(b"noop\n\n").await;
+                let read = self.stream.read_buf(&mut self.heard).await;
+                assert!(read.is_ok_and(|read| read > 0), "an end in {:?}", String::from_utf8_lossy(&self.heard));
+            }
+        });
+        let in_time = heard.await.is_ok();
+        let heard = String::from_utf8(std::mem::take(&mut self.heard)).expect("UTF-8");
+        assert!(in_time, "no {text} in {:?}", heard.get(..2_000).unwrap_or(&heard));
+        heard
+    }
+
     /// Says a command that is answered with this text.
     async fn asks(&mut self, command: &str, reply: &str) {
         self.says(&format!("{command}\n\n")).await;
@@ -287,16 +303,30 @@ async fn a_body_and_a_subclass_have_their_places() {
     let lines = client.events("X-A").await;
     assert_eq!(lines, ["1"]);
     client.says("sendevent CUSTOM\nX-A: 1\nEvent-Subclass: demo::one\nContent-Length: 5\n\nhello").await;
-    client.says("noop\n\n").await;
-    let mut heard = String::new();
-    while !heard.contains("hello") {
-        client.stream.read_buf(&mut client.heard).await.expect("a stream");
-        heard = String::from_utf8_lossy(&client.heard).into_owned();
-    }
+    let heard = client.hears_sometime("\n\nhello").await;
     let event = heard.split("text/event-plain\n\n").nth(1).expect("an event");
     assert!(event.starts_with("Event-Subclass: demo%3A%3Aone\nCommand: sendevent%20CUSTOM\nX-A: 1\n"), "{event}");
     assert!(event.contains("\nContent-Length: 5\nEvent-UUID: "), "the client's own length stays: {event}");
     assert!(event.contains("\nContent-Length: 5\n\nhello"), "{event}");
+}
+
+#[tokio::test]
+async fn log_lines_come_to_those_that_get_them() {
+    let server = start(Vec::new()).await;
+    let mut client = Client::login(&server).await;
+    client.calls("log err before", "+OK\n").await;
+    client.asks("log 3", "+OK log level 3 [3]").await;
+    for line in ["err hello", "3 again", "warning no", "no", "nonsense no"] {
+        client.says(&format!("api log {line}\n\n")).await;
+    }
+    assert_eq!(client.events("Log-Level").await, ["3", "3"]);
+    client.asks("log 7", "+OK log level 7 [7]").await;
+    client.says("api log info not logged at all\n\n").await;
+    client.says("api log warning yes\n\n").await;
+    assert_eq!(client.events("Log-Level").await, ["4"]);
+    client.asks("nolog", "+OK no longer logging").await;
+    client.calls("log err after", "+OK\n").await;
+    assert_eq!(client.events("Log-Level").await, [""; 0]);
 }
 
 #[tokio::test]
@@ -333,13 +363,7 @@ async fn my_events_make_a_connection_the_channels() {
     other.calls(&format!("uuid_kill {CHANNEL}"), "+OK\n").await;
     server.wait_for(SOON, |state| state.listeners == 2).await.expect("both connections");
     other.events("none").await;
-    // The turn does not end by itself here; any command ends it.
-    let mut heard = String::new();
-    while !heard.contains("cluecon.com") {
-        let _ = client.stream.write_all(b"noop\n\n").await;
-        assert_ne!(client.stream.read_buf(&mut client.heard).await.expect("a stream"), 0, "{heard}");
-        heard = String::from_utf8_lossy(&client.heard).into_owned();
-    }
+    let heard = client.hears_sometime("cluecon.com").await;
     assert!(heard.contains("Event-Name: CHANNEL_HANGUP\n") && !heard.contains("text/event-json"), "{heard}");
     let notice = format!("Controlled-Session-UUID: {CHANNEL}\nContent-Disposition: disconnect\nContent-Length: 67\n\n");
     assert!(heard.contains(&notice), "{heard}");

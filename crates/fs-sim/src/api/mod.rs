@@ -3,6 +3,7 @@
 mod bgapi;
 mod fsctl;
 mod hangup;
+mod log;
 mod schedule;
 mod show;
 mod status;
@@ -44,6 +45,7 @@ const TABLE: &[(&str, Run)] = &[
     ("fsctl", fsctl::fsctl),
     ("global_getvar", text::global_getvar),
     ("hupall", hangup::hupall),
+    ("log", log::log),
     ("originate", originate),
     ("sched_api", schedule::sched_api),
     ("sched_broadcast", schedule::sched_broadcast),

@@ -25,6 +25,12 @@ pub(super) fn uuid_transfer(call: Call<'_>) -> Answer {
     match (whom.as_str(), partner) {
         ("bleg", Some(partner)) => call.switch.send_elsewhere(call.now, partner, redirect),
         ("both", Some(partner)) => {
+            // Both leave: the end of their bridge is no end of either's call.
+            for leg in [id, partner] {
+                if let Some(channel) = call.switch.channels.get_mut(&leg) {
+                    channel.partner = None;
+                }
+            }
             call.switch.send_elsewhere(call.now, partner, redirect.clone());
             call.switch.send_elsewhere(call.now, id, redirect);
         }

@@ -17,7 +17,8 @@
 //!                        Reporting   CHANNEL_HANGUP_COMPLETE, CHANNEL_DESTROY
 //! ```
 //!
-//! Two legs of one call are two channels; which drives which is in [`crate::switch`].
+//! Two legs of one call are two channels; which drives which is in [`crate::switch`]. What a channel is inside of, its
+//! applications and the messages that ask for more, is its [`Thread`].
 
 mod cdr;
 pub(crate) mod loopback;
@@ -119,6 +120,8 @@ impl ChannelState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallState {
     Down,
+    /// It waits for the answer of a leg that it calls.
+    RingWait,
     Ringing,
     Early,
     Active,
@@ -129,6 +132,7 @@ impl CallState {
     pub(crate) fn name(self) -> &'static str {
         match self {
             CallState::Down => "DOWN",
+            CallState::RingWait => "RING_WAIT",
             CallState::Ringing => "RINGING",
             CallState::Early => "EARLY",
             CallState::Active => "ACTIVE",

@@ -73,7 +73,7 @@ pub(crate) struct Asked {
 /// An application that has begun and not ended.
 #[derive(Debug)]
 pub(crate) struct Run {
-    /// Never used twice: timers carry it, so that one that comes late means nothing.
+    /// Never used twice.
     pub(crate) number: u64,
     pub(crate) application: Application,
     /// `Application-UUID`: the message's `Event-UUID`, or one of its own.
@@ -190,7 +190,7 @@ impl Run {
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Call(_) | Doing::Deflect(_) => false,
+            Doing::Nothing | Doing::Deflect(_) => false,
             Doing::Socket(socket) => socket.stage == Stage::Parked,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
@@ -243,6 +243,10 @@ pub(crate) struct Thread {
     /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
     leading: Option<(Duration, Arc<Message>)>,
     digits: VecDeque<Digit>,
+    /// It is about to go elsewhere: nothing new begins until then.
+    pub(crate) leaving: bool,
+    /// When the channel is woken up next for what ends by itself.
+    wakes: Option<Duration>,
 }
 
 /// What a channel finds when it looks at its queue.
@@ -268,8 +272,9 @@ impl Thread {
         self.messages.clear();
     }
 
-    /// The next message, if what runs now looks at the queue and no message locks it.
-    pub(crate) fn next(&mut self, now: Duration, has_media: bool) -> Next {
+    /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
+    /// looks at it while it waits (`idle`), and not between two applications.
+    pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool) -> Next {
         if let Some((until, _)) = &self.leading
             && *until > now
         {
@@ -279,7 +284,7 @@ impl Thread {
             return Next::Message(message);
         }
         let locked = self.runs.iter().any(|run| run.asked.as_ref().is_some_and(|asked| asked.locks));
-        let listens = self.runs.last().is_some_and(|run| run.listens(has_media));
+        let listens = self.runs.last().map_or(idle, |run| run.listens(has_media));
         if locked || !listens {
             return Next::Nothing;
         }
@@ -315,6 +320,18 @@ impl Thread {
         Some((digit, !self.digits.is_empty()))
     }
 
+    /// Whether it has to be woken up at `at`: not if that is planned already, so that timers do not pile up.
+    pub(crate) fn wakes_at(&mut self, at: Duration) -> bool {
+        self.wakes.replace(at) != Some(at)
+    }
+
+    /// It is awake.
+    pub(crate) fn woken(&mut self, now: Duration) {
+        if self.wakes.is_some_and(|at| at <= now) {
+            self.wakes = None;
+        }
+    }
+
     pub(crate) fn is_parked(&self) -> bool {
         self.runs.iter().any(|run| run.doing.is_park())
     }
@@ -339,11 +356,12 @@ mod tests {
         }
         assert!(!thread.queue(Arc::new(Message::default())));
         let now = Duration::ZERO;
-        assert!(matches!(thread.next(now, true), Next::Nothing), "nothing runs that would look at it");
+        assert!(matches!(thread.next(now, true, false), Next::Nothing), "nothing runs that would look at it");
+        assert!(matches!(thread.next(now, false, true), Next::Message(_)), "it waits for an answer");
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(now, true), Next::Message(_)));
+        assert!(matches!(thread.next(now, true, false), Next::Message(_)));
         thread.runs.push(run(Doing::Echo, true));
-        assert!(matches!(thread.next(now, true), Next::Nothing));
+        assert!(matches!(thread.next(now, true, false), Next::Nothing));
     }
 
     #[test]
@@ -376,10 +394,10 @@ mod tests {
         message.headers.push(("lead-frames".to_owned(), "5".to_owned()));
         thread.queue(Arc::new(message));
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(ms(10), true), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(109), true), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(110), true), Next::Message(_)));
-        assert!(matches!(thread.next(ms(110), true), Next::Nothing));
+        assert!(matches!(thread.next(ms(10), true, false), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(109), true, false), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(110), true, false), Next::Message(_)));
+        assert!(matches!(thread.next(ms(110), true, false), Next::Nothing));
     }
 
     #[test]

@@ -33,7 +33,9 @@ pub(crate) enum Output {
     Goodbye(ListenerId, Bytes),
     /// An event for the connection's queue.
     Event(ListenerId, Bytes),
-    /// What waits in the connection's queue is dropped.
+    /// A log line for the connection's queue.
+    Log(ListenerId, Bytes),
+    /// The events that wait in the connection's queue are dropped.
     Flush(ListenerId),
     /// For the connection's queue: the session that it controls has ended. The notice follows what is ready.
     Notice(ListenerId, Bytes),
@@ -213,7 +215,7 @@ impl Bus {
     }
 
     /// A client's event for one listener, just as it came.
-    pub(crate) fn to_one(&mut self, listener: ListenerId, headers: &[(String, String)], body: Option<&str>) {
+    pub(crate) fn divert(&mut self, listener: ListenerId, headers: &[(String, String)], body: Option<&str>) {
         let Some(subscription) = self.subscriptions.get(&listener).filter(|known| known.is_enabled()) else { return };
         let mut writer = EventWriter::new(subscription.format, std::mem::take(&mut self.scratch));
         for (name, value) in headers {

@@ -41,6 +41,9 @@ impl Switch {
             Ok(b) => {
                 let callee = self.channels.get(&b).map(|callee| (callee.uuid.clone(), leg_text(callee)));
                 if let (Some(caller), Some((uuid, leg))) = (self.channels.get_mut(&a), callee) {
+                    if caller.call_state == CallState::Active {
+                        caller.call_state = CallState::RingWait;
+                    }
                     caller.variables.set("originate_signal_bond", &uuid);
                     caller.variables.set("originated_legs", &leg);
                 }
@@ -103,6 +106,9 @@ impl Switch {
         }
         if let Some(caller) = self.channels.get_mut(&a) {
             caller.variables.unset("originate_signal_bond");
+            if caller.call_state == CallState::RingWait {
+                caller.call_state = CallState::Active;
+            }
         }
         let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
         let other_leg = self.channels.get(&b).map(|callee| relation(callee));
@@ -114,7 +120,7 @@ impl Switch {
         }
         self.join(now, a, b);
         let bridge = Bridge { partner: b, leads: true, parted: None };
-        if let Some(run) = self.channels.get_mut(&a).and_then(|caller| caller.thread.runs.last_mut()) {
+        if let Some(run) = self.channels.get_mut(&a).and_then(|caller| calling(caller, b)) {
             run.doing = Doing::Bridge(bridge);
         }
         self.proceed(now, a);
@@ -238,9 +244,10 @@ impl Switch {
             Some(text) => is_true(text) || names(text, cause),
             None => variables.get("failure_causes").map_or(NO_FAILURE.contains(&cause), |text| !names(text, cause)),
         };
-        if let Some(run) = caller.thread.runs.last_mut()
-            && matches!(run.doing, Doing::Call(_))
-        {
+        if caller.call_state == CallState::RingWait {
+            caller.call_state = CallState::Active;
+        }
+        if let Some(run) = b.and_then(|b| calling(caller, b)) {
             run.doing = Doing::Nothing;
         }
         if !goes_on {
@@ -295,6 +302,11 @@ impl Switch {
         variables.set("originate_disposition", outcome);
         variables.set("DIALSTATUS", outcome);
     }
+}
+
+/// The application of `caller` that waits for this leg's answer.
+fn calling(caller: &mut Channel, b: SessionId) -> Option<&mut Run> {
+    caller.thread.runs.iter_mut().find(|run| matches!(run.doing, Doing::Call(callee) if callee == b))
 }
 
 /// A called leg, as `originated_legs` names it.

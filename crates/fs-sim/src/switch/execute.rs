@@ -52,19 +52,24 @@ impl Switch {
     pub(super) fn proceed(&mut self, now: Duration, id: SessionId) {
         loop {
             let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
+            channel.thread.woken(now);
+            if channel.thread.leaving {
+                return;
+            }
             let has_media = channel.has_media();
-            match channel.thread.next(now, has_media) {
+            let idle = matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Park);
+            match channel.thread.next(now, has_media, idle) {
                 Queued::Message(message) => {
                     self.parse_message(now, id, &message);
                     continue;
                 }
-                Queued::At(at) => return self.add_leg(at, id, Step::Look),
+                Queued::At(at) => return self.wake(at, id),
                 Queued::Nothing => {}
             }
             match channel.thread.runs.last().map(Run::ends) {
                 Some(Some(at)) if at <= now => self.over(now, id),
                 Some(Some(at)) => {
-                    self.add_leg(at, id, Step::Look);
+                    self.wake(at, id);
                     return self.hear_digit(now, id);
                 }
                 Some(None) => {
@@ -84,6 +89,12 @@ impl Switch {
                     }
                 }
             }
+        }
+    }
+
+    fn wake(&mut self, at: Duration, id: SessionId) {
+        if self.channels.get_mut(&id).is_some_and(|channel| channel.thread.wakes_at(at)) {
+            self.add_leg(at, id, Step::Look);
         }
     }
 
@@ -261,7 +272,7 @@ impl Switch {
     fn messages_after_hangup(&mut self, now: Duration, id: SessionId) {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.is_up()) {
             let has_media = channel.has_media();
-            let Queued::Message(message) = channel.thread.next(now, has_media) else { return };
+            let Queued::Message(message) = channel.thread.next(now, has_media, false) else { return };
             self.parse_after_hangup(now, id, &message);
         }
     }

@@ -49,6 +49,7 @@ use crate::{
     clock::{Clock, Stamp, spelled},
     config::{Callee, Config, User},
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
+    log::{SERVER_LEVEL, frame},
 };
 use originate::Attempt;
 use outbound::Dialling;
@@ -250,6 +251,16 @@ impl Switch {
         format: Format,
     ) -> String {
         self.channels.get(&id).map_or(String::new(), |channel| self.bus.describe(now, kind, origin, channel, format))
+    }
+
+    /// Writes a line into the log: to those connections that get lines of its level.
+    pub(crate) fn log(&mut self, now: Duration, level: i32, origin: Origin, line: &str) {
+        let stamp = self.stamp(now);
+        for (listener, peer) in &self.listeners {
+            if level <= SERVER_LEVEL && peer.log_level.is_some_and(|wanted| wanted >= level) {
+                self.bus.push(Output::Log(*listener, frame(stamp, level, origin, line)));
+            }
+        }
     }
 
     fn send_heartbeat(&mut self, now: Duration) {

@@ -72,7 +72,7 @@ impl Target<'_> {
 }
 
 impl Switch {
-    /// Calls what a request names: the new leg, or why there is none. `caller` is the leg that calls by a bridge.
+    /// Calls what a request names, for an `originate` or a `bridge`: the new leg, or why there is none.
     pub(super) fn call(&mut self, now: Duration, request: &Request, asker: Asker) -> Result<SessionId, Cause> {
         let target = Target::parse(&request.endpoint);
         if let Target::Unknown = target {

@@ -56,11 +56,17 @@ impl Switch {
                 channel.other_leg = None;
             }
         }
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.thread.leaving = true;
+        }
         let frame = self.part_of_a_frame();
         self.add_leg(now + frame, id, Step::Redirect(redirect));
     }
 
     pub(super) fn redirect(&mut self, now: Duration, id: SessionId, redirect: Redirect) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.thread.leaving = false;
+        }
         match redirect {
             Redirect::Extension { .. } => {
                 self.leave(now, id);
@@ -72,7 +78,6 @@ impl Switch {
             Redirect::Park => {
                 self.leave(now, id);
                 let Some(channel) = self.channels.get_mut(&id) else { return };
-                channel.other_leg = None;
                 channel.todo.clear();
                 // Parked this way a second time, a channel only leaves its park.
                 if channel.state != ChannelState::Park {
@@ -102,7 +107,7 @@ impl Switch {
 
     fn bridge_outright(&mut self, now: Duration, a: SessionId, b: SessionId) {
         if a == b || !self.is_up(a) || !self.is_up(b) {
-            return;
+            return self.proceed(now, a);
         }
         for (id, other, relation) in [(a, b, Relation::Originatee), (b, a, Relation::Originator)] {
             let other_leg = self.channels.get(&other).map(|other| OtherLeg::new(relation, other));
@@ -144,6 +149,8 @@ impl Switch {
             channel.thread.runs.push(Run::silent(number, "uuid_bridge", doing));
         }
         self.join(now, a, b);
+        self.proceed(now, a);
+        self.proceed(now, b);
     }
 }
 

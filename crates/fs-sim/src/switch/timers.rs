@@ -89,6 +89,11 @@ impl Timers {
         self.heap.push(Entry { at, order: self.count, due });
     }
 
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.heap.len()
+    }
+
     pub(crate) fn next_at(&self) -> Option<Duration> {
         self.heap.peek().map(|entry| entry.at)
     }

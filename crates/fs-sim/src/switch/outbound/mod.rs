@@ -296,7 +296,7 @@ impl Switch {
     ) {
         if self.diverted.contains(&id) {
             if let Some(listener) = self.controlled_by.get(&id).and_then(|listeners| listeners.first()) {
-                self.bus.to_one(*listener, headers, body);
+                self.bus.divert(*listener, headers, body);
             }
             return;
         }

@@ -1,5 +1,7 @@
 //! Conversations with the switch alone, at given instants.
 
+mod control;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use super::Switch;
@@ -44,6 +46,15 @@ impl Talk {
         self.hear();
     }
 
+    /// A `sendmsg` that executes an application.
+    fn execute(&mut self, uuid: &str, application: &str, data: &str, more: &[(&str, &str)]) {
+        let own = [("call-command", "execute"), ("execute-app-name", application), ("execute-app-arg", data)];
+        let headers = own.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let line = format!("sendmsg {uuid}");
+        self.switch.command(self.now, ME, &Command { line, headers, ..Command::default() });
+        self.hear();
+    }
+
     fn wait(&mut self, time: Duration) {
         self.now += time;
         self.switch.advance(self.now);
@@ -57,9 +68,22 @@ impl Talk {
                     self.replies.push(String::from_utf8_lossy(&bytes).into_owned())
                 }
                 Output::Event(_, bytes) => self.events.push(String::from_utf8_lossy(&bytes).into_owned()),
-                Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
+                Output::Log(..) | Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
             }
         }
+    }
+
+    /// Name, channel and application of each event of applications, bridges and hang-ups since the last call.
+    fn doings(&mut self) -> Vec<String> {
+        let tell = |event: String| {
+            let value =
+                |name: &str| event.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned));
+            let words = ["Event-Name", "Unique-ID", "Application", "Application-Response", "Playback-Status"];
+            let words = words.into_iter().filter_map(value).collect::<Vec<_>>();
+            words.join(" ").replace("CHANNEL_", "").replace("EXECUTE_COMPLETE", "COMPLETE")
+        };
+        let unwanted = ["HEARTBEAT", "BACKGROUND_JOB", "CREATE", "ORIGINATE", "DESTROY", "HANGUP_COMPLETE", "STATE"];
+        self.events.drain(..).map(tell).filter(|told| !unwanted.iter().any(|name| told.starts_with(name))).collect()
     }
 
     /// Name, channel's last four digits and cause of each event since the last call.
