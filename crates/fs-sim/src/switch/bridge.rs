@@ -75,6 +75,15 @@ impl Switch {
                 request.variables.push((bare.to_owned(), value.to_owned()));
             }
         }
+        // A SIP leg carries the headers of its caller on, unless that is told not to (mod_sofia.c).
+        if request.endpoint.starts_with("sofia/") && caller.variables.get("sip_copy_custom_headers").is_none_or(is_true)
+        {
+            for (name, value) in caller.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")) {
+                if request.variable(name).is_none() {
+                    request.variables.push((name.to_owned(), value.to_owned()));
+                }
+            }
+        }
         request.caller_name = Some(caller.profile.caller_name.clone());
         request.caller_number = Some(caller.profile.caller_number.clone()).filter(|number| !number.is_empty());
     }

@@ -69,17 +69,25 @@ pub(crate) struct Address<'a> {
     pub(crate) number: &'a str,
     pub(crate) host: &'a str,
     pub(crate) port: Option<&'a str>,
+    /// The port of the proxy that the request goes to instead (`;fs_path=sip:host:port`).
+    pub(crate) path_port: Option<&'a str>,
+}
+
+/// `host` and `port` of `host:port`.
+fn host_and_port(text: &str) -> (&str, Option<&str>) {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
+        _ => (text, None),
+    }
 }
 
 impl Address<'_> {
     pub(crate) fn parse(text: &str) -> Option<Address<'_>> {
         let (number, rest) = text.split_once('@')?;
-        let rest = rest.split(';').next().unwrap_or(rest);
-        let (host, port) = match rest.rsplit_once(':') {
-            Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
-            _ => (rest, None),
-        };
-        Some(Address { number, host, port })
+        let (rest, parameters) = rest.split_once(';').unwrap_or((rest, ""));
+        let (host, port) = host_and_port(rest);
+        let path = parameters.split(';').find_map(|parameter| parameter.strip_prefix("fs_path=sip:"));
+        Some(Address { number, host, port, path_port: path.and_then(|path| host_and_port(path).1) })
     }
 }
 
@@ -93,7 +101,8 @@ impl Dialog {
         now: Stamp,
     ) -> Dialog {
         let port = address.port.unwrap_or("5060");
-        let far_profile = PROFILES.iter().find(|profile| profile.port.to_string() == port).unwrap_or(&PROFILES[0]);
+        let reached = address.path_port.unwrap_or(port);
+        let far_profile = PROFILES.iter().find(|profile| profile.port.to_string() == reached).unwrap_or(&PROFILES[0]);
         Dialog {
             near_profile,
             far_profile,
