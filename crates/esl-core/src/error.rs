@@ -71,9 +71,52 @@ pub(crate) enum Kind {
     NotFull(&'static str),
     #[error("the end of an application cannot be seen, since the channel's events are not enabled")]
     Unseen,
+    /// What failed at which servers, one at the least.
+    #[error("{}", .0.iter().map(|(address, error)| format!("{address}: {error}")).collect::<Vec<_>>().join("; "))]
+    Slaves(Vec<(String, Error)>),
+    #[error("no server is given")]
+    NoContacts,
+    #[error("the pattern {pattern:?} is no regular expression: {source}")]
+    Pattern { pattern: String, source: regex_lite::Error },
+    #[error(
+        "this would stop the async runtime whose thread it is called in: use the async client there, or a thread of its own"
+    )]
+    InsideRuntime,
+    #[error("cannot start a runtime: {0}")]
+    Runtime(io::Error),
 }
 
 impl Error {
+    /// What went wrong; with several servers, at the first one where something did.
+    fn kind(&self) -> &Kind {
+        match &*self.0 {
+            Kind::Slaves(failures) => failures.first().map_or(&self.0, |(_, error)| error.kind()),
+            kind => kind,
+        }
+    }
+
+    /// What failed at which servers, by their addresses, where several were asked. The other questions are answered for the
+    /// first one.
+    #[must_use]
+    pub fn failures(&self) -> &[(String, Error)] {
+        match &*self.0 {
+            Kind::Slaves(failures) => failures,
+            _ => &[],
+        }
+    }
+
+    /// Whether a route's pattern is no regular expression.
+    #[must_use]
+    pub fn is_pattern(&self) -> bool {
+        matches!(*self.kind(), Kind::Pattern { .. })
+    }
+
+    /// Whether something that waits was called where it would stop an async runtime.
+    #[must_use]
+    pub fn is_inside_runtime(&self) -> bool {
+        matches!(*self.kind(), Kind::InsideRuntime)
+    }
+
     /// Something that took longer than it may.
     #[must_use]
     pub fn timed_out(what: &'static str, after: Duration) -> Self {
@@ -84,7 +127,7 @@ impl Error {
     #[must_use]
     pub fn is_closed(&self) -> bool {
         matches!(
-            *self.0,
+            *self.kind(),
             Kind::Closed { .. } | Kind::Quiet(_) | Kind::Dropped | Kind::Io(_) | Kind::Wire(_) | Kind::Rejected
         )
     }
@@ -92,33 +135,33 @@ impl Error {
     /// Whether something took too long.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
-        matches!(*self.0, Kind::Timeout { .. } | Kind::Silent { .. } | Kind::Left(..))
+        matches!(*self.kind(), Kind::Timeout { .. } | Kind::Silent { .. } | Kind::Left(..))
     }
 
     /// Whether the server refused the password.
     #[must_use]
     pub fn is_password(&self) -> bool {
-        matches!(*self.0, Kind::Password(_))
+        matches!(*self.kind(), Kind::Password(_))
     }
 
     /// Whether the server refuses connections from this address.
     #[must_use]
     pub fn is_rejected(&self) -> bool {
-        matches!(*self.0, Kind::Rejected)
+        matches!(*self.kind(), Kind::Rejected)
     }
 
     /// Whether a call was asked for that only a listener can follow, and there is none that runs: attach one to the
     /// client, connect and start it.
     #[must_use]
     pub fn is_no_listener(&self) -> bool {
-        matches!(*self.0, Kind::NoListener | Kind::Listener(_))
+        matches!(*self.kind(), Kind::NoListener | Kind::Listener(_))
     }
 
     /// Why the channel ended, where that is what kept something from being done; [`HangupCause::UNKNOWN`] where nobody
     /// said. An outbound connection may still be there then (`linger`).
     #[must_use]
     pub fn ended(&self) -> Option<HangupCause> {
-        match *self.0 {
+        match *self.kind() {
             Kind::Ended { cause, .. } => Some(cause),
             Kind::ChannelEnded(cause) => Some(cause.unwrap_or(HangupCause::UNKNOWN)),
             _ => None,
@@ -128,13 +171,13 @@ impl Error {
     /// Whether a command was not sent since the dialplan gave the outbound connection no `full` control.
     #[must_use]
     pub fn is_not_full(&self) -> bool {
-        matches!(*self.0, Kind::NotFull(_))
+        matches!(*self.kind(), Kind::NotFull(_))
     }
 
     /// What the server answered, where it refused a command.
     #[must_use]
     pub fn command_failure(&self) -> Option<&ApiError> {
-        match &*self.0 {
+        match self.kind() {
             Kind::Api(error) => Some(error),
             _ => None,
         }
@@ -275,4 +318,25 @@ pub enum ApiErrorKind {
     Refused,
     /// `-USAGE: …`
     Usage,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn failures_of_several_servers_are_named_and_the_first_one_is_asked() {
+        let late = Error::timed_out("a reply", Duration::from_secs(1));
+        let error = Error::from(Kind::Slaves(vec![
+            ("a:1".to_owned(), Kind::Password("-ERR invalid".to_owned()).into()),
+            ("b:2".to_owned(), late.clone()),
+        ]));
+        assert_eq!(
+            error.to_string(),
+            "a:1: the server refused the password: -ERR invalid; b:2: a reply took longer than 1s"
+        );
+        assert!(error.is_password() && !error.is_timeout());
+        assert_eq!(error.failures()[1].0, "b:2");
+        assert!(error.failures()[1].1.is_timeout() && late.failures().is_empty());
+    }
 }
