@@ -15,6 +15,9 @@ use bytes::BytesMut;
 use esl_core::{Client, Command, Connection, Credentials, Incoming, Options};
 use uuid::Uuid;
 
+/// Makes one command.
+type Make = fn() -> Command<'static>;
+
 /// Commands that are under way at a time: more would wait in the server.
 const WINDOW: usize = 256;
 
@@ -30,7 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::default();
     let mut out = std::io::stdout();
 
-    let kinds: [(&str, fn() -> Command<'static>); 3] = [
+    let kinds: [(&str, Make); 3] = [
         ("api", || Command::api("echo x")),
         ("api bgapi uuid:", || Command::Background { job: Uuid::new_v4(), command: "echo x".into() }),
         ("bgapi", || Command::BgApi { job: Uuid::new_v4(), command: "echo x".into() }),
@@ -61,12 +64,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Writes every command and counts the replies, each of which has one `Content-Type`.
-fn over_a_socket(
-    address: &str,
-    log_in: &str,
-    count: usize,
-    command: fn() -> Command<'static>,
-) -> Result<Duration, Box<dyn Error>> {
+fn over_a_socket(address: &str, log_in: &str, count: usize, command: Make) -> Result<Duration, Box<dyn Error>> {
     let mut socket = std::net::TcpStream::connect(address)?;
     socket.set_read_timeout(Some(Duration::from_secs(60)))?;
     socket.write_all(log_in.as_bytes())?;
@@ -99,7 +97,7 @@ fn over_a_socket(
 async fn through_connection(
     connection: &mut Connection<()>,
     count: usize,
-    command: fn() -> Command<'static>,
+    command: Make,
 ) -> Result<Duration, Box<dyn Error>> {
     let started = Instant::now();
     let (mut sent, mut answered) = (0, 0);

@@ -425,13 +425,19 @@ async fn fact_23_a_command_holds_up_its_own_connection_and_no_other() {
         connection.send(&Command::Subscribe(&heartbeat), "subscribe").unwrap();
         assert!(matches!(connection.next().await, Ok(Incoming::Reply("subscribe", reply)) if reply.ok().is_ok()));
         let other = Client::connect(&place.address, &place.credentials(), &place.options()).await.unwrap();
-        connection.send(&Command::api("msleep 300"), "slow").unwrap();
+        let call =
+            Originate::new(Uuid::new_v4(), "sofia/external/ring400@127.0.0.1:5080", "park").ignore_early_media(true);
+        let started = Instant::now();
+        connection.send(&Command::api(call.command().unwrap()), "slow").unwrap();
         connection.flush().await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         other.sendevent(EventName::Custom, &[("Event-Subclass", "test::held")], "").await.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(300), "the other connection does not wait for it");
         // The event was there long before the slow command's reply, and comes after it.
-        assert!(matches!(timeout(SOON, connection.next()).await.unwrap(), Ok(Incoming::Reply("slow", _))));
+        let reply = timeout(SOON, connection.next()).await.unwrap();
+        assert!(matches!(reply, Ok(Incoming::Reply("slow", reply)) if reply.ok().is_ok()));
         assert!(matches!(timeout(SOON, connection.next()).await.unwrap(), Ok(Incoming::Event(_))));
+        other.cmd(&format!("uuid_kill {}", call.channel())).await.unwrap();
     })
     .await;
 }
