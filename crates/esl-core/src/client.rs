@@ -375,8 +375,9 @@ impl Client {
 
     /// How many of these calls are up or under way.
     fn left(&self, listener: &EventListener, app: Option<&str>, variable: &str, value: &str) -> usize {
-        let sessions = listener.sessions();
-        let up = sessions.iter().filter(|session| session.variable(variable).as_deref() == Some(value)).count();
+        // The first session says whose call it is, and the far leg ends a moment after it.
+        let calls = listener.calls();
+        let up = calls.iter().filter(|call| call.first().variable(variable).as_deref() == Some(value)).count();
         let jobs = listener.bg_jobs();
         up + jobs.iter().filter(|job| job.is_call_of(self.id(), app)).count()
     }
