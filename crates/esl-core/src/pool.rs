@@ -97,7 +97,7 @@ impl Pool {
 
     /// Loads an app into every server under its name, see [`Client::load_app`](crate::Client::load_app). `app` makes it for
     /// each: a value of its own, or the same one, as an `Arc` or whatever else shares what it knows. Returns the id, which
-    /// is the same on all.
+    /// is the same on all. Where this is dropped before its end, servers that have it keep it.
     ///
     /// # Errors
     /// As `Client::load_app`, with the server's address. It is loaded into none then.

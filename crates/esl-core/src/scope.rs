@@ -79,17 +79,22 @@ impl Scope {
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    /// Connects and loads the apps. What it gives has to be closed, or is when it is dropped.
+    /// Connects, loads the apps, and starts the listener, so that apps miss nothing from its first event on. What it gives
+    /// has to be closed, or is when it is dropped. An [`App::set_up`] can send commands, and not follow calls yet.
     ///
     /// # Errors
     /// As [`Slave::connect`] and [`Client::load_app`]. Nothing stays open or loaded then.
     pub async fn open(self) -> Result<Scoped, Error> {
-        let scoped = Scoped { slave: Slave::connect(&self.contact).await?, is_open: true };
-        for load in self.apps {
-            if let Err(error) = load(scoped.client()).await {
-                scoped.close().await;
-                return Err(error);
+        let scoped = Scoped { slave: Slave::prepare(&self.contact).await?, is_open: true };
+        let loaded_and_started = async {
+            for load in self.apps {
+                load(scoped.client()).await?;
             }
+            scoped.slave.start().await
+        };
+        if let Err(error) = loaded_and_started.await {
+            scoped.close().await;
+            return Err(error);
         }
         Ok(scoped)
     }

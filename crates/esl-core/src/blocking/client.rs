@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::runtime::Runtime;
 use super::{Job, Session};
@@ -128,7 +128,6 @@ impl Client {
             let reason = "nothing is loaded under this id".to_owned();
             return Err(Kind::App { id: app.to_owned(), reason }.into());
         }
-        let deadline = Instant::now() + limit;
         let uuid = call.channel();
         let job = self.client.originate_as(app, call).await?;
         let up = async {
@@ -142,7 +141,7 @@ impl Client {
             }
             Ok(session)
         };
-        let error = match timeout_at(deadline, up).await {
+        let error = match timeout(limit, up).await {
             Ok(Ok(session)) => return Ok(session),
             Ok(Err(error)) => error,
             Err(_) => Error::timed_out("a call's answer", limit),

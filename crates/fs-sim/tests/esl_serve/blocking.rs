@@ -1,9 +1,11 @@
 //! Calls from a script, whose functions wait.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use esl_core::apps::TonePlay;
-use esl_core::{App, Callbacks, Credentials, EventName, Originate, Scope, blocking};
+use esl_core::{App, Callbacks, Context, Credentials, EventName, Originate, Scope, blocking};
 use uuid::Uuid;
 
 use crate::{SOON, Target, own_id, targets, to_park};
@@ -42,15 +44,20 @@ fn a_call_from_a_script() {
     });
 }
 
-/// Writes into every session of the id that it was answered.
-struct Notes;
+/// Writes into every session of the id that it was answered, and counts how often it is torn down.
+#[derive(Default)]
+struct Notes(Arc<AtomicUsize>);
 
 impl App for Notes {
-    fn callbacks(self: &std::sync::Arc<Self>, on: &mut Callbacks) {
+    fn callbacks(self: &Arc<Self>, on: &mut Callbacks) {
         on.call(EventName::ChannelAnswer, |event, session| {
             let text = event.get("Answer-State").unwrap_or_default().into_owned();
             session.vars(|vars| vars.insert("noted".to_owned(), text));
         });
+    }
+
+    async fn tear_down(&self, _: &Context) {
+        self.0.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -59,7 +66,7 @@ fn jobs_and_what_apps_note() {
     each(|target| {
         let client = blocking::Client::connect(&target.contact.address, &target.contact.credentials).unwrap();
         let id = own_id("notes");
-        assert_eq!(client.load_app_as(&id, Notes).unwrap(), id);
+        assert_eq!(client.load_app_as(&id, Notes::default()).unwrap(), id);
         let call = Originate::new(Uuid::new_v4(), "sofia/external/9196@127.0.0.1:5080", "park");
         let job = client.originate_as(&id, call).unwrap();
         assert_eq!(job.get(SOON).unwrap(), job.session_uuid().unwrap().to_string());
@@ -73,10 +80,14 @@ fn jobs_and_what_apps_note() {
         client.hupall(None).unwrap();
         assert!(session.wait_for("nothing", SOON).unwrap_err().ended().is_some());
         assert_eq!(client.unload_app(&id, None).unwrap(), 1);
+        let torn_down = Arc::<AtomicUsize>::default();
+        client.load_app(Notes(torn_down.clone())).unwrap();
 
         let job = client.bgapi(&format!("uuid_kill {}", Uuid::new_v4())).unwrap();
         assert!(job.wait(SOON).unwrap());
         assert_eq!(job.successful(), Some(false));
+        drop(client);
+        assert_eq!(torn_down.load(Ordering::Relaxed), 1, "before it is gone");
     });
 }
 
@@ -104,7 +115,7 @@ fn a_call_that_does_not_come_up_is_gone() {
         }
         // Early media alone is no answer.
         let (_, early) = call("early300");
-        assert!(client.call(early, &id, SOON).unwrap().answered());
+        assert!(client.call(early, &id, Duration::MAX).unwrap().answered());
         client.hupall(None).unwrap();
 
         let (_, nobody_s) = call("park");
@@ -122,8 +133,11 @@ async fn inside_a_runtime_there_is_an_error_and_no_panic() {
 
         // Made elsewhere and brought here.
         let credentials = target.contact.credentials.clone();
+        let torn_down = Arc::<AtomicUsize>::default();
+        let notes = Notes(torn_down.clone());
         let made = std::thread::spawn(move || {
             let client = blocking::Client::connect(&address, &credentials).unwrap();
+            client.load_app(notes).unwrap();
             let job = client.originate(to_a_tone()).unwrap();
             job.get(SOON).unwrap();
             let session = client.listener().session(job.session_uuid().unwrap()).unwrap();
@@ -138,6 +152,7 @@ async fn inside_a_runtime_there_is_an_error_and_no_panic() {
         let kept = client.get_ref().clone();
         drop((client, job));
         crate::until("it is closed", || kept.is_closed()).await;
+        assert_eq!(torn_down.load(Ordering::Relaxed), 1, "politely");
         target.nobody_is_connected().await;
     }
 }
