@@ -2,9 +2,8 @@
 
 use esl_core::apps::{Bridger, Proxier, TonePlay};
 use esl_core::{Bridge, EventName, Originate, Scope, Scoped, Session};
-use uuid::Uuid;
 
-use crate::{SOON, Target, own_id, targets, to_park, until};
+use crate::{SOON, Target, own_id, targets, to, to_park, until};
 
 async fn with_app<A: esl_core::App>(target: &Target, app: A) -> (Scoped, String) {
     let id = own_id("app");
@@ -56,8 +55,8 @@ async fn a_call_goes_on_to_where_it_wanted_to_go() {
     for target in targets().await {
         let (scoped, id) = with_app(&target, Proxier).await;
         // By way of the server that parks, to somewhere else: its request's URI says where.
-        let address = "sofia/external/9196@127.0.0.1:5080;fs_path=sip:127.0.0.1:5090";
-        let session = up(&scoped, &id, Originate::new(Uuid::new_v4(), address, "park")).await;
+        let address = "9196@127.0.0.1:5080;fs_path=sip:127.0.0.1:5090";
+        let session = up(&scoped, &id, to(address)).await;
         let call = session.call().expect("a call");
         until("all legs are up", || call.sessions().len() == 4).await;
         let proxied = call.sessions().into_iter().find(|leg| leg.is_inbound()).expect("an inbound leg");

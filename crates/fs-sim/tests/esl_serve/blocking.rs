@@ -8,7 +8,7 @@ use esl_core::apps::TonePlay;
 use esl_core::{App, Callbacks, Context, Credentials, EventName, Originate, Scope, blocking};
 use uuid::Uuid;
 
-use crate::{SOON, Target, own_id, targets, to_park};
+use crate::{SOON, Target, own_id, targets, to, to_park};
 
 /// Servers, simulated in a runtime of their own, and tried from a thread without one.
 fn each(body: impl Fn(&Target)) {
@@ -67,7 +67,7 @@ fn jobs_and_what_apps_note() {
         let client = blocking::Client::connect(&target.contact.address, &target.contact.credentials).unwrap();
         let id = own_id("notes");
         assert_eq!(client.load_app_as(&id, Notes::default()).unwrap(), id);
-        let call = Originate::new(Uuid::new_v4(), "sofia/external/9196@127.0.0.1:5080", "park");
+        let call = to("9196@127.0.0.1:5080");
         let job = client.originate_as(&id, call).unwrap();
         assert_eq!(job.get(SOON).unwrap(), job.session_uuid().unwrap().to_string());
         assert_eq!((job.ready(), job.successful()), (true, Some(true)));
@@ -92,7 +92,7 @@ fn jobs_and_what_apps_note() {
 }
 
 fn to_a_tone() -> Originate {
-    Originate::new(Uuid::new_v4(), "sofia/external/9197@127.0.0.1:5080", "park")
+    to("9197@127.0.0.1:5080")
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn a_call_that_does_not_come_up_is_gone() {
         let scope = Scope::of(target.contact.clone()).app_as(&id, TonePlay);
         let client = blocking::Client::open(scope).unwrap();
         let call = |number: &str| {
-            let call = Originate::new(Uuid::new_v4(), format!("sofia/external/{number}@127.0.0.1:5080"), "park");
+            let call = to(&format!("{number}@127.0.0.1:5080"));
             (call.channel(), call)
         };
         let (_, busy) = call("486");

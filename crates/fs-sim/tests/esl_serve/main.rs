@@ -64,9 +64,16 @@ fn own_id(name: &str) -> String {
     format!("{name}-{}", Uuid::new_v4().simple())
 }
 
+/// A call that ends by itself where a test does not end it.
+fn to(address: &str) -> Originate {
+    Originate::new(Uuid::new_v4(), format!("sofia/external/{address}"), "park")
+        .variable("originate_timeout", "30")
+        .variable("execute_on_answer", "sched_hangup +60 allotted_timeout")
+}
+
 /// A call to a number that is parked without an answer.
 fn to_park(number: &str) -> Originate {
-    Originate::new(Uuid::new_v4(), format!("sofia/external/{number}@127.0.0.1:5090"), "park")
+    to(&format!("{number}@127.0.0.1:5090"))
 }
 
 /// Waits until something is so.

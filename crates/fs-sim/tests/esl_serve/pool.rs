@@ -4,14 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use esl_core::apps::TonePlay;
-use esl_core::{App, BoxError, Callbacks, Contact, Context, Credentials, EventName, HangupCause, Originate, Pool};
-use uuid::Uuid;
+use esl_core::{App, BoxError, Callbacks, Contact, Context, Credentials, EventName, HangupCause, Pool};
 
-use crate::{SOON, simulated, until};
-
-fn call(number: &str) -> Originate {
-    Originate::new(Uuid::new_v4(), format!("sofia/external/{number}@127.0.0.1:5080"), "park")
-}
+use crate::{SOON, simulated, to, until};
 
 #[tokio::test]
 async fn servers_count_together() {
@@ -28,7 +23,7 @@ async fn servers_count_together() {
     let mut jobs = Vec::new();
     for number in ["park", "park", "486", "486", "nobody", "486"] {
         let slave = turn.next().unwrap();
-        jobs.push(slave.client().originate_as("TonePlay", call(number)).await.unwrap());
+        jobs.push(slave.client().originate_as("TonePlay", to(&format!("{number}@127.0.0.1:5080"))).await.unwrap());
     }
     assert_eq!(turn.next().map(|slave| slave.address()), Some(one.contact.address.as_str()));
     for job in jobs {

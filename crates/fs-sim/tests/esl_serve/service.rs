@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use esl_core::{Bridge, Contact, Credentials, Originate, Router, Routing, Scope, Service};
+use esl_core::{Bridge, Contact, Credentials, Router, Routing, Scope, Service};
 use tokio::time::timeout;
-use uuid::Uuid;
 
 use crate::{SOON, own_id, simulated, targets, to_park, until};
 
@@ -110,8 +109,7 @@ async fn a_service_lives_as_long_as_one_of_its_servers() {
     assert!(service.is_alive());
     // A call from outside is answered by the one that is left.
     let caller = Scope::of(one.contact.clone()).open().await.unwrap();
-    let call = Originate::new(Uuid::new_v4(), "sofia/external/1@127.0.0.1:5090", "park");
-    let answered = async { caller.client().originate(call).await.unwrap().get(SOON).await };
+    let answered = async { caller.client().originate(to_park("1")).await.unwrap().get(SOON).await };
     tokio::select! {
         outcome = &mut run => panic!("{outcome:?}"),
         answered = answered => drop(answered.unwrap()),
