@@ -9,13 +9,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use crate::call::Call;
 use crate::error::{Error, Kind};
 use crate::session::Session;
 use crate::tracker::About;
-use crate::{Client, Event, EventName};
+use crate::{Client, Event, EventListener, EventName};
 
 /// Events that wait for an application. One that is slower loses events, counted, and slows nobody else.
 const QUEUE_EVENTS_MAX: usize = 4096;
@@ -24,6 +26,10 @@ const QUEUE_EVENTS_MAX: usize = 4096;
 const HANDLERS_MAX: usize = 10_000;
 
 /// The id whose applications get the sessions that belong to no other one.
+///
+/// A session belongs to the id that its header names, loaded or not, since it may be that of another client. Whoever calls
+/// from outside can set that header: have what is in front of the server remove it, or give it a name of your own
+/// ([`ClientOptions::app_header`](crate::ClientOptions::app_header)).
 pub const DEFAULT_APP_ID: &str = "default";
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -69,7 +75,7 @@ pub trait App: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Cleans up, after its last event.
+    /// Cleans up, after its last event: its callbacks have returned by then, and handlers that were waiting are ended.
     fn tear_down(&self, context: &Context) -> impl Future<Output = ()> + Send {
         let _ = context;
         async {}
@@ -82,7 +88,8 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// What an application is loaded into.
 #[derive(Clone, Debug)]
 pub struct Context {
-    /// The client that loads it.
+    /// The client that loads it. An app that keeps a client keeps its connections open for good: it keeps a
+    /// [`WeakClient`](crate::WeakClient) ([`Client::downgrade`]).
     pub client: Client,
     /// The id that it is loaded under.
     pub id: String,
@@ -166,9 +173,18 @@ struct Item {
     _call: Option<Call>,
 }
 
+/// What one application under an id wants, and what of it is running.
+#[derive(Clone)]
+struct Member {
+    name: String,
+    callbacks: Arc<Callbacks>,
+    running: TaskTracker,
+    unloaded: CancellationToken,
+}
+
 /// The callbacks under one id.
 struct Group {
-    members: RwLock<Vec<(String, Arc<Callbacks>)>>,
+    members: RwLock<Vec<Member>>,
     queue: mpsc::Sender<Item>,
     counters: Counters,
     handlers: Arc<Semaphore>,
@@ -184,28 +200,43 @@ impl Groups {
         let mut groups = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let group = groups.entry(id.to_owned()).or_insert_with(Group::start);
         let mut members = group.members.write().unwrap_or_else(PoisonError::into_inner);
-        if members.iter().any(|(known, _)| known == name) {
+        if members.iter().any(|known| known.name == name) {
             return false;
         }
-        members.push((name.to_owned(), Arc::new(callbacks)));
+        members.push(Member {
+            name: name.to_owned(),
+            callbacks: Arc::new(callbacks),
+            running: TaskTracker::new(),
+            unloaded: CancellationToken::new(),
+        });
         true
     }
 
-    pub(crate) fn remove(&self, id: &str, name: &str) -> Option<Vec<EventName>> {
+    /// Takes callbacks out, ends the handlers of theirs that run, and waits until none does. Returns the events that they
+    /// were for.
+    pub(crate) async fn remove(&self, id: &str, name: &str) -> Option<Vec<EventName>> {
+        let member = self.take(id, name)?;
+        member.unloaded.cancel();
+        member.running.close();
+        member.running.wait().await;
+        Some(member.callbacks.events())
+    }
+
+    fn take(&self, id: &str, name: &str) -> Option<Member> {
         let mut groups = self.0.write().unwrap_or_else(PoisonError::into_inner);
         let group = groups.get(id)?.clone();
         let mut members = group.members.write().unwrap_or_else(PoisonError::into_inner);
-        let place = members.iter().position(|(known, _)| known == name)?;
-        let (_, callbacks) = members.remove(place);
+        let place = members.iter().position(|known| known.name == name)?;
+        let member = members.remove(place);
         if members.is_empty() {
             groups.remove(id);
         }
-        Some(callbacks.events())
+        Some(member)
     }
 
     pub(crate) fn contains(&self, id: &str, name: &str) -> bool {
         let groups = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        groups.get(id).is_some_and(|group| group.members().iter().any(|(known, _)| known == name))
+        groups.get(id).is_some_and(|group| group.members().iter().any(|known| known.name == name))
     }
 
     pub(crate) fn stats(&self, id: &str) -> AppStats {
@@ -254,13 +285,13 @@ impl Group {
         group
     }
 
-    fn members(&self) -> Vec<(String, Arc<Callbacks>)> {
+    fn members(&self) -> Vec<Member> {
         self.members.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn wants(&self, name: EventName) -> bool {
         let members = self.members.read().unwrap_or_else(PoisonError::into_inner);
-        members.iter().any(|(_, callbacks)| callbacks.callbacks.iter().any(|(wanted, _)| *wanted == name))
+        members.iter().any(|member| member.callbacks.callbacks.iter().any(|(wanted, _)| *wanted == name))
     }
 
     fn stats(&self) -> AppStats {
@@ -270,41 +301,45 @@ impl Group {
     }
 
     fn handle(self: &Arc<Self>, item: &Item) {
-        for (name, callbacks) in self.members() {
-            for (wanted, callback) in &callbacks.callbacks {
+        for member in self.members() {
+            for (wanted, callback) in &member.callbacks.callbacks {
                 if *wanted != item.event.name() {
                     continue;
                 }
-                match callback {
-                    Callback::Called(callback) => {
-                        // What panics in an application is its own loss, not that of the others.
-                        let called = catch_unwind(AssertUnwindSafe(|| callback(&item.event, &item.session)));
-                        if called.is_err() {
-                            self.counters.failed.fetch_add(1, Ordering::Relaxed);
-                            error!(app = name, event = %item.event.name(), "a callback panicked");
-                        }
-                    }
-                    Callback::Handler(handler) => self.start_handler(&name, handler, item),
+                // Whoever unloads it waits for this.
+                let _running = member.running.token();
+                if member.unloaded.is_cancelled() {
+                    break;
+                }
+                // What panics in an application is its own loss, not that of the others.
+                let called = catch_unwind(AssertUnwindSafe(|| match callback {
+                    Callback::Called(callback) => callback(&item.event, &item.session),
+                    Callback::Handler(handler) => self.start_handler(&member, handler, item),
+                }));
+                if called.is_err() {
+                    self.counters.failed.fetch_add(1, Ordering::Relaxed);
+                    error!(app = member.name, event = %item.event.name(), "a callback panicked");
                 }
             }
         }
     }
 
-    fn start_handler(self: &Arc<Self>, name: &str, handler: &Call2, item: &Item) {
+    fn start_handler(self: &Arc<Self>, member: &Member, handler: &Call2, item: &Item) {
         let Ok(permit) = self.handlers.clone().try_acquire_owned() else {
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         };
         let future = handler(item.event.clone(), item.session.clone());
-        let (group, app, session) = (self.clone(), name.to_owned(), item.session.clone());
-        tokio::spawn(async move {
+        let (group, app, session) = (self.clone(), member.name.clone(), item.session.clone());
+        let unloaded = member.unloaded.clone();
+        member.running.spawn(async move {
             let _permit = permit;
             let mut failure = Failure { group, failed: true };
-            match future.await {
-                Ok(()) => failure.failed = false,
+            match unloaded.run_until_cancelled(future).await {
+                None | Some(Ok(())) => failure.failed = false,
                 // A channel that ended is how most handlers end.
-                Err(error) if error.ended().is_some() => failure.failed = false,
-                Err(error) => warn!(app, session = %session.uuid(), %error, "a handler failed"),
+                Some(Err(error)) if error.ended().is_some() => failure.failed = false,
+                Some(Err(error)) => warn!(app, session = %session.uuid(), %error, "a handler failed"),
             }
         });
     }
@@ -328,6 +363,8 @@ type TearDown = Box<dyn FnOnce(Context) -> BoxFuture<()> + Send + Sync>;
 
 struct Loaded {
     name: String,
+    /// Where its callbacks are, whatever listener the client has meanwhile.
+    listener: EventListener,
     app: Arc<dyn Any + Send + Sync>,
     tear_down: TearDown,
 }
@@ -388,7 +425,7 @@ impl AppSet {
         }
         let torn = app.clone();
         let tear_down: TearDown = Box::new(move |context| Box::pin(async move { torn.tear_down(&context).await }));
-        self.lock().entry(id.clone()).or_default().push(Loaded { name, app, tear_down });
+        self.lock().entry(id.clone()).or_default().push(Loaded { name, listener, app, tear_down });
         Ok(id)
     }
 
@@ -407,10 +444,8 @@ impl AppSet {
         };
         let count = gone.len();
         for app in gone {
-            if let Some(listener) = context.client.listener()
-                && let Some(events) = listener.groups().remove(&context.id, &app.name)
-            {
-                listener.unwant(&events).await;
+            if let Some(events) = app.listener.groups().remove(&context.id, &app.name).await {
+                app.listener.unwant(&events).await;
             }
             (app.tear_down)(context.clone()).await;
         }

@@ -1,7 +1,7 @@
 //! Commands from many callers to one server; and with a listener beside it, calls that are followed to their end.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -13,7 +13,7 @@ use crate::app::{App, AppSet, Context};
 use crate::command::sound;
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
-use crate::handle::{Awaited, Handle, Server, Tag, Told};
+use crate::handle::{Awaited, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Owner;
 use crate::{
     Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
@@ -22,6 +22,9 @@ use crate::{
 
 /// How often [`Client::hupall`] hangs up again: calls whose originate is still under way are not met by the first one.
 const HANG_UP_AGAIN: Duration = Duration::from_millis(200);
+
+/// How often [`Client::hupall`] looks whether calls are left.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// What a client's calls carry, so that they and their far legs are found again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,6 +78,21 @@ const APP_VARIABLE: &str = "esl_client_app";
 pub struct Client {
     handle: Handle,
     shared: Arc<Shared>,
+}
+
+/// A [`Client`] that does not keep its connection: for what a client keeps itself, such as its apps.
+#[derive(Clone, Debug)]
+pub struct WeakClient {
+    handle: WeakHandle,
+    shared: Weak<Shared>,
+}
+
+impl WeakClient {
+    /// The client, `None` once its last handle is gone.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Client> {
+        Some(Client { handle: self.handle.upgrade()?, shared: self.shared.upgrade()? })
+    }
 }
 
 #[derive(Debug)]
@@ -142,6 +160,12 @@ impl Client {
             is_old: AtomicBool::new(false),
         };
         Self { handle, shared: Arc::new(shared) }
+    }
+
+    /// A handle that does not keep the connection.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakClient {
+        WeakClient { handle: self.handle.downgrade(), shared: Arc::downgrade(&self.shared) }
     }
 
     /// Tells this client's calls from all others: what `esl_client` is in their channels.
@@ -256,8 +280,7 @@ impl Client {
     /// Attaches a listener, instead of the one before: it sees what becomes of this client's jobs and calls, and its
     /// sessions send their commands through this client.
     pub fn attach(&self, listener: &EventListener) {
-        let options = &self.shared.options;
-        listener.set_headers(options.call_variable_header(), options.app_variable_header());
+        listener.set_client(&self.shared.options);
         *listener.control().client.lock().unwrap_or_else(PoisonError::into_inner) = Some(self.handle.downgrade());
         *self.attached() = Some(listener.clone());
     }
@@ -319,12 +342,10 @@ impl Client {
         let job = Job::new(uuid, owner, self.shared.options.job_lifetime, listener.awaited());
         // Known before it is sent: its result may be here before the server's answer is.
         listener.add_job(job.clone());
-        if let Err(error) = self.background(uuid, command).await {
-            listener.remove_job(uuid);
-            job.finish(Err(error.clone()));
-            return Err(error);
-        }
-        Ok(job)
+        let mut pending = Pending { listener: &listener, job: Some(job) };
+        self.background(uuid, command).await?;
+        // It is there as long as nobody has taken it.
+        pending.job.take().ok_or_else(|| Kind::Dropped.into())
     }
 
     /// Hangs up the calls that this client originated, or those for one app, again and again until none is left, for 5 s
@@ -350,25 +371,25 @@ impl Client {
         };
         // With an empty value it would hang up everybody's calls; an id is never empty.
         let command = format!("hupall {} {variable} {value}", HangupCause::NORMAL_CLEARING);
-        let deadline = Instant::now() + limit;
+        let started = Instant::now();
         loop {
             self.cmd(&command).await?;
             let Some(listener) = self.listener().filter(EventListener::is_running) else {
                 return Ok(());
             };
-            let again = (Instant::now() + HANG_UP_AGAIN).min(deadline);
-            while self.left(&listener, app, variable, &value) > 0 {
-                if Instant::now() >= again {
+            let again = Instant::now();
+            loop {
+                let left = self.left(&listener, app, variable, &value);
+                if left == 0 {
+                    return Ok(());
+                }
+                if started.elapsed() >= limit {
+                    return Err(Kind::Left(left, limit).into());
+                }
+                if again.elapsed() >= HANG_UP_AGAIN {
                     break;
                 }
-                sleep(Duration::from_millis(5)).await;
-            }
-            let left = self.left(&listener, app, variable, &value);
-            if left == 0 {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(Kind::Left(left, limit).into());
+                sleep(LOOK_AGAIN).await;
             }
         }
     }
@@ -420,6 +441,20 @@ impl Client {
 
     fn attached(&self) -> MutexGuard<'_, Option<EventListener>> {
         self.shared.listener.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A job that is being started. Where that fails or is given up, nobody has a handle of it, and it is none.
+struct Pending<'a> {
+    listener: &'a EventListener,
+    job: Option<Job>,
+}
+
+impl Drop for Pending<'_> {
+    fn drop(&mut self) {
+        if let Some(job) = self.job.take() {
+            self.listener.remove_job(job.uuid());
+        }
     }
 }
 

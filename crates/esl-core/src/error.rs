@@ -41,6 +41,10 @@ pub(crate) enum Kind {
     Io(io::Error),
     #[error("too many commands are outstanding ({0})")]
     Overrun(usize),
+    #[error("this has to be called within a tokio runtime")]
+    NoRuntime,
+    #[error("channel {0} did not tell, or told while the connection was gone")]
+    Missed(Uuid),
     #[error("this client has no listener to see what becomes of it: attach one (Client::attach)")]
     NoListener,
     #[error("the listener {0}")]

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval, timeout};
 use tracing::warn;
@@ -22,8 +23,8 @@ use crate::job::Job;
 use crate::session::{Control, Session};
 use crate::tracker::{Counts, Tracker};
 use crate::{
-    AppStats, Command, Connection, Credentials, Event, EventName, Feed, Filter, HangupCause, ListenerOptions, LogLevel,
-    LogLine, Options, Status, Subscription,
+    AppStats, ClientOptions, Command, Connection, Credentials, Event, EventName, Feed, Filter, HangupCause,
+    ListenerOptions, LogLevel, LogLine, Options, Status, Subscription,
 };
 
 /// How often it is looked whether a job's time is over.
@@ -59,14 +60,48 @@ struct Inner {
     state: Mutex<State>,
     /// One who connects, starts or changes the subscription at a time.
     changing: tokio::sync::Mutex<()>,
-    /// How many apps want an event that was not subscribed to without them.
-    wanted: Mutex<HashMap<EventName, usize>>,
+    events: Mutex<Events>,
 }
 
 enum State {
-    Disconnected(Subscription),
+    Disconnected,
     Connected(Box<Connection<Tag>>, Subscription),
     Running(Handle),
+}
+
+/// What it is subscribed to, and for whom.
+#[derive(Clone, Default)]
+struct Events {
+    own: Subscription,
+    /// How many apps want an event.
+    apps: HashMap<EventName, usize>,
+}
+
+impl Events {
+    fn all(&self) -> Subscription {
+        // In the order of the names, so that the same apps give the same command.
+        let names = EventName::ALL.iter().filter(|name| self.apps.contains_key(name));
+        names.fold(self.own.clone(), |subscription, &name| subscription.with(name))
+    }
+
+    fn with_app(mut self, events: &[EventName]) -> Self {
+        for name in events {
+            *self.apps.entry(*name).or_default() += 1;
+        }
+        self
+    }
+
+    fn without_app(mut self, events: &[EventName]) -> Self {
+        for name in events {
+            if let Some(count) = self.apps.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.apps.remove(name);
+                }
+            }
+        }
+        self
+    }
 }
 
 /// What the connection's task fills and everybody else reads.
@@ -108,9 +143,9 @@ impl EventListener {
         Self(Arc::new(Inner {
             server: Server { address: address.into(), credentials, options },
             shared: Arc::new(shared),
-            state: Mutex::new(State::Disconnected(Subscription::new(DEFAULT_EVENTS))),
+            state: Mutex::new(State::Disconnected),
             changing: tokio::sync::Mutex::default(),
-            wanted: Mutex::default(),
+            events: Mutex::new(Events { own: Subscription::new(DEFAULT_EVENTS), apps: HashMap::new() }),
         }))
     }
 
@@ -120,16 +155,14 @@ impl EventListener {
         &self.0.server.address
     }
 
-    /// What it is subscribed to, or will be.
+    /// What it is subscribed to, or will be: what it was told to, and what its apps need.
     #[must_use]
     pub fn subscription(&self) -> Subscription {
-        match &*self.state() {
-            State::Disconnected(subscription) | State::Connected(_, subscription) => subscription.clone(),
-            State::Running(handle) => handle.subscription(),
-        }
+        lock(&self.0.events).all()
     }
 
-    /// Changes what it is subscribed to: at once where it runs, without a gap in what stays; else when it connects.
+    /// Changes what it is subscribed to: at once where it runs, without a gap in what stays; else when it connects. What
+    /// its apps need besides stays as long as they are loaded.
     ///
     /// ```no_run
     /// # async fn example(listener: esl_core::EventListener) -> Result<(), esl_core::Error> {
@@ -142,16 +175,22 @@ impl EventListener {
     /// # Errors
     /// The server refuses it, a text cannot be sent, or there is no connection just now. Nothing has changed then.
     pub async fn subscribe(&self, change: impl FnOnce(Subscription) -> Subscription) -> Result<(), Error> {
+        self.change(|events| Events { own: change(events.own), ..events }).await
+    }
+
+    async fn change(&self, change: impl FnOnce(Events) -> Events) -> Result<(), Error> {
         let _one_at_a_time = self.0.changing.lock().await;
-        let handle = match &mut *self.state() {
-            State::Disconnected(subscription) => {
-                *subscription = change(std::mem::take(subscription));
-                return Ok(());
-            }
+        let events = change(lock(&self.0.events).clone());
+        let handle = match &*self.state() {
+            State::Disconnected => None,
             State::Connected(..) => return Err(Kind::Listener("is connected but not started: start it first").into()),
-            State::Running(handle) => handle.clone(),
+            State::Running(handle) => Some(handle.clone()),
         };
-        handle.change_subscription(change).await
+        if let Some(handle) = handle {
+            handle.change_subscription(|_| events.all()).await?;
+        }
+        *lock(&self.0.events) = events;
+        Ok(())
     }
 
     /// Takes an event out of what it is subscribed to, see [`EventListener::subscribe`].
@@ -177,10 +216,10 @@ impl EventListener {
     /// As [`Connection::connect`]; also where the server refuses the subscription.
     pub async fn connect(&self) -> Result<(), Error> {
         let _one_at_a_time = self.0.changing.lock().await;
-        let subscription = match &*self.state() {
-            State::Disconnected(subscription) => subscription.clone(),
-            _ => return Ok(()),
-        };
+        if !matches!(*self.state(), State::Disconnected) {
+            return Ok(());
+        }
+        let subscription = self.subscription();
         let Server { options, .. } = &self.0.server;
         let mut connection = self.0.server.connect().await?;
         timeout(options.timeout, connection.subscribe(&subscription, || None))
@@ -195,12 +234,12 @@ impl EventListener {
     /// # Errors
     /// [`Error::is_no_listener`] where it is not connected.
     pub fn start(&self) -> Result<(), Error> {
+        if Runtime::try_current().is_err() {
+            return Err(Kind::NoRuntime.into());
+        }
         let mut state = self.state();
-        match std::mem::replace(&mut *state, State::Disconnected(Subscription::default())) {
-            State::Disconnected(subscription) => {
-                *state = State::Disconnected(subscription);
-                Err(Kind::Listener("is not connected: connect it first").into())
-            }
+        match std::mem::replace(&mut *state, State::Disconnected) {
+            State::Disconnected => Err(Kind::Listener("is not connected: connect it first").into()),
             State::Running(handle) => {
                 *state = State::Running(handle);
                 Ok(())
@@ -225,7 +264,7 @@ impl EventListener {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match &*self.state() {
-            State::Disconnected(_) => false,
+            State::Disconnected => false,
             State::Connected(..) => true,
             State::Running(handle) => matches!(handle.status(), Status::Connected),
         }
@@ -249,8 +288,7 @@ impl EventListener {
     /// Says good-bye and closes. Sessions, calls and jobs that it followed end here. It can be connected again.
     pub async fn disconnect(&self) {
         let _one_at_a_time = self.0.changing.lock().await;
-        let subscription = self.subscription();
-        let state = std::mem::replace(&mut *self.state(), State::Disconnected(subscription));
+        let state = std::mem::replace(&mut *self.state(), State::Disconnected);
         if let State::Running(handle) = state {
             handle.close().await;
         }
@@ -383,12 +421,8 @@ impl EventListener {
         self.0.shared.control.awaited.one()
     }
 
-    pub(crate) fn set_headers(&self, call: String, app: String) {
-        let options = &mut self.tracker().options;
-        options.call_header = call;
-        if !options.app_headers.contains(&app) {
-            options.app_headers.insert(0, app);
-        }
+    pub(crate) fn set_client(&self, client: &ClientOptions) {
+        self.tracker().set_client(client);
     }
 
     /// That it runs and gets this event.
@@ -410,46 +444,23 @@ impl EventListener {
 
     /// Subscribes to events for an application.
     pub(crate) async fn want(&self, events: &[EventName]) -> Result<(), Error> {
-        let subscription = self.subscription();
-        let mut missing: Vec<EventName> = Vec::new();
-        {
-            let wanted = lock(&self.0.wanted);
-            missing.extend(events.iter().filter(|name| !subscription.contains(**name) && !wanted.contains_key(name)));
-        }
-        self.subscribe(|subscription| missing.iter().copied().fold(subscription, Subscription::with)).await?;
-        let mut wanted = lock(&self.0.wanted);
-        for name in events {
-            if missing.contains(name) || wanted.contains_key(name) {
-                *wanted.entry(*name).or_default() += 1;
-            }
-        }
-        Ok(())
+        self.change(|known| known.with_app(events)).await
     }
 
-    /// Unsubscribes from those that no other application needs, and that were not subscribed to without them.
+    /// Unsubscribes from those that nobody else needs.
     pub(crate) async fn unwant(&self, events: &[EventName]) {
-        let mut gone = Vec::new();
-        {
-            let mut wanted = lock(&self.0.wanted);
-            for name in events {
-                if let Some(count) = wanted.get_mut(name) {
-                    *count -= 1;
-                    if *count == 0 {
-                        wanted.remove(name);
-                        gone.push(*name);
-                    }
-                }
-            }
+        if self.change(|known| known.without_app(events)).await.is_err() {
+            // Where the server cannot be told, it is told when the connection is back.
+            let mut known = lock(&self.0.events);
+            *known = known.clone().without_app(events);
         }
-        // Where the connection is gone there is nothing to be unsubscribed from.
-        let _ = self.subscribe(|subscription| gone.iter().copied().fold(subscription, Subscription::without)).await;
     }
 
     fn handle(&self) -> Result<Handle, Error> {
         match &*self.state() {
             State::Running(handle) => Ok(handle.clone()),
             State::Connected(..) => Err(Kind::Listener("is not started: start it first").into()),
-            State::Disconnected(_) => Err(Kind::Listener("is not connected: connect and start it first").into()),
+            State::Disconnected => Err(Kind::Listener("is not connected: connect and start it first").into()),
         }
     }
 

@@ -8,6 +8,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, Kind};
@@ -54,9 +55,9 @@ pub(crate) type Answer = oneshot::Sender<Result<Reply, Error>>;
 pub(crate) type Tag = Option<Answer>;
 
 #[derive(Debug)]
-enum Request {
-    Command(BytesMut, Tag),
-    Close(oneshot::Sender<()>),
+struct Request {
+    bytes: BytesMut,
+    tag: Tag,
 }
 
 /// Where a connection is got from, again and again.
@@ -114,6 +115,7 @@ impl Drop for AwaitedGuard {
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     requests: mpsc::Sender<Request>,
+    closing: CancellationToken,
     status: watch::Receiver<Status>,
     subscription: Arc<Mutex<Subscription>>,
     /// One change of the subscription at a time.
@@ -129,6 +131,7 @@ pub(crate) struct WeakHandle {
 
 #[derive(Clone, Debug)]
 struct HandleParts {
+    closing: CancellationToken,
     status: watch::Receiver<Status>,
     subscription: Arc<Mutex<Subscription>>,
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -136,8 +139,8 @@ struct HandleParts {
 
 impl WeakHandle {
     pub(crate) fn upgrade(&self) -> Option<Handle> {
-        let HandleParts { status, subscription, changing } = self.handle.clone();
-        Some(Handle { requests: self.requests.upgrade()?, status, subscription, changing })
+        let HandleParts { closing, status, subscription, changing } = self.handle.clone();
+        Some(Handle { requests: self.requests.upgrade()?, closing, status, subscription, changing })
     }
 }
 
@@ -154,14 +157,22 @@ impl Handle {
         let (requests, receiver) = mpsc::channel(REQUESTS_MAX);
         let (sender, status) = watch::channel(Status::Connected);
         let subscription = Arc::new(Mutex::new(subscription));
-        let task = Task { requests: receiver, status: sender, subscription: subscription.clone(), awaited, sink };
+        let closing = CancellationToken::new();
+        let task = Task {
+            requests: receiver,
+            closing: closing.clone(),
+            status: sender,
+            subscription: subscription.clone(),
+            awaited,
+            sink,
+        };
         tokio::spawn(task.run(connection, server));
-        Self { requests, status, subscription, changing: Arc::default() }
+        Self { requests, closing, status, subscription, changing: Arc::default() }
     }
 
     pub(crate) fn downgrade(&self) -> WeakHandle {
-        let Self { requests, status, subscription, changing } = self.clone();
-        WeakHandle { requests: requests.downgrade(), handle: HandleParts { status, subscription, changing } }
+        let Self { requests, closing, status, subscription, changing } = self.clone();
+        WeakHandle { requests: requests.downgrade(), handle: HandleParts { closing, status, subscription, changing } }
     }
 
     pub(crate) fn status(&self) -> Status {
@@ -185,7 +196,7 @@ impl Handle {
 
     async fn request_encoded(&self, bytes: BytesMut) -> Result<Reply, Error> {
         let (answer, reply) = oneshot::channel();
-        self.requests.send(Request::Command(bytes, Some(answer))).await.map_err(|_| self.end())?;
+        self.requests.send(Request { bytes, tag: Some(answer) }).await.map_err(|_| self.end())?;
         reply.await.unwrap_or_else(|_| Err(self.end()))
     }
 
@@ -193,7 +204,7 @@ impl Handle {
     pub(crate) fn post(&self, command: &Command<'_>) -> Result<(), Error> {
         let mut bytes = BytesMut::new();
         command.encode(&mut bytes)?;
-        self.requests.try_send(Request::Command(bytes, None)).map_err(|error| match error {
+        self.requests.try_send(Request { bytes, tag: None }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => Kind::Overrun(REQUESTS_MAX).into(),
             mpsc::error::TrySendError::Closed(_) => self.end(),
         })
@@ -219,12 +230,11 @@ impl Handle {
         Ok(())
     }
 
-    /// Says good-bye and closes.
+    /// Says good-bye, after what was sent before, and closes.
     pub(crate) async fn close(&self) {
-        let (done, closed) = oneshot::channel();
-        if self.requests.send(Request::Close(done)).await.is_ok() {
-            let _ = closed.await;
-        }
+        self.closing.cancel();
+        let mut status = self.status.clone();
+        let _ = status.wait_for(|status| matches!(status, Status::Closed(_))).await;
     }
 
     fn end(&self) -> Error {
@@ -238,6 +248,7 @@ impl Handle {
 /// Owns the socket.
 struct Task {
     requests: mpsc::Receiver<Request>,
+    closing: CancellationToken,
     status: watch::Sender<Status>,
     subscription: Arc<Mutex<Subscription>>,
     awaited: Arc<Awaited>,
@@ -249,19 +260,19 @@ enum End {
     /// The server's doing, or the network's.
     Lost(Error),
     /// Nobody has a handle any more, or somebody closed it.
-    Unwanted(Option<oneshot::Sender<()>>),
+    Unwanted,
 }
 
 impl Task {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, connection: Connection<Tag, S>, server: Option<Server>) {
         let mut end = self.drive(connection).await;
-        let (error, done) = loop {
+        let error = loop {
             let error = match end {
-                End::Unwanted(done) => break (Error::from(Kind::Dropped), done),
+                End::Unwanted => break Error::from(Kind::Dropped),
                 End::Lost(error) => error,
             };
             let Some(server) = server.as_ref().filter(|server| server.options.reconnect.is_some()) else {
-                break (error, None);
+                break error;
             };
             warn!(server.address, %error, "the connection is gone, connecting again");
             self.status.send_replace(Status::Reconnecting(error.clone()));
@@ -273,19 +284,16 @@ impl Task {
                     (self.sink)(Told::Back);
                     self.drive(connection).await
                 }
-                Err(Ok(done)) => End::Unwanted(done),
-                Err(Err(error)) => break (error, None),
+                Err(None) => End::Unwanted,
+                Err(Some(error)) => break error,
             };
         };
-        self.status.send_replace(Status::Closed(error.clone()));
         self.requests.close();
         while let Ok(request) = self.requests.try_recv() {
             refuse(request, &error);
         }
-        (self.sink)(Told::Closed(error));
-        if let Some(done) = done {
-            let _ = done.send(());
-        }
+        (self.sink)(Told::Closed(error.clone()));
+        self.status.send_replace(Status::Closed(error));
     }
 
     /// Drives one connection until its end.
@@ -294,22 +302,24 @@ impl Task {
             connection.set_awaited(self.awaited.any());
             tokio::select! {
                 request = self.requests.recv(), if connection.has_room() => match request {
-                    Some(Request::Command(bytes, tag)) => {
-                        // A caller that is gone before its command was sent wants it sent no more.
-                        let wanted = tag.as_ref().is_none_or(|answer| !answer.is_closed());
-                        if wanted && let Err(error) = connection.send_encoded(&bytes, tag) {
+                    Some(request) => {
+                        if let Err(error) = send(&mut connection, request) {
                             break End::Lost(error);
                         }
                     }
-                    Some(Request::Close(done)) => {
-                        part(&mut connection).await;
-                        break End::Unwanted(Some(done));
-                    }
                     None => {
                         part(&mut connection).await;
-                        break End::Unwanted(None);
+                        break End::Unwanted;
                     }
                 },
+                () = self.closing.cancelled() => {
+                    // What was given before it was closed is sent before the good-bye.
+                    while let Ok(request) = self.requests.try_recv() {
+                        let _ = send(&mut connection, request);
+                    }
+                    part(&mut connection).await;
+                    break End::Unwanted;
+                }
                 () = self.awaited.changed.notified() => {}
                 incoming = connection.next() => match incoming {
                     // An answer that nobody waits for any more is thrown away: its place in the order was kept.
@@ -325,7 +335,7 @@ impl Task {
         };
         let error = match &end {
             End::Lost(error) => error.clone(),
-            End::Unwanted(_) => Kind::Dropped.into(),
+            End::Unwanted => Kind::Dropped.into(),
         };
         for answer in connection.into_waiting().flatten() {
             let _ = answer.send(Err(error.clone()));
@@ -333,13 +343,9 @@ impl Task {
         end
     }
 
-    /// Gets the connection back, and its subscription. `Err(Ok(_))` where nobody wants it any more, `Err(Err(_))` where
+    /// Gets the connection back, and its subscription. `Err(None)` where nobody wants it any more, `Err(Some(_))` where
     /// trying again would not make it better.
-    async fn reconnect(
-        &mut self,
-        server: &Server,
-        mut error: Error,
-    ) -> Result<Connection<Tag>, Result<Option<oneshot::Sender<()>>, Error>> {
+    async fn reconnect(&mut self, server: &Server, mut error: Error) -> Result<Connection<Tag>, Option<Error>> {
         let backoff = server.options.reconnect.unwrap_or_default();
         for failures in 0.. {
             let subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -356,16 +362,16 @@ impl Task {
             let result: Result<_, Error> = loop {
                 tokio::select! {
                     result = &mut attempt => break result,
+                    () = self.closing.cancelled() => return Err(None),
                     request = self.requests.recv() => match request {
-                        Some(Request::Close(done)) => return Err(Ok(Some(done))),
                         Some(request) => refuse(request, &error),
-                        None => return Err(Ok(None)),
+                        None => return Err(None),
                     },
                 }
             };
             match result {
                 Ok(connection) => return Ok(connection),
-                Err(failure) if failure.is_password() || failure.is_rejected() => return Err(Err(failure)),
+                Err(failure) if failure.is_password() || failure.is_rejected() => return Err(Some(failure)),
                 Err(failure) => {
                     debug!(server.address, error = %failure, "not connected, trying again");
                     self.status.send_replace(Status::Reconnecting(failure.clone()));
@@ -373,15 +379,24 @@ impl Task {
                 }
             }
         }
-        Err(Err(error))
+        Err(Some(error))
+    }
+}
+
+fn send<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Tag, S>,
+    Request { bytes, tag }: Request,
+) -> Result<(), Error> {
+    // A caller that is gone before its command was sent wants it sent no more.
+    match tag.as_ref().is_none_or(|answer| !answer.is_closed()) {
+        true => connection.send_encoded(&bytes, tag),
+        false => Ok(()),
     }
 }
 
 fn refuse(request: Request, error: &Error) {
-    match request {
-        Request::Command(_, Some(answer)) => drop(answer.send(Err(error.clone()))),
-        Request::Command(_, None) => {}
-        Request::Close(done) => drop(done.send(())),
+    if let Some(answer) = request.tag {
+        let _ = answer.send(Err(error.clone()));
     }
 }
 

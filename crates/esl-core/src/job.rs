@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use crate::error::{Error, Kind};
 use crate::handle::AwaitedGuard;
-use crate::{ApiError, Event};
+use crate::{ApiError, ApiErrorKind, Event};
 
 /// A background job: what `client.originate(…)` and `client.bgapi(…)` start.
 ///
@@ -24,6 +25,8 @@ use crate::{ApiError, Event};
 pub struct Job(Arc<Inner>);
 
 type Outcome = Result<String, Error>;
+
+type Callback = Box<dyn FnOnce(Outcome) + Send>;
 
 /// Whose call a job makes: a client's, under the id of an app or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,8 +42,9 @@ struct Inner {
     started: Instant,
     deadline: Instant,
     outcome: watch::Sender<Option<Outcome>>,
+    callbacks: Mutex<Vec<Callback>>,
     /// Keeps the listener's connection awake until there is a result.
-    awaited: std::sync::Mutex<Option<AwaitedGuard>>,
+    awaited: Mutex<Option<AwaitedGuard>>,
 }
 
 impl Job {
@@ -55,7 +59,8 @@ impl Job {
             // A lifetime without end still ends; a century is as far as a clock is sure to go.
             deadline: started + lifetime.min(Duration::from_secs(3_155_760_000)),
             outcome: watch::Sender::new(None),
-            awaited: std::sync::Mutex::new(Some(awaited)),
+            callbacks: Mutex::default(),
+            awaited: Mutex::new(Some(awaited)),
         }))
     }
 
@@ -129,10 +134,27 @@ impl Job {
         }
     }
 
-    /// Calls `callback` with the result as soon as there is one, in a task of its own; at once if it is there.
+    /// Calls `callback` with the result as soon as there is one, or now if it is there: in a task of its own, or here where
+    /// there is no runtime.
     pub fn on_done(&self, callback: impl FnOnce(Result<String, Error>) + Send + 'static) {
-        let job = self.clone();
-        tokio::spawn(async move { callback(job.outcome().await) });
+        let mut callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        callbacks.push(Box::new(callback));
+        drop(callbacks);
+        // It may have finished before that.
+        if let Some(outcome) = self.result() {
+            self.call_back(&outcome);
+        }
+    }
+
+    fn call_back(&self, outcome: &Outcome) {
+        let mut callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
+        for callback in std::mem::take(&mut *callbacks) {
+            let outcome = outcome.clone();
+            match Runtime::try_current() {
+                Ok(runtime) => drop(runtime.spawn(async move { callback(outcome) })),
+                Err(_) => callback(outcome),
+            }
+        }
     }
 
     /// The result has come. Only the first one counts.
@@ -142,13 +164,21 @@ impl Job {
             known.get_or_insert(outcome);
             first
         });
-        drop(self.0.awaited.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take());
+        if let Some(outcome) = self.result() {
+            self.call_back(&outcome);
+        }
+        drop(self.0.awaited.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The result that a `BACKGROUND_JOB` event tells.
     pub(crate) fn outcome_of(event: &Event) -> Outcome {
         let text = String::from_utf8_lossy(event.body());
         let words = ApiError::check(text.trim())?;
+        // A job that `api bgapi` started says so without the `-ERR` that it has elsewhere (`mod_commands`).
+        let unknown = words.strip_suffix(": Command not found!");
+        if unknown.is_some() && unknown == event.get("Job-Command").as_deref() {
+            return Err(ApiError { kind: ApiErrorKind::Refused, words: words.to_owned() }.into());
+        }
         Ok(words.strip_prefix("+OK").map_or(words, str::trim).to_owned())
     }
 }
@@ -207,6 +237,9 @@ mod tests {
         let error = outcome("-ERR USER_BUSY\n").unwrap_err();
         assert_eq!(error.command_failure().unwrap().words, "USER_BUSY");
         assert!(outcome("-USAGE: x\n").is_err());
+        assert!(outcome("x: Command not found!\n").is_ok(), "it is what somebody's command gives");
+        let text = "Event-Name: BACKGROUND_JOB\nJob-Command: x\nContent-Length: 22\n\nx: Command not found!\n";
+        assert!(Job::outcome_of(&Event::from_plain(text.into()).unwrap()).is_err());
         assert_eq!(outcome("").unwrap(), "");
     }
 }

@@ -162,7 +162,7 @@ mod unwind;
 pub use app::{App, AppSet, AppStats, BoxError, Callbacks, Context, DEFAULT_APP_ID};
 pub use backoff::Backoff;
 pub use call::Call;
-pub use client::{Client, ClientOptions};
+pub use client::{Client, ClientOptions, WeakClient};
 pub use command::{Command, LogLevel};
 pub use connection::{Connection, Credentials, Incoming, Options};
 pub use error::{ApiError, ApiErrorKind, CommandError, Error};

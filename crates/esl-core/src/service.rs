@@ -28,7 +28,7 @@ const SERVER_S_CALL_HEADER: &str = "Channel-Call-UUID";
 /// ```
 ///
 /// Sessions are one call where the server says so: what is in a call's SIP headers is somebody else's word. Where an app
-/// is to follow calls in another way, [`Contact::tracked_by`] says how.
+/// is to follow calls in another way, [`ListenerOptions::call_header`](crate::ListenerOptions::call_header) says how.
 #[derive(Debug)]
 pub struct Service {
     pool: Pool,
@@ -54,8 +54,9 @@ impl Service {
     pub async fn connect<C: Into<Contact>>(contacts: impl IntoIterator<Item = C>) -> Result<Self, Error> {
         let contacts = contacts.into_iter().map(|contact| {
             let contact: Contact = contact.into();
-            let tracked_by = contact.tracked_by.or_else(|| Some(SERVER_S_CALL_HEADER.to_owned()));
-            Contact { tracked_by, ..contact }
+            let mut contact = contact;
+            contact.listener.call_header.get_or_insert_with(|| SERVER_S_CALL_HEADER.to_owned());
+            contact
         });
         Ok(Self { pool: Pool::prepare(contacts).await?, stop: watch::Sender::new(false) })
     }

@@ -83,9 +83,32 @@ struct State {
     app: Option<String>,
     call: Weak<CallInner>,
     waiters: Vec<Waiter>,
+    waiters_count: u64,
+}
+
+/// An event that is awaited. Dropping it ends the waiting.
+#[derive(Debug)]
+struct Expected {
+    session: Session,
+    id: u64,
+    given: oneshot::Receiver<Event>,
+}
+
+impl Drop for Expected {
+    fn drop(&mut self) {
+        let mut state = self.session.state();
+        let gone = state.waiters.iter().position(|waiter| waiter.id == self.id);
+        let gone = gone.map(|place| state.waiters.swap_remove(place));
+        drop(state);
+        drop(gone);
+    }
 }
 
 struct Waiter {
+    id: u64,
+    since: Instant,
+    /// Whether it waits no more where the event may have been lost with a connection.
+    gives_up: bool,
     matches: Box<dyn FnMut(&Event) -> bool + Send>,
     give: oneshot::Sender<Event>,
     _awaited: AwaitedGuard,
@@ -102,6 +125,7 @@ impl Session {
             app: None,
             call: Weak::new(),
             waiters: Vec::new(),
+            waiters_count: 0,
         };
         Self(Arc::new(Inner { uuid, control, history_max, state: Mutex::new(state), vars: Mutex::default() }))
     }
@@ -219,29 +243,26 @@ impl Session {
         limit: Duration,
     ) -> impl Future<Output = Result<Event, Error>> + Send + use<> {
         let names = names.to_vec();
-        let expected = self.expect(move |event| names.contains(&event.name()));
-        let session = self.clone();
+        let expected = self.expect(false, move |event| names.contains(&event.name()));
         async move {
             let late = Kind::Timeout { what: "an event", after: limit };
-            timeout(limit, session.arrival(expected)).await.unwrap_or_else(|_| Err(late.into()))
+            timeout(limit, expected.arrival()).await.unwrap_or_else(|_| Err(late.into()))
         }
     }
 
-    /// Waits for an event from now on.
-    fn expect(&self, matches: impl FnMut(&Event) -> bool + Send + 'static) -> oneshot::Receiver<Event> {
-        let (give, expected) = oneshot::channel();
+    /// Waits for an event from now on. Where it `gives_up`, only for as long as it cannot have been lost.
+    fn expect(&self, gives_up: bool, matches: impl FnMut(&Event) -> bool + Send + 'static) -> Expected {
+        let (give, given) = oneshot::channel();
         let awaited = self.0.control.awaited.one();
         let mut state = self.state();
+        state.waiters_count += 1;
+        let id = state.waiters_count;
         if state.times.ended.is_none() {
-            // Those who gave up waiting are of no use any more.
-            state.waiters.retain(|waiter| !waiter.give.is_closed());
-            state.waiters.push(Waiter { matches: Box::new(matches), give, _awaited: awaited });
+            let since = Instant::now();
+            state.waiters.push(Waiter { id, since, gives_up, matches: Box::new(matches), give, _awaited: awaited });
         }
-        expected
-    }
-
-    async fn arrival(&self, expected: oneshot::Receiver<Event>) -> Result<Event, Error> {
-        expected.await.map_err(|_| self.end())
+        drop(state);
+        Expected { session: self.clone(), id, given }
     }
 
     fn end(&self) -> Error {
@@ -288,12 +309,22 @@ impl Session {
         for mut waiter in waiters.drain(..) {
             if (waiter.matches)(event) {
                 let _ = waiter.give.send(event.clone());
-            } else if !waiter.give.is_closed() {
+            } else {
                 left.push(waiter);
             }
         }
-        // Who began to wait meanwhile waits for what comes next.
+        // Who began to wait meanwhile waits for what comes next; who gave up meanwhile does not.
+        left.retain(|waiter| !waiter.give.is_closed());
         self.state().waiters.append(&mut left);
+    }
+
+    /// Ends the waiting for what began to be awaited before then and may have been lost.
+    pub(crate) fn miss(&self, awaited_before: Instant) {
+        let mut state = self.state();
+        let missed = |waiter: &mut Waiter| waiter.gives_up && waiter.since < awaited_before;
+        let missed: Vec<Waiter> = state.waiters.extract_if(.., missed).collect();
+        drop(state);
+        drop(missed);
     }
 
     /// It is gone; who waits for something of it waits no more. Without a cause, nobody knows why.
@@ -312,6 +343,16 @@ impl Session {
 
 fn is_answered(event: &Event) -> bool {
     event.get("Answer-State").as_deref() == Some("answered")
+}
+
+impl Expected {
+    async fn arrival(mut self) -> Result<Event, Error> {
+        match (&mut self.given).await {
+            Ok(event) => Ok(event),
+            Err(_) if self.session.ended() => Err(self.session.end()),
+            Err(_) => Err(Kind::Missed(self.session.uuid()).into()),
+        }
+    }
 }
 
 impl PartialEq for Session {

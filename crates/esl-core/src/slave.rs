@@ -24,9 +24,6 @@ pub struct Contact {
     pub client: ClientOptions,
     /// How the listener keeps track.
     pub listener: ListenerOptions,
-    /// The header of events by which the listener tells which sessions are one call, where that is not the client's own
-    /// ([`ClientOptions::call_header`]).
-    pub tracked_by: Option<String>,
 }
 
 impl Contact {
@@ -38,7 +35,6 @@ impl Contact {
             options: Options::default(),
             client: ClientOptions::default(),
             listener: ListenerOptions::default(),
-            tracked_by: None,
         }
     }
 }
@@ -74,14 +70,10 @@ impl Slave {
     /// # Errors
     /// As [`Slave::connect`].
     pub async fn prepare(contact: &Contact) -> Result<Self, Error> {
-        let Contact { address, credentials, options, client, listener, tracked_by } = contact.clone();
-        let app_header = client.app_variable_header();
+        let Contact { address, credentials, options, client, listener } = contact.clone();
         let listener = EventListener::with_options(&address, credentials.clone(), options.clone(), listener);
         let client = Client::connect_with(&address, &credentials, &options, client, Some(listener.clone())).await;
         let client = client.map_err(|error| of_server(address, error))?;
-        if let Some(header) = tracked_by {
-            listener.set_headers(header, app_header);
-        }
         Ok(Self { client, listener })
     }
 

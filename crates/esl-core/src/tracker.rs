@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::error::Kind;
 use crate::job::Job;
 use crate::session::{Control, Session};
-use crate::{Error, Event, EventName, HangupCause};
+use crate::{ClientOptions, Error, Event, EventName, HangupCause};
 
 /// Things by their keys, in the order in which they came.
 #[derive(Debug)]
@@ -57,11 +57,12 @@ impl<K: Eq + Hash, T> Ordered<K, T> {
 /// How an [`EventListener`](crate::EventListener) keeps track.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenerOptions {
-    /// The header by which sessions of one call find each other across SIP: that of the call tracking header that a
-    /// client sets on an `originate`, as it is told of both legs. Where a session has none, the server's own
-    /// `Channel-Call-UUID` says what belongs together: bridged legs do.
-    pub call_header: String,
-    /// The headers that say which app a session belongs to, the first one that is there.
+    /// The header of events by which sessions of one call find each other across SIP; a UUID is its value. `None` for
+    /// that of the attached client's calls ([`ClientOptions::call_header`](crate::ClientOptions::call_header)). Where a
+    /// session has none, the server's own `Channel-Call-UUID` says what belongs together: bridged legs do.
+    pub call_header: Option<String>,
+    /// Headers of events that say which app a session belongs to, the first one that is there; besides that of the
+    /// attached client's calls ([`ClientOptions::app_header`](crate::ClientOptions::app_header)).
     pub app_headers: Vec<String>,
     /// Events that a session keeps, besides its first one: 2 to 9 KB each. 0 for none.
     pub history: usize,
@@ -77,17 +78,9 @@ pub struct ListenerOptions {
 
 impl Default for ListenerOptions {
     /// 32 events a session (a call of two legs and a few applications), 1,000 failed sessions a cause, 100,000 sessions
-    /// (more than a server carries), and the headers of [`ClientOptions`](crate::ClientOptions)' defaults.
+    /// (more than a server carries), and the headers of the client's calls.
     fn default() -> Self {
-        let headers = crate::ClientOptions::default();
-        Self {
-            call_header: headers.call_variable_header(),
-            app_headers: vec![headers.app_variable_header()],
-            history: 32,
-            failed: 1000,
-            sessions: 100_000,
-            like: None,
-        }
+        Self { call_header: None, app_headers: Vec::new(), history: 32, failed: 1000, sessions: 100_000, like: None }
     }
 }
 
@@ -99,6 +92,8 @@ pub(crate) struct About {
 
 pub(crate) struct Tracker {
     pub(crate) options: ListenerOptions,
+    /// The headers of the attached client's calls.
+    headers: ClientOptions,
     control: Arc<Control>,
     sessions: Ordered<Uuid, Session>,
     calls: Ordered<Uuid, Call>,
@@ -115,6 +110,7 @@ impl Tracker {
     pub(crate) fn new(options: ListenerOptions, control: Arc<Control>) -> Self {
         Self {
             options,
+            headers: ClientOptions::default(),
             control,
             sessions: Ordered::default(),
             calls: Ordered::default(),
@@ -126,6 +122,11 @@ impl Tracker {
             untracked: 0,
             malformed: 0,
         }
+    }
+
+    /// The calls of this client are looked for from now on.
+    pub(crate) fn set_client(&mut self, client: &ClientOptions) {
+        self.headers = client.clone();
     }
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
@@ -206,7 +207,9 @@ impl Tracker {
         if !answered && session.answered() {
             self.answered_count += 1;
         }
-        if let Some(app) = self.options.app_headers.iter().find_map(|header| event.get(header)) {
+        let of_client = self.headers.app_variable_header();
+        let headers = self.options.app_headers.iter().chain([&of_client]);
+        if let Some(app) = headers.filter_map(|header| event.get(header)).next() {
             session.set_app(&app);
         }
         let call = session.call();
@@ -229,7 +232,8 @@ impl Tracker {
         }
         let session = Session::new(uuid, at, self.options.history, self.control.clone());
         let id = |header: &str| Uuid::try_parse(&event.get(header)?).ok();
-        let call = id(&self.options.call_header).or_else(|| id("Channel-Call-UUID")).unwrap_or(uuid);
+        let header = self.options.call_header.clone().unwrap_or_else(|| self.headers.call_variable_header());
+        let call = id(&header).or_else(|| id("Channel-Call-UUID")).unwrap_or(uuid);
         match self.calls.get(&call) {
             Some(call) => call.append(&session),
             None => self.calls.insert(call, Call::new(call, session.clone())),
@@ -262,6 +266,13 @@ impl Tracker {
     pub(crate) fn lost(&mut self, uuid: Uuid, at: Instant) {
         if let Some(session) = self.session(uuid) {
             self.end(&session, at);
+        }
+    }
+
+    /// What was awaited before the connection was lost and is not known to have come: nobody waits for it any more.
+    pub(crate) fn miss(&self, awaited_before: Instant) {
+        for session in self.sessions.values() {
+            session.miss(awaited_before);
         }
     }
 

@@ -63,7 +63,12 @@ async fn ask(shared: &Weak<Shared>, lost_at: Instant) -> Result<(usize, usize), 
     let (mut seen, mut lost) = (0, 0);
     for uuid in all {
         let reply = handle.request(&Command::api(format!("uuid_dump {uuid} json"))).await?;
-        let told = reply.ok().ok().and_then(|_| Event::from_json(reply.body().clone()).ok());
+        let told = match reply.ok() {
+            Ok(_) => Event::from_json(reply.body().clone()).ok(),
+            Err(refusal) if refusal.words.starts_with("No such channel") => None,
+            // Nothing is known of it, so that nothing is changed.
+            Err(refusal) => return Err(refusal.into()),
+        };
         let is_new = {
             let shared = shared.upgrade().ok_or_else(gone)?;
             let mut tracker = lock(&shared.tracker);
@@ -91,7 +96,10 @@ async fn ask(shared: &Weak<Shared>, lost_at: Instant) -> Result<(usize, usize), 
         }
     }
     let shared = shared.upgrade().ok_or_else(gone)?;
-    lock(&shared.tracker).lose_jobs(lost_at);
+    let mut tracker = lock(&shared.tracker);
+    tracker.lose_jobs(lost_at);
+    tracker.miss(lost_at);
+    drop(tracker);
     Ok((seen, lost))
 }
 

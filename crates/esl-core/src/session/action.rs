@@ -4,11 +4,10 @@ use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Session, is_answered};
+use super::{Expected, Session, is_answered};
 use crate::error::{ApiError, ApiErrorKind, CommandError, Error, Kind};
 use crate::{Command, Event, EventName, Message};
 
@@ -18,7 +17,8 @@ const REPEATED_MICROSECONDS: u64 = 500_000;
 /// Something for a channel to do.
 ///
 /// Awaiting it sends it and waits until the server has done it, which for an application is its end. A channel that ends
-/// first ends the waiting with [`Error::ended`]; [`Action::within`] limits it besides. [`Action::at_once`] sends it and
+/// first ends the waiting with [`Error::ended`], and so does, with an error of its own, a connection that broke meanwhile,
+/// since the event may have been lost with it; [`Action::within`] limits it besides. [`Action::at_once`] sends it and
 /// waits for nothing. An action that is neither awaited nor sent does nothing.
 #[must_use = "an action is sent when it is awaited, or by `at_once`"]
 #[derive(Debug)]
@@ -209,7 +209,7 @@ async fn perform(session: &Session, plan: Plan) -> Result<Done, Error> {
     let words = reply.ok().map_err(|refusal| unless_ended(session, refusal))?.into_owned();
     let event = match expected {
         None => None,
-        Some(expected) => Some(session.arrival(expected).await?),
+        Some(expected) => Some(expected.arrival().await?),
     };
     if let (Until::Bridged, Some(event)) = (plan.until, &event)
         && event.name() != EventName::ChannelBridge
@@ -230,31 +230,31 @@ fn unless_ended(session: &Session, refusal: ApiError) -> Error {
     }
 }
 
-fn expect(session: &Session, plan: &Plan, id: Uuid) -> Option<oneshot::Receiver<Event>> {
+fn expect(session: &Session, plan: &Plan, id: Uuid) -> Option<Expected> {
     let of_this = move |event: &Event| {
         event.get("Application-UUID").is_some_and(|text| Uuid::try_parse(&text).is_ok_and(|uuid| uuid == id))
     };
     Some(match plan.until {
         Until::Reply | Until::Already => return None,
-        Until::Event(EventName::ChannelAnswer) => session.expect(|event| match event.name() {
+        Until::Event(EventName::ChannelAnswer) => session.expect(true, |event| match event.name() {
             EventName::ChannelAnswer => true,
             // The answer itself may have been lost with a connection.
             EventName::ChannelData => is_answered(event),
             _ => false,
         }),
-        Until::Event(name) => session.expect(move |event| event.name() == name),
+        Until::Event(name) => session.expect(true, move |event| event.name() == name),
         Until::Started => {
             let started = [EventName::ChannelExecute, EventName::ChannelExecuteComplete];
-            session.expect(move |event| started.contains(&event.name()) && of_this(event))
+            session.expect(true, move |event| started.contains(&event.name()) && of_this(event))
         }
-        Until::Bridged => session.expect(move |event| match event.name() {
+        Until::Bridged => session.expect(true, move |event| match event.name() {
             EventName::ChannelBridge => true,
             EventName::ChannelExecuteComplete => of_this(event),
             _ => false,
         }),
         Until::Completed => {
             let mut repeats = Repeats { count: plan.what.loops(), begun: None };
-            session.expect(move |event| of_this(event) && repeats.is_last(event))
+            session.expect(true, move |event| of_this(event) && repeats.is_last(event))
         }
     })
 }
