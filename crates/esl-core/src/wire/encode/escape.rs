@@ -98,6 +98,14 @@ mod tests {
         assert_eq!(xml_of(b"a\xe2\x82"), "a");
     }
 
+    #[test]
+    fn json_is_escaped_in_all_of_ascii() {
+        let text: String = (1..0x80_u8).map(char::from).collect();
+        let mut out = Vec::new();
+        json(text.as_bytes(), &mut out);
+        assert_eq!(String::from_utf8(out).expect("ASCII"), serde_json::to_string(&text).expect("JSON"));
+    }
+
     proptest! {
         #[test]
         fn json_is_escaped_as_everybody_does_it(text: String) {
