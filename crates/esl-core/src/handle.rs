@@ -1,6 +1,7 @@
 //! A handle to a connection that a task drives: commands from many callers, pipelined over one socket; and that task,
 //! which gets the connection back where it is told to.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -402,10 +403,16 @@ fn refuse(request: Request, error: &Error) {
 
 /// Says good-bye, and reads until the server has closed, for a moment: what was sent before is done then.
 async fn part<S: AsyncRead + AsyncWrite + Unpin>(connection: &mut Connection<Tag, S>) {
-    let farewell = async {
-        connection.send(&Command::Exit, None)?;
-        while connection.next().await.is_ok() {}
-        Ok::<(), Error>(())
-    };
-    let _ = timeout(PARTING, farewell).await;
+    let _ = timeout(PARTING, read_to_the_end(connection)).await;
+}
+
+async fn read_to_the_end<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<Tag, S>,
+) -> Result<Infallible, Error> {
+    connection.send(&Command::Exit, None)?;
+    loop {
+        if let Incoming::Reply(Some(answer), reply) = connection.next().await? {
+            let _ = answer.send(Ok(reply));
+        }
+    }
 }
