@@ -300,11 +300,15 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
             if let Some(incoming) = self.buffered()? {
                 return Ok(incoming);
             }
-            let due = self.noop_due().into_iter().chain(self.liveness_due()).min();
+            // A runtime without a clock will do where nothing has to be done at a time.
+            let Some(due) = self.noop_due().into_iter().chain(self.liveness_due()).min() else {
+                self.fill().await?;
+                continue;
+            };
             tokio::select! {
                 biased;
                 filled = poll_fn(|cx| self.poll_fill(cx)) => filled?,
-                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => self.on_timer()?,
+                () = sleep_until(due) => self.on_timer()?,
             }
         }
     }
