@@ -194,6 +194,19 @@ fn each_form_is_written_byte_for_byte_as_freeswitch_writes_it() {
 }
 
 #[test]
+fn fact_12_a_gap_in_the_sequence_means_nothing_to_who_does_not_get_everything() {
+    let mut gaps = 0;
+    for (name, bytes) in recordings() {
+        let sequences: Vec<u64> = whole(&bytes).iter().filter_map(event).filter_map(|event| event.sequence()).collect();
+        gaps += sequences.windows(2).filter(|two| two[1] > two[0] + 1).count();
+        // One counter for the whole server, so that no number comes twice.
+        let once: std::collections::BTreeSet<u64> = sequences.iter().copied().collect();
+        assert_eq!(once.len(), sequences.len(), "{name}");
+    }
+    assert!(gaps > 100, "{gaps}");
+}
+
+#[test]
 fn facts_9_and_31_a_connect_reply_is_an_event() {
     for (name, bytes) in outbound() {
         let frames = whole(&bytes);

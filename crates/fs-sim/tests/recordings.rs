@@ -312,7 +312,7 @@ fn headers_are_there(name: &str, got: &Digest, wanted: &Digest) {
 }
 
 /// The conversations that must come out the same, all but the heartbeat's.
-const RECORDINGS: [&str; 61] = [
+const RECORDINGS: [&str; 66] = [
     "auth-command-before-auth",
     "auth-ok-then-exit",
     "auth-wrong-password",
@@ -330,13 +330,16 @@ const RECORDINGS: [&str; 61] = [
     "bridge-transfer",
     "bridge-transfer-bleg",
     "deflect",
+    "disconnect-with-linger",
     "dtmf-echo",
     "dtmf-park",
+    "event-subscription",
     "execute-in-bleg",
     "execute-while-ringing",
     "hupall-by-variable",
     "limit-max-sessions",
     "limit-sessions-per-second",
+    "log-stream",
     "originate-answer-hangup-json",
     "originate-answer-hangup-plain",
     "originate-answer-hangup-xml",
@@ -346,6 +349,7 @@ const RECORDINGS: [&str; 61] = [
     "originate-no-answer-timeout",
     "originate-no-route",
     "originate-ring-then-answer",
+    "originate-to-dialplan-extension",
     "originate-user-busy",
     "park-execute-answer",
     "park-execute-early-media",
@@ -363,6 +367,7 @@ const RECORDINGS: [&str; 61] = [
     "sendmsg-hangup",
     "sendmsg-hangup-in-queue",
     "speak-respond-null",
+    "twenty-calls-burst",
     "uuid-break",
     "uuid-break-dialplan",
     "uuid-bridge",
