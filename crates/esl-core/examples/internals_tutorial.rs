@@ -39,7 +39,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     // An originate is worked off in the background. What becomes of it, events tell, and nobody hears them yet.
     let echo = format!("9196@{dialplan}");
-    let error = client.originate(&*echo).await.expect_err("there is no listener");
+    let error = client.originate(echo.clone()).await.expect_err("there is no listener");
     assert!(error.is_no_listener());
     writeln!(out, "> originate\n{error}")?;
 
@@ -79,7 +79,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let again = client.load_app(TonePlay).await.expect_err("it is loaded");
     writeln!(out, "loaded {id}; {again}")?;
     assert!(client.apps().get::<TonePlay>(&id).is_some());
-    let job = client.originate_as(&id, &*format!("park@{park}")).await?;
+    let job = client.originate_as(&id, format!("park@{park}")).await?;
     assert!(job.wait(SOON).await, "it connects");
     let call = listener.call(job.uuid()).ok_or("the call is up")?;
     writeln!(out, "{call:?} of app {:?}", call.first().app_id())?;
@@ -91,7 +91,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     // All of this together, in a scope that takes down what it set up.
     let scope = Scope::new(address.as_str(), credentials).app(TonePlay);
     let played = scope.run(async |client| {
-        let job = client.originate_as("TonePlay", &*format!("park@{park}")).await?;
+        let job = client.originate_as("TonePlay", format!("park@{park}")).await?;
         let session = job.get(SOON).await?;
         let listener = client.listener().ok_or("a scope has a listener")?;
         let call = listener.call(job.uuid()).ok_or("the call is up")?;

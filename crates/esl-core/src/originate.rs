@@ -90,6 +90,12 @@ impl From<&str> for Originate {
     }
 }
 
+impl From<String> for Originate {
+    fn from(destination: String) -> Self {
+        Self::from(destination.as_str())
+    }
+}
+
 impl Originate {
     /// A call to a leg (an address such as `sofia/external/9196@host:port` or `null/x`, an [`Endpoint`], a [`Leg`])
     /// that runs an application, or goes to an [`Extension`], once it is answered. Its channel gets the UUID `channel`;
