@@ -446,7 +446,7 @@ fn brackets(params: &[(String, String)]) -> Result<String, CommandError> {
 }
 
 /// A text that stays one argument of an `api` command as it is, quoted where it has to be.
-fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
+pub(crate) fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
     sound(place, text)?;
     match text.chars().all(|c| !" '\\".contains(c)) {
         true => Ok(text.to_owned()),
