@@ -431,25 +431,27 @@ impl AppSet {
 
     /// Unloads what is under an id, or what has that name under it. Says how many were.
     pub(crate) async fn unload(&self, context: Context, name: Option<&str>) -> usize {
-        let gone: Vec<Loaded> = {
-            let mut apps = self.lock();
-            let Some(loaded) = apps.get_mut(&context.id) else {
-                return 0;
-            };
-            let gone = loaded.extract_if(.., |app| name.is_none_or(|name| app.name == name)).collect();
-            if loaded.is_empty() {
-                apps.remove(&context.id);
-            }
-            gone
-        };
-        let count = gone.len();
-        for app in gone {
+        let mut count = 0;
+        // One by one: where this is given up, those that it did not come to are still loaded.
+        while let Some(app) = self.take(&context.id, name) {
+            count += 1;
             if let Some(events) = app.listener.groups().remove(&context.id, &app.name).await {
                 app.listener.unwant(&events).await;
             }
             (app.tear_down)(context.clone()).await;
         }
         count
+    }
+
+    fn take(&self, id: &str, name: Option<&str>) -> Option<Loaded> {
+        let mut apps = self.lock();
+        let loaded = apps.get_mut(id)?;
+        let place = loaded.iter().position(|app| name.is_none_or(|name| app.name == name))?;
+        let app = loaded.remove(place);
+        if loaded.is_empty() {
+            apps.remove(id);
+        }
+        Some(app)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Loaded>>> {

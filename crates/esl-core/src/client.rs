@@ -15,6 +15,7 @@ use crate::error::{Error, Kind};
 use crate::feed::Outlets;
 use crate::handle::{Awaited, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Owner;
+use crate::session::word;
 use crate::{
     Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
     Originate, Reply, Status, Subscription,
@@ -369,8 +370,10 @@ impl Client {
                 (APP_VARIABLE, format!("{}/{app}", self.id()))
             }
         };
-        // With an empty value it would hang up everybody's calls; an id is never empty.
-        let command = format!("hupall {} {variable} {value}", HangupCause::NORMAL_CLEARING);
+        // With an empty value it would hang up everybody's calls; an id is never empty. One cut at a space would be
+        // another app's.
+        let word = word("an app's id", &value)?;
+        let command = format!("hupall {} {variable} {word}", HangupCause::NORMAL_CLEARING);
         let started = Instant::now();
         loop {
             self.cmd(&command).await?;

@@ -178,6 +178,11 @@ impl Error {
         matches!(*self.kind(), Kind::NotFull(_))
     }
 
+    /// Whether a text cannot be sent.
+    pub(crate) fn is_unsendable(&self) -> bool {
+        matches!(*self.kind(), Kind::Command(_))
+    }
+
     /// What the server answered, where it refused a command.
     #[must_use]
     pub fn command_failure(&self) -> Option<&ApiError> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, interval, timeout};
 use tracing::warn;
 use uuid::Uuid;
@@ -18,10 +19,11 @@ use crate::app::Groups;
 use crate::call::Call;
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
-use crate::handle::{AwaitedGuard, Handle, Server, Tag, Told};
+use crate::handle::{AwaitedGuard, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Job;
 use crate::session::{Control, Session};
 use crate::tracker::{Counts, Tracker};
+use crate::whole::whole;
 use crate::{
     AppStats, ClientOptions, Command, Connection, Credentials, Event, EventName, Feed, Filter, HangupCause,
     ListenerOptions, LogLevel, LogLine, Options, Status, Subscription,
@@ -29,6 +31,9 @@ use crate::{
 
 /// How often it is looked whether a job's time is over.
 const JOBS_LOOKED_AT: Duration = Duration::from_millis(500);
+
+/// What a listener is whose connection ended for good.
+const OVER: &str = "is over, since its connection ended: connect and start it again";
 
 /// What a listener is subscribed to unless it is told otherwise: what sessions, calls and jobs are made of, and what their
 /// commands wait for.
@@ -59,8 +64,8 @@ struct Inner {
     shared: Arc<Shared>,
     state: Mutex<State>,
     /// One who connects, starts or changes the subscription at a time.
-    changing: tokio::sync::Mutex<()>,
-    events: Mutex<Events>,
+    changing: Arc<tokio::sync::Mutex<()>>,
+    events: Arc<Mutex<Events>>,
 }
 
 enum State {
@@ -111,8 +116,10 @@ struct Shared {
     events: Outlets<Event>,
     log: Outlets<LogLine>,
     groups: Groups,
-    /// When the connection was lost, until it is back.
-    lost_at: Mutex<Option<Instant>>,
+    /// What finds out what changed while the connection was gone; one at a time.
+    resync: Mutex<Option<AbortHandle>>,
+    /// The level of the log that was asked for, so that a new connection is asked for it too.
+    log_level: Mutex<Option<LogLevel>>,
     /// Whether a task ends the jobs whose time is over.
     is_looked_at: Mutex<bool>,
 }
@@ -137,15 +144,16 @@ impl EventListener {
             events: Outlets::default(),
             log: Outlets::default(),
             groups: Groups::default(),
-            lost_at: Mutex::default(),
+            resync: Mutex::default(),
+            log_level: Mutex::default(),
             is_looked_at: Mutex::default(),
         };
         Self(Arc::new(Inner {
             server: Server { address: address.into(), credentials, options },
             shared: Arc::new(shared),
             state: Mutex::new(State::Disconnected),
-            changing: tokio::sync::Mutex::default(),
-            events: Mutex::new(Events { own: Subscription::new(DEFAULT_EVENTS), apps: HashMap::new() }),
+            changing: Arc::default(),
+            events: Arc::new(Mutex::new(Events { own: Subscription::new(DEFAULT_EVENTS), apps: HashMap::new() })),
         }))
     }
 
@@ -179,18 +187,27 @@ impl EventListener {
     }
 
     async fn change(&self, change: impl FnOnce(Events) -> Events) -> Result<(), Error> {
-        let _one_at_a_time = self.0.changing.lock().await;
+        let one_at_a_time = self.0.changing.clone().lock_owned().await;
         let events = change(lock(&self.0.events).clone());
         let handle = match &*self.state() {
             State::Disconnected => None,
+            State::Running(handle) if handle.is_closed() => None,
             State::Connected(..) => return Err(Kind::Listener("is connected but not started: start it first").into()),
             State::Running(handle) => Some(handle.clone()),
         };
-        if let Some(handle) = handle {
+        let Some(handle) = handle else {
+            *lock(&self.0.events) = events;
+            return Ok(());
+        };
+        let known = self.0.events.clone();
+        // Given up half way, nobody would know what the server knows.
+        let changed = whole(async move {
+            let _one_at_a_time = one_at_a_time;
             handle.change_subscription(|_| events.all()).await?;
-        }
-        *lock(&self.0.events) = events;
-        Ok(())
+            *lock(&known) = events;
+            Ok(())
+        });
+        changed.await
     }
 
     /// Takes an event out of what it is subscribed to, see [`EventListener::subscribe`].
@@ -216,8 +233,15 @@ impl EventListener {
     /// As [`Connection::connect`]; also where the server refuses the subscription.
     pub async fn connect(&self) -> Result<(), Error> {
         let _one_at_a_time = self.0.changing.lock().await;
-        if !matches!(*self.state(), State::Disconnected) {
-            return Ok(());
+        let over = match &*self.state() {
+            State::Disconnected => None,
+            State::Running(handle) if handle.is_closed() => Some(handle.clone()),
+            _ => return Ok(()),
+        };
+        if let Some(handle) = over {
+            // Until everybody has been told of its end.
+            handle.close().await;
+            *self.state() = State::Disconnected;
         }
         let subscription = self.subscription();
         let Server { options, .. } = &self.0.server;
@@ -241,8 +265,9 @@ impl EventListener {
         match std::mem::replace(&mut *state, State::Disconnected) {
             State::Disconnected => Err(Kind::Listener("is not connected: connect it first").into()),
             State::Running(handle) => {
+                let is_closed = handle.is_closed();
                 *state = State::Running(handle);
-                Ok(())
+                if is_closed { Err(Kind::Listener(OVER).into()) } else { Ok(()) }
             }
             State::Connected(connection, subscription) => {
                 let Inner { server, shared, .. } = &*self.0;
@@ -287,6 +312,11 @@ impl EventListener {
 
     /// Says good-bye and closes. Sessions, calls and jobs that it followed end here. It can be connected again.
     pub async fn disconnect(&self) {
+        // Whoever waits for an answer while changing something is told of the end, and waited for no longer.
+        let running = self.handle();
+        if let Ok(handle) = running {
+            handle.close().await;
+        }
         let _one_at_a_time = self.0.changing.lock().await;
         let state = std::mem::replace(&mut *self.state(), State::Disconnected);
         if let State::Running(handle) = state {
@@ -400,6 +430,7 @@ impl EventListener {
     pub async fn log(&self, level: LogLevel, capacity: usize) -> Result<Feed<LogLine>, Error> {
         let feed = self.0.shared.log.feed(capacity);
         self.handle()?.request(&Command::Log(level)).await?.ok()?;
+        *lock(&self.0.shared.log_level) = Some(level);
         Ok(feed)
     }
 
@@ -458,6 +489,7 @@ impl EventListener {
 
     fn handle(&self) -> Result<Handle, Error> {
         match &*self.state() {
+            State::Running(handle) if handle.is_closed() => Err(Kind::Listener(OVER).into()),
             State::Running(handle) => Ok(handle.clone()),
             State::Connected(..) => Err(Kind::Listener("is not started: start it first").into()),
             State::Disconnected => Err(Kind::Listener("is not connected: connect and start it first").into()),
@@ -493,16 +525,37 @@ impl Shared {
                     warn!(%error, "an event that is none; more of them are only counted");
                 }
             }
-            Told::Lost => *lock(&self.lost_at) = Some(Instant::now()),
+            Told::Lost => self.resync(None),
             Told::Back => {
-                let lost_at = lock(&self.lost_at).take().unwrap_or_else(Instant::now);
-                tokio::spawn(resync::resync(Arc::downgrade(self), lost_at));
+                self.resync(Some(tokio::spawn(resync::resync(Arc::downgrade(self), Instant::now())).abort_handle()));
+                self.log_again();
             }
             Told::Closed(error) => {
+                self.resync(None);
+                *lock(&self.log_level) = None;
                 lock(&self.tracker).close(&error, Instant::now());
                 self.events.end();
                 self.log.end();
             }
+        }
+    }
+}
+
+impl Shared {
+    /// The one before is of no use any more.
+    fn resync(&self, new: Option<AbortHandle>) {
+        if let Some(old) = std::mem::replace(&mut *lock(&self.resync), new) {
+            old.abort();
+        }
+    }
+
+    fn log_again(&self) {
+        let level = *lock(&self.log_level);
+        let handle = lock(&self.control.listener).as_ref().and_then(WeakHandle::upgrade);
+        if let Some((level, handle)) = level.zip(handle)
+            && let Err(error) = handle.post(&Command::Log(level))
+        {
+            warn!(%error, "the server's log cannot be asked for again");
         }
     }
 }

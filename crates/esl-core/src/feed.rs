@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// A queue of what a connection tells, such as its events. What comes while it is full is dropped and counted.
 #[derive(Debug)]
@@ -51,7 +51,7 @@ impl<T> Default for Outlets<T> {
 impl<T: Clone> Outlets<T> {
     /// Another feed, of everything from now on. It holds at most `capacity` items, one at the least.
     pub(crate) fn feed(&self, capacity: usize) -> Feed<T> {
-        let (sender, queue) = mpsc::channel(capacity.max(1));
+        let (sender, queue) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
         let dropped = Arc::new(AtomicU64::new(0));
         let outlet = Outlet { queue: sender, dropped: dropped.clone() };
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(outlet);
@@ -81,6 +81,14 @@ impl<T: Clone> Outlets<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_queue_of_any_length_can_be_asked_for() {
+        let outlets = Outlets::default();
+        let (mut none, mut all) = (outlets.feed(0), outlets.feed(usize::MAX));
+        outlets.give(&1);
+        assert_eq!((none.ready(), all.ready()), (Some(1), Some(1)));
+    }
 
     #[tokio::test]
     async fn who_is_slow_loses_counted_and_nobody_else_does() {

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, Kind};
+use crate::whole::whole;
 use crate::wire::EventError;
 use crate::{Command, Connection, Credentials, Event, Incoming, LogLine, Options, Reply, Subscription};
 
@@ -221,14 +222,20 @@ impl Handle {
         &self,
         change: impl FnOnce(Subscription) -> Subscription,
     ) -> Result<(), Error> {
-        let _one_at_a_time = self.changing.lock().await;
+        let one_at_a_time = self.changing.clone().lock_owned().await;
         let old = self.subscription();
         let new = change(old.clone());
-        for command in old.changes(&new)? {
-            self.request_encoded(command).await?.ok()?;
-        }
-        *self.subscription.lock().unwrap_or_else(PoisonError::into_inner) = new;
-        Ok(())
+        let (commands, handle) = (old.changes(&new)?, self.clone());
+        // Given up half way, nobody would know what the server knows.
+        let changed = whole(async move {
+            let _one_at_a_time = one_at_a_time;
+            for command in commands {
+                handle.request_encoded(command).await?.ok()?;
+            }
+            *handle.subscription.lock().unwrap_or_else(PoisonError::into_inner) = new;
+            Ok(())
+        });
+        changed.await
     }
 
     /// Says good-bye, after what was sent before, and closes.

@@ -147,8 +147,9 @@ impl Job {
     }
 
     fn call_back(&self, outcome: &Outcome) {
-        let mut callbacks = self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner);
-        for callback in std::mem::take(&mut *callbacks) {
+        // The lock is not held while they run: they may ask for another one.
+        let callbacks = std::mem::take(&mut *self.0.callbacks.lock().unwrap_or_else(PoisonError::into_inner));
+        for callback in callbacks {
             let outcome = outcome.clone();
             match Runtime::try_current() {
                 Ok(runtime) => drop(runtime.spawn(async move { callback(outcome) })),
@@ -224,6 +225,17 @@ mod tests {
         assert_eq!(telling.await.unwrap(), "one");
         assert_eq!(job.clone().await.unwrap(), "one");
         assert_eq!((job.ready(), job.successful()), (true, Some(true)));
+    }
+
+    #[test]
+    fn a_callback_may_ask_for_another_one_where_there_is_no_runtime() {
+        let job = job(Duration::MAX);
+        job.finish(Ok("one".to_owned()));
+        let (told, telling) = std::sync::mpsc::channel();
+        let again = job.clone();
+        let asked = std::thread::spawn(move || job.on_done(move |_| again.on_done(move |two| drop(told.send(two)))));
+        assert_eq!(telling.recv_timeout(Duration::from_secs(10)).expect("called back").unwrap(), "one");
+        asked.join().unwrap();
     }
 
     #[test]

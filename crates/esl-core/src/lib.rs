@@ -158,6 +158,7 @@ mod slave;
 mod subscription;
 mod tracker;
 mod unwind;
+mod whole;
 
 pub use app::{App, AppSet, AppStats, BoxError, Callbacks, Context, DEFAULT_APP_ID};
 pub use backoff::Backoff;

@@ -158,7 +158,10 @@ impl Subscription {
         };
         let custom: Vec<&str> =
             self.custom.iter().filter(|one| !new.custom.contains(one)).map(String::as_str).collect();
-        if !gone.is_empty() || !custom.is_empty() {
+        if new.is_empty() && self.names.contains(&EventName::All) {
+            // ALL came with every subclass of CUSTOM, which no nixevent takes away.
+            command(&["noevents\n\n"]);
+        } else if !gone.is_empty() || !custom.is_empty() {
             command(&["nixevent", &list(&gone, &custom)]);
         }
         if new_filters.is_empty() && !old_filters.is_empty() {
@@ -255,6 +258,12 @@ mod tests {
         assert_eq!(commands[0], "event plain CHANNEL_ANSWER");
         assert!(commands[1].starts_with("nixevent ") && commands[1].contains(" HEARTBEAT"));
         assert!(!commands[1].contains(" ALL") && !commands[1].contains(" CHANNEL_ANSWER"), "{}", commands[1]);
+    }
+
+    #[test]
+    fn from_all_to_nothing_ends_the_custom_events_too() {
+        let all = Subscription::new([EventName::All]).custom("a::b");
+        assert_eq!(change(&all, &Subscription::default()), ["noevents"]);
     }
 
     #[test]

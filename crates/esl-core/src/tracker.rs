@@ -276,19 +276,20 @@ impl Tracker {
         }
     }
 
-    /// Jobs from before the connection was lost whose result cannot be known any more: those of calls whose channel is
-    /// not there.
+    /// Jobs from before the connection was back whose result may have been told to nobody: that of a call which was
+    /// answered is known all the same, and that of a call whose channel is not there cannot be known any more.
     pub(crate) fn lose_jobs(&mut self, sent_before: Instant) {
-        let lost: Vec<Uuid> = self
-            .jobs
-            .values()
-            .filter(|job| job.started() < sent_before)
-            .filter(|job| job.session_uuid().is_some_and(|uuid| self.sessions.get(&uuid).is_none()))
-            .map(Job::uuid)
-            .collect();
-        for uuid in lost {
+        let over = |job: &Job| {
+            let uuid = job.session_uuid().filter(|_| job.started() < sent_before)?;
+            match self.sessions.get(&uuid) {
+                None => Some((job.uuid(), Err(Kind::JobLost(job.uuid()).into()))),
+                Some(session) => session.answered().then(|| (job.uuid(), Ok(uuid.to_string()))),
+            }
+        };
+        let over: Vec<(Uuid, Result<String, Error>)> = self.jobs.values().filter_map(over).collect();
+        for (uuid, outcome) in over {
             if let Some(job) = self.jobs.remove(&uuid) {
-                job.finish(Err(Kind::JobLost(uuid).into()));
+                job.finish(outcome);
             }
         }
     }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use memchr::memmem;
 use tokio::time::{Instant, sleep, timeout};
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::{Shared, lock};
-use crate::error::{CommandError, Error, Kind};
+use crate::error::{Error, Kind};
 use crate::handle::WeakHandle;
-use crate::{Command, Event};
+use crate::session::word;
+use crate::{Command, Event, Job, Session, Status};
 
 /// How long all of it may take: a server with 10,000 channels answers within a second or two.
 const RESYNC_MAX: Duration = Duration::from_secs(60);
@@ -21,11 +22,16 @@ const RESYNC_MAX: Duration = Duration::from_secs(60);
 /// found by a second look.
 const LIST_LAG: Duration = Duration::from_secs(1);
 
-pub(super) async fn resync(shared: Weak<Shared>, lost_at: Instant) {
+/// What was told before the connection was back at `back_at` may have been told to nobody.
+pub(super) async fn resync(shared: Weak<Shared>, back_at: Instant) {
     let twice = async {
-        let (seen, lost) = ask(&shared, lost_at).await?;
+        let (seen, lost) = ask_until_told(&shared).await?;
         sleep(LIST_LAG).await;
-        let (late, gone) = ask(&shared, lost_at).await?;
+        let (late, gone) = ask_until_told(&shared).await?;
+        if let Some(shared) = shared.upgrade() {
+            // Only now, since a call may just have begun.
+            lock(&shared.tracker).lose_jobs(back_at);
+        }
         Ok::<_, Error>((seen.max(late), lost + gone))
     };
     match timeout(RESYNC_MAX, twice).await {
@@ -33,26 +39,42 @@ pub(super) async fn resync(shared: Weak<Shared>, lost_at: Instant) {
         Ok(Err(error)) => warn!(%error, "cannot ask for what changed while the connection was gone"),
         Err(_) => warn!(after = ?RESYNC_MAX, "asking for what changed while the connection was gone took too long"),
     }
+    if let Some(shared) = shared.upgrade() {
+        lock(&shared.tracker).miss(back_at);
+    }
+}
+
+/// Asks again where that fails for another reason than what the server says: the connection that is asked may go, too.
+async fn ask_until_told(shared: &Weak<Shared>) -> Result<(usize, usize), Error> {
+    loop {
+        match ask(shared).await {
+            Err(error) if error.command_failure().is_none() && !error.is_unsendable() && shared.strong_count() > 0 => {
+                debug!(%error, "what changed cannot be asked for yet");
+                sleep(LIST_LAG).await;
+            }
+            told => return told,
+        }
+    }
 }
 
 /// Returns how many channels are there, and how many of those that were known are not.
-async fn ask(shared: &Weak<Shared>, lost_at: Instant) -> Result<(usize, usize), Error> {
+async fn ask(shared: &Weak<Shared>) -> Result<(usize, usize), Error> {
     let gone = || Error::from(Kind::Dropped);
     let (handle, like, known) = {
         let shared = shared.upgrade().ok_or_else(gone)?;
         // A client's connection is the better one: while a command runs, its connection gets no events.
         let listener = || lock(&shared.control.listener).as_ref().and_then(WeakHandle::upgrade);
-        let handle = shared.control.client().filter(|client| !client.is_closed()).or_else(listener);
+        let client = shared.control.client().filter(|client| matches!(client.status(), Status::Connected));
+        let handle = client.or_else(listener);
         let tracker = lock(&shared.tracker);
-        let known: Vec<Uuid> = tracker.sessions().iter().map(crate::Session::uuid).collect();
+        let mut known: Vec<Uuid> = tracker.sessions().iter().map(Session::uuid).collect();
+        // A call whose channel nobody heard of yet: its job knows it.
+        known.extend(tracker.jobs().iter().filter_map(Job::session_uuid));
         (handle.ok_or_else(gone)?, tracker.options.like.clone(), known)
     };
     let command = match like {
         None => "show channels as json".to_owned(),
-        Some(like) if like.contains(char::is_whitespace) => {
-            return Err(CommandError::Space { place: "the text of `like`", text: like }.into());
-        }
-        Some(like) => format!("show channels like {like} as json"),
+        Some(like) => format!("show channels like {} as json", word("the text of `like`", &like)?),
     };
     let reply = handle.request(&Command::api(command)).await?;
     reply.ok()?;
@@ -80,7 +102,7 @@ async fn ask(shared: &Weak<Shared>, lost_at: Instant) -> Result<(usize, usize), 
                     is_new
                 }
                 None => {
-                    lost += usize::from(known.contains(&uuid));
+                    lost += usize::from(tracker.session(uuid).is_some());
                     tracker.lost(uuid, Instant::now());
                     false
                 }
@@ -95,11 +117,6 @@ async fn ask(shared: &Weak<Shared>, lost_at: Instant) -> Result<(usize, usize), 
             }
         }
     }
-    let shared = shared.upgrade().ok_or_else(gone)?;
-    let mut tracker = lock(&shared.tracker);
-    tracker.lose_jobs(lost_at);
-    tracker.miss(lost_at);
-    drop(tracker);
     Ok((seen, lost))
 }
 

@@ -1,3 +1,5 @@
+mod lost;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::net::{TcpListener, TcpStream};
@@ -244,60 +246,6 @@ async fn what_waits_for_an_event_that_nobody_gets_is_refused() {
 }
 
 #[tokio::test]
-async fn a_lost_connection_is_got_back_subscribed_and_what_changed_is_asked_for() {
-    let fake = Fake::start().await;
-    let (client, listener, mut events, mut commands) = fake.pair().await;
-    let (job, ()) = tokio::join!(client.originate("9196@host:5080"), async {
-        let command = commands.command().await;
-        commands.answer(&format!("+OK Job-UUID: {}\n", command.split([':', ' ']).nth(3).unwrap())).await;
-    });
-    let job = job.unwrap();
-    for uuid in [A, B] {
-        events.event(&channel("CHANNEL_CREATE", uuid, "")).await;
-    }
-    until("the sessions", || listener.count_sessions() == 2).await;
-    let (gone, there) = (listener.session(A).unwrap(), listener.session(B).unwrap());
-    let mut status = listener.status().unwrap();
-    let answer = there.answer();
-    drop(events);
-    status.changed().await.unwrap();
-    assert!(matches!(*status.borrow(), Status::Reconnecting(_)));
-
-    let mut events = fake.accept().await;
-    assert!(events.command().await.starts_with("event plain BACKGROUND_JOB "), "subscribed as before");
-    events.reply("+OK event listener enabled plain").await;
-    // The client's connection is asked, so that the listener's gets events meanwhile.
-    assert_eq!(commands.command().await, "api show channels as json");
-    let new = Uuid::from_u128(0xc);
-    commands.answer(&format!(r#"{{"row_count":2,"rows":[{{"uuid":"{new}"}},{{"uuid":"{B}"}}]}}"#)).await;
-    for _ in 0..4 {
-        let command = commands.command().await;
-        let uuid: Uuid = command.split(' ').nth(2).unwrap().parse().unwrap();
-        if command.starts_with("api uuid_exists") {
-            assert_eq!(uuid, new);
-            commands.answer("true").await;
-        } else if uuid == A {
-            commands.answer("-ERR No such channel!\n").await;
-        } else {
-            let state = if uuid == B { "answered" } else { "ringing" };
-            let dump = format!(
-                r#"{{"Event-Name":"CHANNEL_DATA","Unique-ID":"{uuid}","Channel-State":"CS_X","Answer-State":"{state}"}}"#
-            );
-            commands.answer(&dump).await;
-        }
-    }
-    until("the lost one's end", || gone.ended()).await;
-    until("the new one", || listener.session(new).is_some()).await;
-    until("the other's answer", || there.answered()).await;
-    answer.await.expect("it is answered, so there is nothing to do");
-    assert_eq!(gone.hangup_cause(), None);
-    assert_eq!(listener.hangup_causes()[&HangupCause::UNKNOWN], 1);
-    let lost = job.get(10 * SECOND).await.unwrap_err();
-    assert!(lost.to_string().contains("was lost with the connection"), "{lost}");
-    assert!(listener.is_connected());
-}
-
-#[tokio::test]
 async fn fact_11_who_reads_slowly_loses_events_and_the_socket_is_always_read() {
     let fake = Fake::start().await;
     let (_client, listener, mut events, _commands) = fake.pair().await;
@@ -481,4 +429,46 @@ async fn apps_get_the_events_of_their_own_sessions() {
     });
     assert_eq!(job.unwrap_err().to_string(), "-ERR permission denied");
     assert_eq!(listener.count_jobs(), 0, "a job that was not started is none");
+}
+
+/// Takes its time to clean up.
+struct Hanging(&'static str);
+
+impl App for Hanging {
+    fn name(&self) -> String {
+        self.0.to_owned()
+    }
+
+    fn callbacks(self: &Arc<Self>, on: &mut Callbacks) {
+        on.call(EventName::ChannelAnswer, |_, _| {});
+    }
+
+    async fn tear_down(&self, _: &Context) {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn an_unloading_that_is_given_up_forgets_none_that_it_did_not_come_to() {
+    let fake = Fake::start().await;
+    let (client, listener, _events, _commands) = fake.pair().await;
+    for name in ["one", "two"] {
+        client.load_app_as("both", Hanging(name)).await.unwrap();
+    }
+    assert!(timeout(Duration::from_millis(50), client.unload_app("both", None)).await.is_err());
+    assert_eq!(client.apps().names("both"), ["two"]);
+    assert!(listener.groups().contains("both", "two") && !listener.groups().contains("both", "one"));
+}
+
+#[tokio::test]
+async fn hupall_s_value_stays_one_word() {
+    let fake = Fake::start().await;
+    let (client, _listener, _events, mut commands) = fake.pair().await;
+    let (hung_up, ()) = tokio::join!(client.hupall(Some("it's one")), async {
+        let command = commands.command().await;
+        let value = format!(r"'{}/it\'s one'", client.id());
+        assert_eq!(command, format!("api hupall NORMAL_CLEARING esl_client_app {value}"));
+        commands.answer("+OK\n").await;
+    });
+    hung_up.unwrap();
 }

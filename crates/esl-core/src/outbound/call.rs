@@ -190,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Call<S> {
     /// # Errors
     /// [`Error::is_not_full`]; the connection is over.
     pub async fn linger(&mut self, time: Option<Duration>) -> Result<(), Error> {
-        let seconds = time.map(|time| time.as_secs() + u64::from(time.subsec_nanos() > 0));
+        let seconds = time.map(|time| time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)));
         // FreeSWITCH reads it as a signed number.
         let seconds = seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX).min(i32::MAX as u32));
         self.request(&Command::Linger(seconds)).await?.ok()?;

@@ -205,6 +205,10 @@ async fn perform(session: &Session, plan: Plan) -> Result<Done, Error> {
     let id = Uuid::new_v4();
     // Expected before it is sent: the event may be here before the reply is.
     let expected = expect(session, &plan, id);
+    // And it may have come before it was expected.
+    if plan.is_done(session) {
+        return Ok(Done::default());
+    }
     let reply = client.request(&plan.what.command(session.uuid(), Some(id)).borrow()).await?;
     let words = reply.ok().map_err(|refusal| unless_ended(session, refusal))?.into_owned();
     let event = match expected {

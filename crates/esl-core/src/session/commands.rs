@@ -408,9 +408,9 @@ impl Session {
     }
 }
 
-/// Whole seconds, rounded up.
+/// Whole seconds, rounded up: 68 years at the most, since `sched_hangup` reads them as an `int`.
 fn seconds(time: Duration) -> u64 {
-    time.as_secs() + u64::from(time.subsec_nanos() > 0)
+    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).min(i32::MAX as u64)
 }
 
 fn dtmf(digits: &str, duration: Option<Duration>) -> Result<String, CommandError> {
@@ -446,7 +446,7 @@ fn brackets(params: &[(String, String)]) -> Result<String, CommandError> {
 }
 
 /// A text that stays one argument of an `api` command as it is, quoted where it has to be.
-fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
+pub(crate) fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
     sound(place, text)?;
     match text.chars().all(|c| !" '\\".contains(c)) {
         true => Ok(text.to_owned()),
@@ -472,4 +472,17 @@ fn quoted(place: &'static str, text: &str) -> Result<String, CommandError> {
     }
     out.push('\'');
     Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fact_6_whole_seconds_are_rounded_up_and_stay_what_the_server_can_count() {
+        assert_eq!([0, 1, 1000, 1001].map(|ms| seconds(Duration::from_millis(ms))), [0, 1, 1, 2]);
+        for long in [Duration::MAX, Duration::from_secs(1 << 32)] {
+            assert_eq!(seconds(long), i32::MAX as u64, "an int would be 0 seconds, which is now");
+        }
+    }
 }

@@ -155,6 +155,14 @@ async fn what_nobody_saw_end_is_lost_and_its_job_too() {
         format!("the result of job {A} was lost with the connection")
     );
     assert!(!there.ready());
+    tell(&mut tracker, "CHANNEL_DATA", B, "Answer-State: answered\n");
+    let late = job(B, Duration::MAX);
+    tracker.lose_jobs(late.started());
+    assert_eq!(there.result().unwrap().unwrap(), B.to_string(), "an originate ends when its call is answered");
+    let there = late;
+    tracker.add_job(there.clone());
+    tracker.lose_jobs(there.started());
+    assert!(!there.ready(), "its result is still to come");
     tracker.close(&Kind::Dropped.into(), Instant::now());
     assert!(there.result().unwrap().unwrap_err().is_closed());
     assert_eq!(tracker.counts().sessions, 0);
