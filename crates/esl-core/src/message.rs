@@ -170,7 +170,7 @@ mod tests {
             "sendmsg\ncall-command: execute\nexecute-app-name: answer\n\n"
         );
         assert_eq!(
-            encoded(&Message::hangup(HangupCause::of("USER_BUSY")).queued()),
+            encoded(&Message::hangup(HangupCause::USER_BUSY).queued()),
             "sendmsg\nasync: true\ncall-command: hangup\nhangup-cause: USER_BUSY\n\n"
         );
     }
