@@ -13,6 +13,16 @@ use crate::{EventName, Format, Message, Subscription};
 const COMMAND_BYTES_MAX: usize = 10 << 20;
 
 /// One command of the Event Socket (`mod_event_socket`'s `parse_command`).
+///
+/// ```
+/// use esl_core::Command;
+///
+/// let mut bytes = Default::default();
+/// Command::api("status").encode(&mut bytes)?;
+/// assert_eq!(bytes, "api status\n\n");
+/// assert!(Command::api("two\n\nexit").encode(&mut bytes).is_err(), "one command is one command");
+/// # Ok::<(), esl_core::CommandError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Command<'a> {

@@ -9,6 +9,23 @@ use crate::{Connection, Credentials, Event, Incoming, KeepAwake, Options, Subscr
 
 /// Receives the events of one server. Whoever owns it must keep reading: a FreeSWITCH that cannot hand its events over
 /// queues them, drops them, and in the end closes the connection.
+///
+/// What is no event (a line of the log, or bytes that should have been an event and are none) is passed over: a
+/// [`Connection`] tells of those too.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use esl_core::{Credentials, EventName, Listener, Options, Subscription};
+///
+/// let hangups = Subscription::new([EventName::ChannelHangup]);
+/// let credentials = Credentials::password("ClueCon");
+/// let mut listener = Listener::connect("127.0.0.1:8021", &credentials, &Options::default(), &hangups).await?;
+/// loop {
+///     let event = listener.next().await?;
+///     println!("{:?}: {:?}", event.unique_id(), event.get("Hangup-Cause"));
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener<S = TcpStream> {
     connection: Connection<(), S>,
