@@ -11,9 +11,7 @@ mod seeds;
 
 use bytes::Bytes;
 use esl_core::Event;
-use esl_core::wire::{
-    Decoder, Encoding, EventEncoder, EventProblem, Format, Frame, Headers, Limits, encode_event, percent_decode,
-};
+use esl_core::wire::{Encoding, EventEncoder, EventProblem, Format, Headers, Limits, encode_event, percent_decode};
 use frames::frames;
 use proptest::prelude::*;
 
