@@ -435,7 +435,7 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::is_no_listener`] where no listener is attached; the app has no callbacks, cannot be set up, or something of
-    /// its name is loaded under that id already; the id is none, or the listener cannot subscribe to what the app needs.
+    /// its name is loaded under that id already; the id cannot be one, or the listener cannot subscribe to what the app needs.
     /// Nothing of it is left behind then.
     pub async fn load_app<A: App>(&self, app: A) -> Result<String, Error> {
         self.load(None, app).await

@@ -29,7 +29,15 @@ const READ_CHUNK: usize = 64 << 10;
 /// up for 82 ms.
 const WAITING_MAX: usize = 50_000;
 
-/// How to get in.
+/// How to get in. Nothing prints the password.
+///
+/// ```
+/// use esl_core::{Command, Credentials};
+///
+/// let credentials = Credentials::user("1000@pbx.example", "a secret");
+/// assert!(!format!("{credentials:?}").contains("secret"));
+/// assert!(!format!("{:?}", Command::Auth(&"a secret".into())).contains("secret"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Credentials {
     user: Option<String>,
@@ -124,12 +132,13 @@ enum Waiting<T> {
 /// let mut connection = Connection::connect("127.0.0.1:8021", &credentials, &Options::default()).await?;
 /// connection.send(&Command::api("version"), "version")?;
 /// connection.send(&Command::api("status"), "status")?;
-/// while connection.waiting() > 0 {
-///     if let Incoming::Reply(asked, reply) = connection.next().await? {
-///         println!("{asked}: {}", reply.text());
+/// loop {
+///     match connection.next().await? {
+///         Incoming::Reply(asked, reply) => println!("{asked}: {}", reply.text()),
+///         other => println!("{other:?}"),
 ///     }
 /// }
-/// # Ok(()) }
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Connection<T, S = TcpStream> {
@@ -264,7 +273,8 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
         self.waiting.len() < WAITING_MAX
     }
 
-    /// How many replies are outstanding.
+    /// How many replies are outstanding, those to what the connection asked by itself ([`KeepAwake`], [`Liveness`]) among
+    /// them.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }

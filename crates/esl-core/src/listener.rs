@@ -2,7 +2,7 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::error::Error;
 use crate::{Connection, Credentials, Event, Incoming, KeepAwake, Options, Subscription};
@@ -35,7 +35,8 @@ impl Listener {
     /// Connects to `address` (`host:port`), logs in and subscribes. [`Options::keep_awake`] says how it is kept awake.
     ///
     /// # Errors
-    /// As [`Connection::connect`]; also where the server refuses the subscription.
+    /// As [`Connection::connect`]; also where the server refuses the subscription, or takes longer than
+    /// [`Options::timeout`] for it.
     pub async fn connect(
         address: &str,
         credentials: &Credentials,
@@ -43,12 +44,13 @@ impl Listener {
         subscription: &Subscription,
     ) -> Result<Self, Error> {
         let connection = Connection::connect(address, credentials, options).await?;
-        Self::subscribe(connection, subscription).await
+        let subscribed = timeout(options.timeout, Self::subscribe(connection, subscription)).await;
+        subscribed.unwrap_or_else(|_| Err(Error::timed_out("subscribing", options.timeout)))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
-    /// Subscribes on a connection that is there.
+    /// Subscribes on a connection that is there, however long the server takes.
     ///
     /// # Errors
     /// The server refuses the subscription, or the connection is over.
