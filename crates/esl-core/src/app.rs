@@ -151,7 +151,7 @@ impl fmt::Debug for Callbacks {
 /// What an id's applications did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AppStats {
-    /// Events that they got.
+    /// Events that were put into their queue.
     pub events: u64,
     /// Events that were dropped because they were too slow, or because too many handlers were running.
     pub dropped: u64,

@@ -11,6 +11,16 @@ use crate::session::Session;
 
 /// One call: the sessions that belong together, because a tracking header ties them or because the server bridged them.
 /// Clones are the same call.
+///
+/// ```no_run
+/// # async fn example(listener: esl_core::EventListener) -> Result<(), esl_core::Error> {
+/// for call in listener.calls() {
+///     let first = call.first();
+///     println!("{} legs, {first:?} speaks with {:?}", call.sessions().len(), call.get_peer(&first));
+///     call.hangup().await?;
+/// }
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct Call(Arc<CallInner>);
 
@@ -65,7 +75,7 @@ impl Call {
         self.legs().last.clone()
     }
 
-    /// The other one of [`Call::first`] and [`Call::last`].
+    /// The other one of [`Call::first`] and [`Call::last`], `None` for a session that is neither.
     #[must_use]
     pub fn get_peer(&self, session: &Session) -> Option<Session> {
         let legs = self.legs();

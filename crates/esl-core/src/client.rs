@@ -75,6 +75,29 @@ const APP_VARIABLE: &str = "esl_client_app";
 /// away, and no other caller gets it.
 ///
 /// With an [`EventListener`] attached it can start background jobs, originate calls, and load apps.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use std::time::Duration;
+///
+/// use esl_core::{Client, Credentials, EventListener, Options};
+///
+/// let credentials = Credentials::password("ClueCon");
+/// let client = Client::connect("127.0.0.1:8021", &credentials, &Options::default()).await?;
+/// println!("{}", client.cmd("status").await?);
+///
+/// let listener = EventListener::new("127.0.0.1:8021", credentials);
+/// listener.connect().await?;
+/// listener.start()?;
+/// client.attach(&listener);
+/// let sessions = client.bgapi("show channels count").await?.get(Duration::from_secs(10)).await?;
+/// let channel = client.originate("9196@127.0.0.1:5080").await?.get(Duration::from_secs(60)).await?;
+/// println!("{sessions}, and now {channel}");
+/// client.hupall(None).await
+/// # }
+/// ```
+///
+/// A [`Slave`](crate::Slave) is both at once, and a [`Scope`](crate::Scope) takes them down again.
 #[derive(Clone, Debug)]
 pub struct Client {
     handle: Handle,
@@ -120,7 +143,7 @@ impl Client {
     /// Connects, with other options and a listener from the start.
     ///
     /// # Errors
-    /// As [`Connection::connect`].
+    /// As [`Connection::connect`]; also [`Error::command_error`] where a header's name cannot be sent.
     pub async fn connect_with(
         address: &str,
         credentials: &Credentials,
@@ -195,7 +218,9 @@ impl Client {
     /// `api <command>`: the server's reply, whatever it says.
     ///
     /// # Errors
-    /// The command's text cannot be sent, or the connection ended before the reply came.
+    /// The command's text cannot be sent ([`Error::command_error`]), or the connection ended before the reply came
+    /// ([`Error::is_closed`], or why it is being got back: [`Client::status`]). A command that was sent may have been done
+    /// all the same.
     pub async fn api(&self, command: &str) -> Result<Reply, Error> {
         self.request(&Command::api(command)).await
     }
@@ -238,7 +263,7 @@ impl Client {
         Ok(())
     }
 
-    /// Sends a message to a channel (`sendmsg`). The server answers when it has queued it.
+    /// Sends a message to a channel (`sendmsg`), which [`Message::to`] names. The server answers when it has queued it.
     ///
     /// # Errors
     /// As [`Client::cmd`].
@@ -247,7 +272,8 @@ impl Client {
         Ok(())
     }
 
-    /// Has the server pass an event on to its listeners (`sendevent`). Returns the server's words.
+    /// Has the server pass an event on to its listeners (`sendevent`). Returns the server's words: `+OK` and the event's
+    /// UUID.
     ///
     /// # Errors
     /// As [`Client::cmd`].
@@ -264,7 +290,8 @@ impl Client {
         self.handle.change_subscription(change).await
     }
 
-    /// The events of this connection from now on, in a queue of at most so many.
+    /// The events of this connection from now on, in a queue of at most so many. What comes while it is full is dropped and
+    /// counted, see [`Feed::dropped`].
     #[must_use]
     pub fn events(&self, capacity: usize) -> Feed<Event> {
         self.shared.events.feed(capacity)
@@ -295,8 +322,8 @@ impl Client {
     /// Starts a command as a job, and follows it.
     ///
     /// # Errors
-    /// [`Error::is_no_listener`] without a listener that runs; as [`Client::cmd`]; also where the listener is not
-    /// subscribed to `BACKGROUND_JOB`.
+    /// [`Error::is_no_listener`] without a listener that runs; as [`Client::cmd`]; also [`Error::is_not_subscribed`] where
+    /// the listener is not subscribed to `BACKGROUND_JOB`.
     pub async fn bgapi(&self, command: &str) -> Result<Job, Error> {
         self.start_job(Uuid::new_v4(), None, command).await
     }
@@ -307,7 +334,7 @@ impl Client {
     /// The call carries this client's id and the headers of [`ClientOptions`], by which its far leg is found again.
     ///
     /// # Errors
-    /// As [`Client::bgapi`]; also [`CommandError`](crate::CommandError) where a text cannot be carried.
+    /// As [`Client::bgapi`]; also [`Error::command_error`] where a text cannot be carried, see [`Originate::command`].
     pub async fn originate(&self, call: impl Into<Originate>) -> Result<Job, Error> {
         self.originate_for(None, call.into()).await
     }
@@ -350,7 +377,8 @@ impl Client {
     }
 
     /// Hangs up the calls that this client originated, or those for one app, again and again until none is left, for 5 s
-    /// at the most. Nobody else's calls are touched: it goes by a variable that only this client's have.
+    /// at the most. Nobody else's calls are touched: it goes by a variable that only this client's have. Without a listener
+    /// that runs, nobody knows what is left: it hangs up once then.
     ///
     /// # Errors
     /// As [`Client::cmd`]; [`Error::is_timeout`] where calls are left.
@@ -409,13 +437,15 @@ impl Client {
     /// Loads an app under its name, see [`App`]. Returns its id.
     ///
     /// # Errors
-    /// [`Error::is_no_listener`] without a listener that runs; the app has no callbacks, cannot be set up, or something of
-    /// its name is loaded under that id already. Nothing of it is left behind then.
+    /// [`Error::is_no_listener`] where no listener is attached; the app has no callbacks, cannot be set up, or something of
+    /// its name is loaded under that id already; the id cannot be one, or the listener cannot subscribe to what the app needs.
+    /// Nothing of it is left behind then.
     pub async fn load_app<A: App>(&self, app: A) -> Result<String, Error> {
         self.load(None, app).await
     }
 
-    /// Loads an app under an id of its own, so that there can be several of a kind. Different apps under one id get the
+    /// Loads an app under an id of its own, so that there can be several of a kind. An id is made of ASCII letters, digits,
+    /// `-`, `_` and `.`: it travels in a SIP header. Different apps under one id get the
     /// same sessions' events, in the order of loading. Apps under [`DEFAULT_APP_ID`](crate::DEFAULT_APP_ID) get the
     /// sessions that belong to no other one, such as calls from outside.
     ///
@@ -430,7 +460,8 @@ impl Client {
         self.shared.apps.load(context, id, app).await
     }
 
-    /// Unloads what is loaded under an id, or what has that name under it. Says how many apps that were.
+    /// Unloads what is loaded under an id, or what has that name under it, and waits until it is torn down
+    /// ([`App::tear_down`]). Says how many apps that were.
     pub async fn unload_app(&self, id: &str, name: Option<&str>) -> usize {
         let context = Context { client: self.clone(), id: id.to_owned() };
         self.shared.apps.unload(context, name).await

@@ -13,6 +13,16 @@ use crate::{EventName, Format, Message, Subscription};
 const COMMAND_BYTES_MAX: usize = 10 << 20;
 
 /// One command of the Event Socket (`mod_event_socket`'s `parse_command`).
+///
+/// ```
+/// use esl_core::Command;
+///
+/// let mut bytes = Default::default();
+/// Command::api("status").encode(&mut bytes)?;
+/// assert_eq!(bytes, "api status\n\n");
+/// assert!(Command::api("two\n\nexit").encode(&mut bytes).is_err(), "one command is one command");
+/// # Ok::<(), esl_core::CommandError>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Command<'a> {
@@ -84,7 +94,8 @@ pub enum Command<'a> {
     /// `getvar <name>`: a variable of an outbound connection's channel, raw and cut to 511 bytes. A variable that is not
     /// set is answered like a command that is not known.
     GetVar(&'a str),
-    /// `resume`: the channel goes on in its dialplan when the outbound connection ends, instead of ending with it.
+    /// `resume`: the channel goes on in its dialplan when the outbound connection ends, even where it was taken out of it
+    /// meanwhile. In sync mode it would stay for ever: see [`outbound::Call::resume`](crate::outbound::Call::resume).
     Resume,
     /// A command that no server knows and that does nothing: it is answered with `-ERR command not found`, and the
     /// server looks at the connection's events on the way.

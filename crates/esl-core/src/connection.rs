@@ -29,7 +29,15 @@ const READ_CHUNK: usize = 64 << 10;
 /// up for 82 ms.
 const WAITING_MAX: usize = 50_000;
 
-/// How to get in.
+/// How to get in. Nothing prints the password.
+///
+/// ```
+/// use esl_core::{Command, Credentials};
+///
+/// let credentials = Credentials::user("1000@pbx.example", "a secret");
+/// assert!(!format!("{credentials:?}").contains("secret"));
+/// assert!(!format!("{:?}", Command::Auth(&"a secret".into())).contains("secret"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Credentials {
     user: Option<String>,
@@ -59,7 +67,8 @@ impl Credentials {
 /// How a connection is made and kept.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How long connecting and logging in may take, each. FreeSWITCH itself gives up after 25 s without a login.
+    /// How long connecting and logging in may take, each, and for a listener subscribing. FreeSWITCH itself gives up after
+    /// 25 s without a login.
     pub timeout: Duration,
     /// What the server may send at most.
     pub limits: Limits,
@@ -114,6 +123,23 @@ enum Waiting<T> {
 ///
 /// Everything that waits is in this value, so its futures can be dropped at any time: nothing is lost and no reply is
 /// shifted.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use esl_core::{Command, Connection, Credentials, Incoming, Options};
+///
+/// let credentials = Credentials::password("ClueCon");
+/// let mut connection = Connection::connect("127.0.0.1:8021", &credentials, &Options::default()).await?;
+/// connection.send(&Command::api("version"), "version")?;
+/// connection.send(&Command::api("status"), "status")?;
+/// loop {
+///     match connection.next().await? {
+///         Incoming::Reply(asked, reply) => println!("{asked}: {}", reply.text()),
+///         other => println!("{other:?}"),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Connection<T, S = TcpStream> {
     stream: S,
@@ -134,7 +160,9 @@ impl<T> Connection<T> {
     /// Connects to `address` (`host:port`) and logs in.
     ///
     /// # Errors
-    /// Nobody listens there, or what listens is no Event Socket, takes too long, refuses the password or this address.
+    /// Nobody listens there, or what listens is no Event Socket, takes too long ([`Error::is_timeout`]), refuses the
+    /// password ([`Error::is_password`]) or this address ([`Error::is_rejected`]). The user or the password cannot be sent
+    /// ([`Error::command_error`]).
     pub async fn connect(address: &str, credentials: &Credentials, options: &Options) -> Result<Self, Error> {
         let connect = async {
             let stream = TcpStream::connect(address).await?;
@@ -215,7 +243,8 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     /// [`Connection::next`].
     ///
     /// # Errors
-    /// The command's text cannot be sent, the connection is closed, or too many replies are outstanding.
+    /// The command's text cannot be sent ([`Error::command_error`]), the connection is closed ([`Error::is_closed`]), or
+    /// too many replies are outstanding ([`Connection::has_room`]).
     pub fn send(&mut self, command: &Command<'_>, tag: T) -> Result<(), Error> {
         self.may_send()?;
         command.encode(&mut self.out)?;
@@ -244,7 +273,8 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
         self.waiting.len() < WAITING_MAX
     }
 
-    /// How many replies are outstanding.
+    /// How many replies are outstanding, those to what the connection asked by itself ([`KeepAwake`], [`Liveness`]) among
+    /// them.
     pub fn waiting(&self) -> usize {
         self.waiting.len()
     }

@@ -12,6 +12,22 @@ use crate::wire::WireError;
 use crate::{EventName, HangupCause};
 
 /// Why something did not work. Cheap to clone: the end of a connection is told to everyone who waits on it.
+///
+/// It is asked what it is:
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use esl_core::Error;
+///
+/// fn is_worth_another_try(error: &Error) -> bool {
+///     error.is_timeout() || error.is_closed() || error.command_failure().is_some_and(|it| it.words == "USER_BUSY")
+/// }
+///
+/// assert!(is_worth_another_try(&Error::timed_out("an answer", Duration::from_secs(1))));
+/// ```
+///
+/// What the system said, where it was the system, is the [source](std::error::Error::source).
 #[derive(Clone, Debug)]
 pub struct Error(Arc<Kind>);
 
@@ -38,7 +54,7 @@ pub(crate) enum Kind {
     #[error("the connection was closed here")]
     Dropped,
     #[error("the connection broke: {0}")]
-    Io(io::Error),
+    Io(#[source] io::Error),
     #[error("too many commands are outstanding ({0})")]
     Overrun(usize),
     #[error("this has to be called within a tokio runtime")]
@@ -87,7 +103,7 @@ pub(crate) enum Kind {
     )]
     InsideRuntime,
     #[error("cannot start a runtime: {0}")]
-    Runtime(io::Error),
+    Runtime(#[source] io::Error),
 }
 
 impl Error {
@@ -121,7 +137,8 @@ impl Error {
         matches!(*self.kind(), Kind::InsideRuntime)
     }
 
-    /// Something that took longer than it may.
+    /// An error for something that took longer than it may, as [`Error::is_timeout`] knows it: for time limits around
+    /// what this library does.
     #[must_use]
     pub fn timed_out(what: &'static str, after: Duration) -> Self {
         Kind::Timeout { what, after }.into()
@@ -178,9 +195,26 @@ impl Error {
         matches!(*self.kind(), Kind::NotFull(_))
     }
 
-    /// Whether a text cannot be sent.
-    pub(crate) fn is_unsendable(&self) -> bool {
-        matches!(*self.kind(), Kind::Command(_))
+    /// Whether nobody knows what became of something, since the connection was gone while it was under way: a job whose
+    /// call is not there any more, or what a channel was told to do.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        matches!(*self.kind(), Kind::Missed(_) | Kind::JobLost(_))
+    }
+
+    /// Whether events would be needed that the listener is not subscribed to.
+    #[must_use]
+    pub fn is_not_subscribed(&self) -> bool {
+        matches!(*self.kind(), Kind::NotSubscribed { .. })
+    }
+
+    /// What is wrong with a command that was not sent for its text.
+    #[must_use]
+    pub fn command_error(&self) -> Option<&CommandError> {
+        match self.kind() {
+            Kind::Command(error) => Some(error),
+            _ => None,
+        }
     }
 
     /// What the server answered, where it refused a command.
@@ -225,6 +259,7 @@ impl std::error::Error for Error {
 
 /// A command that cannot be sent, since its text would break out of its place.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub enum CommandError {
     /// A line break ends a header or a command, NUL ends a string in the server.
     #[error("{place} {text:?} holds {}: it cannot be sent", match .byte { b'\n' => "a line feed", b'\r' => "a carriage return", _ => "a NUL" })]
@@ -347,5 +382,17 @@ mod tests {
         assert!(error.is_password() && !error.is_timeout());
         assert_eq!(error.failures()[1].0, "b:2");
         assert!(error.failures()[1].1.is_timeout() && late.failures().is_empty());
+    }
+
+    #[test]
+    fn what_a_command_s_text_lacks_and_what_the_system_says_can_be_asked_for() {
+        let error = Error::from(CommandError::Empty("a name"));
+        assert_eq!(error.command_error(), Some(&CommandError::Empty("a name")));
+        let error = Error::from(Kind::Io(io::ErrorKind::BrokenPipe.into()));
+        let source = std::error::Error::source(&error).and_then(|it| it.downcast_ref::<io::Error>());
+        assert_eq!(source.map(io::Error::kind), Some(io::ErrorKind::BrokenPipe));
+        assert!(error.is_closed() && error.command_error().is_none() && !error.is_lost());
+        assert!(Error::from(Kind::JobLost(Uuid::nil())).is_lost());
+        assert!(Error::from(Kind::NotSubscribed { name: EventName::Dtmf }).is_not_subscribed());
     }
 }

@@ -56,6 +56,24 @@ const DEFAULT_EVENTS: [EventName; 9] = [
 ///
 /// A connection that breaks is got back as [`Options::reconnect`] says, subscribed as before, and what changed meanwhile
 /// is asked for. A listener whose history, calls and apps nobody needs is better off with a [`Listener`](crate::Listener).
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use esl_core::{Credentials, EventListener, EventName, HangupCause};
+///
+/// let listener = EventListener::new("127.0.0.1:8021", Credentials::password("ClueCon"));
+/// listener.unsubscribe(EventName::ChannelBridge).await?;
+/// listener.connect().await?;
+/// listener.start()?;
+///
+/// let mut events = listener.events(1000);
+/// while let Some(event) = events.next().await {
+///     println!("{} of {:?}, {} calls are up", event.name(), event.unique_id(), listener.count_calls());
+/// }
+/// println!("{:?}", listener.hangup_causes());
+/// println!("busy: {:?}", listener.failed_sessions(HangupCause::USER_BUSY));
+/// # Ok(()) }
+/// ```
 #[derive(Clone)]
 pub struct EventListener(Arc<Inner>);
 
@@ -181,7 +199,8 @@ impl EventListener {
     /// ```
     ///
     /// # Errors
-    /// The server refuses it, a text cannot be sent, or there is no connection just now. Nothing has changed then.
+    /// The server refuses it, a text cannot be sent ([`Error::command_error`]), it is connected and not started, or there
+    /// is no connection just now. Nothing has changed then.
     pub async fn subscribe(&self, change: impl FnOnce(Subscription) -> Subscription) -> Result<(), Error> {
         self.change(|events| Events { own: change(events.own), ..events }).await
     }
@@ -230,7 +249,8 @@ impl EventListener {
     /// long. Does nothing where it is connected already.
     ///
     /// # Errors
-    /// As [`Connection::connect`]; also where the server refuses the subscription.
+    /// As [`Connection::connect`]; also where the server refuses the subscription, or takes longer than
+    /// [`Options::timeout`] for it.
     pub async fn connect(&self) -> Result<(), Error> {
         let _one_at_a_time = self.0.changing.lock().await;
         let over = match &*self.state() {
@@ -256,7 +276,7 @@ impl EventListener {
     /// Starts to follow what the server does. Does nothing where it runs already.
     ///
     /// # Errors
-    /// [`Error::is_no_listener`] where it is not connected.
+    /// [`Error::is_no_listener`] where it is not connected; there is no tokio runtime here whose task it could be.
     pub fn start(&self) -> Result<(), Error> {
         if Runtime::try_current().is_err() {
             return Err(Kind::NoRuntime.into());
@@ -285,7 +305,7 @@ impl EventListener {
         }
     }
 
-    /// Whether there is a connection, or one is being got back.
+    /// Whether there is a connection now. One that is being got back is none: [`EventListener::is_running`] says that it is.
     #[must_use]
     pub fn is_connected(&self) -> bool {
         match &*self.state() {
@@ -295,13 +315,13 @@ impl EventListener {
         }
     }
 
-    /// Whether it follows what the server does.
+    /// Whether it follows what the server does, or is getting its connection back to do so.
     #[must_use]
     pub fn is_running(&self) -> bool {
         matches!(&*self.state(), State::Running(handle) if !handle.is_closed())
     }
 
-    /// The connection's status, to be watched. `None` before it is started.
+    /// The connection's status, to be watched. `None` before it is started, and after [`EventListener::disconnect`].
     #[must_use]
     pub fn status(&self) -> Option<watch::Receiver<Status>> {
         match &*self.state() {
@@ -391,7 +411,7 @@ impl EventListener {
         self.counts().failed
     }
 
-    /// How many sessions were answered.
+    /// How many sessions were answered, those that have ended among them.
     #[must_use]
     pub fn count_answered(&self) -> u64 {
         self.counts().answered
@@ -422,11 +442,11 @@ impl EventListener {
         self.0.shared.events.feed(capacity)
     }
 
-    /// The server's log from this level on, in a queue of at most so many lines. The level is the connection's: asking
+    /// The server's log of this level and those that are more severe, in a queue of at most so many lines. The level is the connection's: asking
     /// again changes it for all.
     ///
     /// # Errors
-    /// The server refuses it, or there is no connection.
+    /// [`Error::is_no_listener`] where it does not run; the server refuses it, or there is no connection just now.
     pub async fn log(&self, level: LogLevel, capacity: usize) -> Result<Feed<LogLine>, Error> {
         let feed = self.0.shared.log.feed(capacity);
         self.handle()?.request(&Command::Log(level)).await?.ok()?;
@@ -434,7 +454,7 @@ impl EventListener {
         Ok(feed)
     }
 
-    /// What the applications of an id did.
+    /// What the applications of an id did, since the first of them was loaded. Zeros where nothing is loaded under it.
     #[must_use]
     pub fn app_stats(&self, id: &str) -> AppStats {
         self.0.shared.groups.stats(id)

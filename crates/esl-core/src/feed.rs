@@ -13,14 +13,15 @@ pub struct Feed<T> {
 }
 
 impl<T> Feed<T> {
-    /// The next item, `None` once the connection is over for good.
+    /// The next item, `None` once the connection is over for good. A feed that was asked for after that waits for
+    /// nothing, unless a listener is connected again.
     ///
     /// Can be dropped and called again at any time: nothing is lost.
     pub async fn next(&mut self) -> Option<T> {
         self.queue.recv().await
     }
 
-    /// The next item that is there already.
+    /// The next item that is there already, `None` where there is none.
     pub fn ready(&mut self) -> Option<T> {
         self.queue.try_recv().ok()
     }

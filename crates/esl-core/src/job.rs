@@ -20,6 +20,24 @@ use crate::{ApiError, ApiErrorKind, Event};
 /// Its result comes as an event to the listener, so that it is there whether or not anybody waits for it. Awaiting the
 /// job, or [`Job::get`], gives it. Clones are the same job.
 ///
+/// ```no_run
+/// # async fn example(client: esl_core::Client) -> Result<(), esl_core::Error> {
+/// use std::time::Duration;
+///
+/// let job = client.originate("9196@127.0.0.1:5080").await?;
+/// println!("channel {:?} is on its way", job.session_uuid());
+/// job.on_done(|result| println!("{result:?}"));
+/// match job.get(Duration::from_secs(60)).await {
+///     Ok(channel) => println!("{channel} is up"),
+///     Err(error) if error.is_timeout() => println!("no result yet: {}", !job.ready()),
+///     Err(error) => match error.command_failure() {
+///         Some(refusal) => println!("it failed: {}", refusal.words),
+///         None => return Err(error),
+///     },
+/// }
+/// # Ok(()) }
+/// ```
+///
 /// A server does not promise a result: each job has a deadline, and fails with [`Error::is_timeout`] after it.
 #[derive(Clone)]
 pub struct Job(Arc<Inner>);
@@ -115,7 +133,8 @@ impl Job {
     ///
     /// # Errors
     /// [`Error::command_failure`] with the server's words where it refused or failed, [`Error::is_timeout`] where there
-    /// is no result in time, [`Error::is_closed`] where the connection ended for good.
+    /// is no result in time, [`Error::is_closed`] where the connection ended for good, [`Error::is_lost`] where it was
+    /// gone for a while and the result came meanwhile.
     pub async fn get(&self, limit: Duration) -> Result<String, Error> {
         let late = Kind::Timeout { what: "a job's result", after: limit };
         timeout(limit, self.outcome()).await.unwrap_or_else(|_| Err(late.into()))

@@ -123,6 +123,8 @@
 //! with events loses some, counted ([`Feed::dropped`], [`AppStats::dropped`]), and never slows the socket: a FreeSWITCH that
 //! cannot hand its events over harms itself. What a server may send at most is limited ([`wire::Limits`]), and so is what is
 //! kept ([`ListenerOptions`]). Text that would break out of its place in a command is refused ([`CommandError`]).
+//!
+#![doc = include_str!("switchio.md")]
 
 pub mod apps;
 pub mod blocking;

@@ -2,13 +2,30 @@
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::error::Error;
 use crate::{Connection, Credentials, Event, Incoming, KeepAwake, Options, Subscription};
 
 /// Receives the events of one server. Whoever owns it must keep reading: a FreeSWITCH that cannot hand its events over
 /// queues them, drops them, and in the end closes the connection.
+///
+/// What is no event (a line of the log, or bytes that should have been an event and are none) is passed over: a
+/// [`Connection`] tells of those too.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use esl_core::{Credentials, EventName, Listener, Options, Subscription};
+///
+/// let hangups = Subscription::new([EventName::ChannelHangup]);
+/// let credentials = Credentials::password("ClueCon");
+/// let mut listener = Listener::connect("127.0.0.1:8021", &credentials, &Options::default(), &hangups).await?;
+/// loop {
+///     let event = listener.next().await?;
+///     println!("{:?}: {:?}", event.unique_id(), event.get("Hangup-Cause"));
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Listener<S = TcpStream> {
     connection: Connection<(), S>,
@@ -18,7 +35,8 @@ impl Listener {
     /// Connects to `address` (`host:port`), logs in and subscribes. [`Options::keep_awake`] says how it is kept awake.
     ///
     /// # Errors
-    /// As [`Connection::connect`]; also where the server refuses the subscription.
+    /// As [`Connection::connect`]; also where the server refuses the subscription, or takes longer than
+    /// [`Options::timeout`] for it.
     pub async fn connect(
         address: &str,
         credentials: &Credentials,
@@ -26,12 +44,13 @@ impl Listener {
         subscription: &Subscription,
     ) -> Result<Self, Error> {
         let connection = Connection::connect(address, credentials, options).await?;
-        Self::subscribe(connection, subscription).await
+        let subscribed = timeout(options.timeout, Self::subscribe(connection, subscription)).await;
+        subscribed.unwrap_or_else(|_| Err(Error::timed_out("subscribing", options.timeout)))
     }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
-    /// Subscribes on a connection that is there.
+    /// Subscribes on a connection that is there, however long the server takes.
     ///
     /// # Errors
     /// The server refuses the subscription, or the connection is over.

@@ -18,7 +18,19 @@ const ARGUMENT_INLINE_MAX: usize = 2048;
 ///
 /// The server answers as soon as the message is in the channel's queue. An application's end is told by a
 /// `CHANNEL_EXECUTE_COMPLETE` whose `Application-UUID` is the [`Message::event_uuid`], or never, when the channel ends
-/// first.
+/// first. [`Session::execute`](crate::Session::execute) waits for it.
+///
+/// ```no_run
+/// # async fn example(client: esl_core::Client, channel: uuid::Uuid) -> Result<(), esl_core::Error> {
+/// use esl_core::{HangupCause, Message};
+/// use uuid::Uuid;
+///
+/// let this = Uuid::new_v4();
+/// let playback = Message::execute("playback", "tone_stream://%(1000,0,425)");
+/// client.sendmsg(&playback.to(channel).event_uuid(this)).await?;
+/// client.sendmsg(&Message::hangup(HangupCause::NORMAL_CLEARING).to(channel)).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message<'a> {
     channel: Option<Uuid>,
@@ -50,14 +62,15 @@ impl<'a> Message<'a> {
         Self { channel: None, what, lock: false, synchronous: true }
     }
 
-    /// To this channel. An outbound connection has one of its own and needs none.
+    /// To this channel. An outbound connection has one of its own and needs none; on any other, the server refuses a
+    /// message without one.
     #[must_use]
     pub fn to(mut self, channel: Uuid) -> Self {
         self.channel = Some(channel);
         self
     }
 
-    /// The UUID that the events of this execution carry as `Application-UUID`.
+    /// The UUID that the events of this execution carry as `Application-UUID`. A hang-up has none.
     #[must_use]
     pub fn event_uuid(mut self, uuid: Uuid) -> Self {
         if let What::Execute { event_uuid, .. } = &mut self.what {
@@ -67,6 +80,7 @@ impl<'a> Message<'a> {
     }
 
     /// Runs the application so many times (`loops`). The server stops repeating one that took less than half a second.
+    /// A hang-up takes no notice.
     #[must_use]
     pub fn loops(mut self, count: NonZeroU32) -> Self {
         if let What::Execute { loops, .. } = &mut self.what {
@@ -170,7 +184,7 @@ mod tests {
             "sendmsg\ncall-command: execute\nexecute-app-name: answer\n\n"
         );
         assert_eq!(
-            encoded(&Message::hangup(HangupCause::of("USER_BUSY")).queued()),
+            encoded(&Message::hangup(HangupCause::USER_BUSY).queued()),
             "sendmsg\nasync: true\ncall-command: hangup\nhangup-cause: USER_BUSY\n\n"
         );
     }

@@ -102,7 +102,7 @@ impl Router {
             guards: Vec::new(),
             reject_on_guard: true,
             reject_unmatched: true,
-            cause: HangupCause::of("NO_ROUTE_DESTINATION"),
+            cause: HangupCause::NO_ROUTE_DESTINATION,
             routes: Vec::new(),
             subscribed: Vec::new(),
             counters: Counters::default(),

@@ -64,6 +64,24 @@ pub struct Times {
 ///
 /// It is made when its first event arrives, and updated before any application hears of an event, whether or not somebody
 /// looks. Its history is bounded, see [`ListenerOptions::history`](crate::ListenerOptions::history).
+///
+/// ```no_run
+/// # async fn example(session: esl_core::Session) -> Result<(), esl_core::Error> {
+/// use std::time::Duration;
+///
+/// use esl_core::{Bridge, EventName, Playback};
+///
+/// println!("{:?} calls, up for {:?}", session.get("Caller-Caller-ID-Number"), session.uptime());
+/// session.answer().await?;
+/// let digit = session.recv(EventName::Dtmf, Duration::from_secs(10));
+/// session.playback(Playback::new("ivr/ivr-welcome.wav")).within(Duration::from_secs(60)).await?;
+/// if digit.await?.get("DTMF-Digit").as_deref() == Some("1") {
+///     session.setvar("greeted", "true").await?;
+///     session.bridge(Bridge::to("9196@127.0.0.1:5080").profile("external")).await?;
+/// }
+/// session.hangup().await
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Session(Arc<Inner>);
 
@@ -137,7 +155,8 @@ impl Session {
         self.0.uuid
     }
 
-    /// The value of a header in the latest event that has it, not counting empty ones.
+    /// The value of a header in the latest event that has it, not counting empty ones. Only events that are kept are
+    /// looked at.
     #[must_use]
     pub fn get(&self, header: &str) -> Option<String> {
         let state = self.state();
@@ -226,7 +245,8 @@ impl Session {
     }
 
     /// The next event of that name, for so long at the most. What comes after this call counts, whether or not the result
-    /// is awaited yet.
+    /// is awaited yet; the time counts from when it is. The listener has to be subscribed to it, see
+    /// [`EventListener::subscribe`](crate::EventListener::subscribe) and [`Callbacks::subscribe`](crate::Callbacks::subscribe).
     ///
     /// # Errors
     /// [`Error::ended`] where the channel ends first, [`Error::is_timeout`].

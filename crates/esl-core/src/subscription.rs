@@ -27,6 +27,21 @@ impl Filter {
 }
 
 /// Which events a listener gets. Every channel event is large (2 to 9 KB), and what is not subscribed to costs nothing.
+///
+/// ```
+/// use esl_core::{EventName, Filter, Format, Subscription};
+///
+/// let answers = Subscription::new([EventName::ChannelAnswer, EventName::ChannelHangup])
+///     .custom("sofia::register")
+///     .filter(Filter::new("variable_direction", "outbound"))
+///     .format(Format::Json);
+/// let digits = answers.clone().with(EventName::Dtmf).without(EventName::ChannelHangup);
+/// assert!(digits.contains(EventName::Dtmf) && !digits.contains(EventName::ChannelHangup));
+///
+/// // What leads from one to the other, without a gap in what stays.
+/// assert_eq!(answers.changes(&digits)?, ["event json DTMF\n\n", "nixevent CHANNEL_HANGUP\n\n"]);
+/// # Ok::<(), esl_core::CommandError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Subscription {
     format: Format,

@@ -2,6 +2,8 @@
 
 #[path = "../fuzz/checks.rs"]
 mod checks;
+#[path = "support/frames.rs"]
+mod frames;
 #[path = "support/recordings.rs"]
 mod recordings;
 #[path = "support/seeds.rs"]
@@ -9,9 +11,8 @@ mod seeds;
 
 use bytes::Bytes;
 use esl_core::Event;
-use esl_core::wire::{
-    Decoder, Encoding, EventEncoder, EventProblem, Format, Frame, Headers, Limits, encode_event, percent_decode,
-};
+use esl_core::wire::{Encoding, EventEncoder, EventProblem, Format, Headers, Limits, encode_event, percent_decode};
+use frames::frames;
 use proptest::prelude::*;
 
 /// An event as a server has it: headers, each with its values, and a body.
@@ -49,18 +50,6 @@ impl Model {
         });
         pairs.collect()
     }
-}
-
-fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Frame> {
-    let mut decoder = Decoder::default();
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.buffer().extend_from_slice(piece);
-        while let Some(frame) = decoder.next_frame().expect("frames") {
-            frames.push(frame);
-        }
-    }
-    frames
 }
 
 fn pairs(event: &Event) -> Vec<(Vec<u8>, Vec<u8>)> {

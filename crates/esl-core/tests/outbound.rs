@@ -338,7 +338,7 @@ async fn everything(dialled: Dialled, mode: &str, client: &Client) {
     assert!(dropped.is_err(), "{mode}");
     assert_eq!(call.getvar("colour").await.expect("an answer").as_deref(), Some("light blue"));
 
-    call.hangup(HangupCause::of("USER_BUSY")).await.expect("the server does it");
+    call.hangup(HangupCause::USER_BUSY).await.expect("the server does it");
     let error = loop {
         match timeout(DEADLINE, call.next()).await.expect("it ends") {
             Ok(_) => {}
@@ -348,7 +348,7 @@ async fn everything(dialled: Dialled, mode: &str, client: &Client) {
     assert!(error.is_closed(), "{mode}: {error}");
     // Without lingering, the last events may come too late.
     let cause = call.end().and_then(|end| end.ended());
-    assert!(cause == Some(HangupCause::of("USER_BUSY")) || (cause.is_none() && !is_full), "{mode}: {cause:?}");
+    assert!(cause == Some(HangupCause::USER_BUSY) || (cause.is_none() && !is_full), "{mode}: {cause:?}");
     assert_eq!(call.is_lingering(), is_full, "{mode}: only with `full`");
     drop(call);
     gone(client, uuid).await;
@@ -394,7 +394,7 @@ async fn killed_during_an_application(dialled: Dialled, client: &Client) {
 
     let Dialled { mut call, uuid, _server } = Dialled::new(client, "async full").await;
     let error = call.execute("nonsense_of_this_test", "").await.expect_err("it cannot");
-    assert_eq!(error.ended(), Some(HangupCause::of("DESTINATION_OUT_OF_ORDER")), "{error}");
+    assert_eq!(error.ended(), Some(HangupCause::DESTINATION_OUT_OF_ORDER), "{error}");
     drop(call);
     gone(client, uuid).await;
 }

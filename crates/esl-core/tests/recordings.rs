@@ -1,28 +1,18 @@
 //! What a real FreeSWITCH said decodes, however it is cut into pieces, and is the same after encoding it again.
 
+#[path = "support/frames.rs"]
+mod frames;
 #[path = "support/recordings.rs"]
 mod recordings;
 
 use esl_core::wire::{Decoder, Encoding, Format, Frame, FrameKind, Headers, Limits, encode_frame};
 use esl_core::{Event, EventName};
+use frames::frames;
 use proptest::prelude::*;
 use recordings::{inbound, outbound};
 
 fn recordings() -> Vec<(String, Vec<u8>)> {
     [inbound(), outbound()].concat()
-}
-
-fn frames<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> Vec<Frame> {
-    let mut decoder = Decoder::default();
-    let mut frames = Vec::new();
-    for piece in pieces {
-        decoder.buffer().extend_from_slice(piece);
-        while let Some(frame) = decoder.next_frame().expect("a FreeSWITCH speaks Event Socket") {
-            frames.push(frame);
-        }
-    }
-    assert!(decoder.buffer().is_empty(), "nothing is left over");
-    frames
 }
 
 fn whole(bytes: &[u8]) -> Vec<Frame> {

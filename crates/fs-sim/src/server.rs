@@ -85,11 +85,13 @@ impl Server {
     }
 
     /// Where it listens.
+    #[must_use]
     pub fn addr(&self) -> SocketAddr {
         self.address
     }
 
     /// The state as it is now.
+    #[must_use]
     pub fn state(&self) -> State {
         self.state.borrow().clone()
     }

@@ -5,6 +5,8 @@
 
 #[path = "support/proxy.rs"]
 mod proxy;
+#[path = "support/until.rs"]
+mod until;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -16,10 +18,10 @@ use esl_core::{
 };
 use proxy::Proxy;
 use tokio::time::{Instant, timeout};
+use until::{SOON, until};
 use uuid::Uuid;
 
 const SECOND: Duration = Duration::from_secs(1);
-const SOON: Duration = Duration::from_secs(10);
 
 /// Where every call is parked, unanswered, by the far end's dialplan.
 const PARK: &str = "sofia/external/park@127.0.0.1:5090";
@@ -70,15 +72,6 @@ async fn on_both<F: Future<Output = ()>>(body: impl Fn(Place) -> F) {
             body(Place { address: address.to_owned(), password: password.to_owned() }).await;
         }
     }
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let wait = async {
-        while !holds() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(SOON, wait).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// Waits until these are gone. Others may be on a real server.

@@ -1,5 +1,8 @@
 //! What the client library's apps, jobs and handles do when somebody panics, gives up, or takes a thing away under them.
 
+#[path = "support/until.rs"]
+mod until;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,10 +12,9 @@ use esl_core::{
     WeakClient,
 };
 use fs_sim::{Config, Server};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
+use until::{SOON, until};
 use uuid::Uuid;
-
-const SOON: Duration = Duration::from_secs(10);
 
 async fn slave() -> (Server, Slave) {
     let server = Server::start(Config { sessions_per_second: 10_000, ..Config::default() }).await.expect("a server");
@@ -23,15 +25,6 @@ async fn slave() -> (Server, Slave) {
 
 fn call() -> Originate {
     Originate::new(Uuid::new_v4(), "null/x", "park")
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) {
-    let wait = async {
-        while !holds() {
-            sleep(Duration::from_millis(2)).await;
-        }
-    };
-    timeout(SOON, wait).await.unwrap_or_else(|_| panic!("{what}"));
 }
 
 /// Calls a function for every answer, before and after a pause that lasts until the session is told to go on.

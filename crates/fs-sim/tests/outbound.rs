@@ -1,14 +1,17 @@
 //! Plays what clients said on connections that a FreeSWITCH 1.10.12 made to them (the application `socket`) to a
 //! simulated one: every frame must come, in the recorded order, with the recorded headers.
 
-use std::{fmt, path::Path, time::Duration};
+#[path = "support/recording.rs"]
+mod recording;
+
+use std::{fmt, time::Duration};
 
 use fs_sim::{Config, Server};
+use recording::Recording;
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, Visitor},
 };
-use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -42,33 +45,7 @@ const RANDOM: [&str; 18] = [
     "variable_sip_user_agent",
 ];
 
-#[derive(Debug, Clone)]
-struct Recording {
-    said: Vec<(Duration, String)>,
-    heard: String,
-    ends: Duration,
-}
-
 impl Recording {
-    fn load(name: &str) -> Recording {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/outbound");
-        let path = folder.join(format!("{name}.jsonl"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut recording = Recording { said: Vec::new(), heard: String::new(), ends: Duration::ZERO };
-        for line in text.lines() {
-            let record: Value = serde_json::from_str(line).expect("JSON");
-            let at = Duration::from_secs_f64(record["t"].as_f64().expect("a time"));
-            let data = record["data"].as_str().expect("a text");
-            match record["from"].as_str() {
-                Some("client") => recording.said.push((at, data.to_owned())),
-                Some("server") => recording.heard.push_str(data),
-                _ => {}
-            }
-            recording.ends = at;
-        }
-        recording
-    }
-
     /// The value of a header of the first frame, decoded as far as these need it.
     fn channel_says(&self, name: &str) -> String {
         let start = format!("{name}: ");
@@ -230,7 +207,7 @@ async fn play(recording: &Recording, killed: Option<Duration>) -> String {
 }
 
 async fn agrees(name: &str, killed: Option<Duration>) {
-    let recording = Recording::load(name);
+    let recording = Recording::load(&format!("outbound/{name}"));
     let (got, wanted) = (frames(&play(&recording, killed).await), frames(&recording.heard));
     assert_eq!(summary(&got), summary(&wanted), "{name}: frames and their order");
     for (index, (got, wanted)) in got.iter().zip(&wanted).enumerate() {

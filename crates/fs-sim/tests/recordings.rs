@@ -1,6 +1,9 @@
 //! Plays what a client said to a FreeSWITCH 1.10.12 to a simulated one, at the recorded pace, and compares
 //! the answers: every reply, each channel's events in order, every job's result, the headers of each kind.
 
+#[path = "support/recording.rs"]
+mod recording;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -8,7 +11,7 @@ use std::{
 };
 
 use fs_sim::{Config, Server};
-use serde_json::Value;
+use recording::Recording;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpStream, tcp::OwnedReadHalf},
@@ -62,33 +65,7 @@ struct Digest {
     headers: BTreeMap<String, BTreeSet<String>>,
 }
 
-#[derive(Debug)]
-struct Recording {
-    /// What the client said, and when.
-    said: Vec<(Duration, String)>,
-    heard: String,
-    ends: Duration,
-}
-
 impl Recording {
-    fn load(name: &str) -> Recording {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recordings").join(format!("{name}.jsonl"));
-        let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let mut recording = Recording { said: Vec::new(), heard: String::new(), ends: Duration::ZERO };
-        for line in text.lines() {
-            let record: Value = serde_json::from_str(line).expect("JSON");
-            let at = Duration::from_secs_f64(record["t"].as_f64().expect("a time"));
-            let data = record["data"].as_str().expect("a text");
-            match record["from"].as_str() {
-                Some("client") => recording.said.push((at, data.to_owned())),
-                Some("server") => recording.heard.push_str(data),
-                _ => {}
-            }
-            recording.ends = at;
-        }
-        recording
-    }
-
     /// Says the client's part to a server, and returns what it answers. What names a far leg, whose UUID is
     /// another each time, names the one at the same place instead. The pauses between what is said are at least the
     /// recorded ones, however late a busy machine was with what came before.

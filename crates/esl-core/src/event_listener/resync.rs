@@ -48,7 +48,11 @@ pub(super) async fn resync(shared: Weak<Shared>, back_at: Instant) {
 async fn ask_until_told(shared: &Weak<Shared>) -> Result<(usize, usize), Error> {
     loop {
         match ask(shared).await {
-            Err(error) if error.command_failure().is_none() && !error.is_unsendable() && shared.strong_count() > 0 => {
+            Err(error)
+                if error.command_failure().is_none()
+                    && error.command_error().is_none()
+                    && shared.strong_count() > 0 =>
+            {
                 debug!(%error, "what changed cannot be asked for yet");
                 sleep(LIST_LAG).await;
             }

@@ -1,11 +1,12 @@
 use std::time::Duration;
 
 use tokio::io::DuplexStream;
+use tokio::net::TcpListener;
 use tokio::time::{advance, timeout};
 
 use super::*;
-use crate::EventName;
 use crate::connection::dialogue::{Server, logged_in};
+use crate::{EventName, Liveness};
 
 const NOOP: &str = "noop\n\n";
 
@@ -69,4 +70,22 @@ async fn a_refused_subscription_is_an_error() {
         server.say("Content-Type: command/reply\nReply-Text: -ERR permission denied\n\n").await;
     });
     assert_eq!(listener.unwrap_err().command_failure().unwrap().words, "permission denied");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_a_subscription_is_given_up() {
+    let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap().to_string();
+    let (credentials, subscription) = (Credentials::password("ClueCon"), Subscription::new([EventName::All]));
+    let options = Options { timeout: Duration::from_millis(200), liveness: Liveness::OFF, ..Options::default() };
+    let connecting = Listener::connect(&address, &credentials, &options, &subscription);
+    let connecting = timeout(Duration::from_secs(10), connecting);
+    let (error, _server) = tokio::join!(connecting, async {
+        let mut server = Server(socket.accept().await.unwrap().0);
+        server.let_in().await;
+        server.expect("event plain ALL\n\n").await;
+        server
+    });
+    let error = error.expect("given up").unwrap_err();
+    assert!(error.is_timeout() && error.to_string().starts_with("subscribing"), "{error}");
 }

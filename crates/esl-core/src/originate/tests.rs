@@ -86,7 +86,7 @@ fn times_are_whole_seconds_rounded_up() {
         let timeout = originate().timeout(Duration::from_millis(milliseconds));
         assert_eq!(said(&timeout), format!("originate_timeout={seconds}"));
     }
-    let guard = originate().hangup_after(Duration::from_millis(1500), HangupCause::of("USER_BUSY"));
+    let guard = originate().hangup_after(Duration::from_millis(1500), HangupCause::USER_BUSY);
     assert_eq!(said(&guard), "execute_on_answer='sched_hangup +2 USER_BUSY'");
     let guard = originate().hangup_after(Duration::from_secs(2), HangupCause::UNKNOWN);
     assert_eq!(said(&guard), "execute_on_answer='sched_hangup +2'");

@@ -32,6 +32,25 @@ const NO_CHANNEL: &str = "No such channel!";
 ///
 /// A handler that keeps a call open without calling anything must still read it now and then: a FreeSWITCH that cannot
 /// hand over its events harms itself.
+///
+/// ```no_run
+/// # async fn example(mut call: esl_core::outbound::Call) -> Result<(), esl_core::Error> {
+/// use esl_core::{Error, EventName};
+///
+/// println!("{} calls {:?}", call.unique_id(), call.channel().get("Caller-Destination-Number"));
+/// call.answer().await?;
+/// let played = call.execute("playback", "ivr/ivr-welcome.wav").await?;
+/// println!("{:?}", played.get("Application-Response"));
+/// loop {
+///     match call.next_event().await {
+///         Ok(event) if event.name() == EventName::Dtmf => println!("{:?}", event.get("DTMF-Digit")),
+///         Ok(_) => {}
+///         Err(error) if error.is_closed() => return Ok(()),
+///         Err(error) => return Err(error),
+///     }
+/// }
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Call<S = TcpStream> {
     channel: Event,

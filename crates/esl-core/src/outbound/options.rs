@@ -20,8 +20,8 @@ pub struct Options {
     /// Enables the channel's events at the start, in this format. Without them, [`Call::execute`](super::Call::execute)
     /// cannot see an application's end.
     pub my_events: Option<Format>,
-    /// How long the connection stays after its channel's end, so that its last events arrive, in whole seconds. Takes
-    /// effect only where the dialplan says `full`.
+    /// How long the connection stays after its channel's end, so that its last events arrive, rounded up to whole
+    /// seconds; `None` for not at all. Takes effect only where the dialplan says `full`.
     pub linger: Option<Duration>,
     /// Events that may wait in a call while a command's reply is awaited. The oldest ones are dropped beyond that, and
     /// counted.

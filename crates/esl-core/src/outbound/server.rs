@@ -29,6 +29,24 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LEAVE_SLACK: Duration = Duration::from_secs(1);
 
 /// Listens for the connections of `socket(host:port …)`.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), esl_core::Error> {
+/// use esl_core::Error;
+/// use esl_core::outbound::{Call, Options, Server};
+///
+/// let server = Server::bind("127.0.0.1:8084", Options { calls_max: 100, ..Options::default() }).await?;
+/// let stats = server.stats();
+/// let echo = async |mut call: Call| -> Result<(), Error> {
+///     call.answer().await?;
+///     call.execute("echo", "").await?;
+///     Ok(())
+/// };
+/// let shutdown = async { drop(tokio::signal::ctrl_c().await) };
+/// server.serve_until(echo, shutdown).await;
+/// println!("{} calls, {} refused", stats.accepted(), stats.refused());
+/// # Ok(()) }
+/// ```
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,

@@ -144,9 +144,7 @@ async fn fact_31_without_full_some_commands_are_not_even_sent() {
     assert!(refused.iter().all(Error::is_not_full), "{refused:?}");
     assert_eq!(refused[0].to_string(), "`api` needs `full` among the arguments of the dialplan's socket application");
     let (results, ()) = tokio::join!(
-        async {
-            [call.divert_events(true).await, call.resume().await, call.hangup(HangupCause::of("USER_BUSY")).await]
-        },
+        async { [call.divert_events(true).await, call.resume().await, call.hangup(HangupCause::USER_BUSY).await] },
         async {
             for expected in
                 ["divert_events on\n\n", "resume\n\n", "sendmsg\ncall-command: hangup\nhangup-cause: USER_BUSY\n\n"]
@@ -239,7 +237,7 @@ async fn an_execute_that_can_end_no_more_is_given_up() {
         peer.say(OK).await;
         peer.say(&event("CHANNEL_HANGUP", &[("Hangup-Cause", "USER_BUSY")])).await;
     });
-    assert_eq!(done.unwrap_err().ended(), Some(HangupCause::of("USER_BUSY")));
+    assert_eq!(done.unwrap_err().ended(), Some(HangupCause::USER_BUSY));
     assert_eq!(started.elapsed(), Duration::from_millis(500));
 }
 

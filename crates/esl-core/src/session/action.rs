@@ -20,6 +20,23 @@ const REPEATED_MICROSECONDS: u64 = 500_000;
 /// first ends the waiting with [`Error::ended`], and so does, with an error of its own, a connection that broke meanwhile,
 /// since the event may have been lost with it; [`Action::within`] limits it besides. [`Action::at_once`] sends it and
 /// waits for nothing. An action that is neither awaited nor sent does nothing.
+///
+/// ```no_run
+/// # async fn example(session: esl_core::Session) -> Result<(), esl_core::Error> {
+/// use std::time::Duration;
+///
+/// session.start_record("/tmp/call.wav", Some(8000)).at_once()?;
+/// let played = session.playback("ivr/ivr-welcome.wav").within(Duration::from_secs(30)).await?;
+/// assert_eq!(played.response().as_deref(), Some("FILE PLAYED"));
+/// # Ok(()) }
+/// ```
+///
+/// # Errors
+/// Awaiting it gives [`Error::ended`] where the channel has ended or ends first; [`Error::command_failure`] where the
+/// server refuses, or a bridge does not come about; [`Error::is_timeout`] after [`Action::within`];
+/// [`Error::is_not_subscribed`] where the listener does not get the events that it is done by;
+/// [`Error::command_error`] where a text cannot be sent; [`Error::is_lost`] or [`Error::is_closed`] where the connection
+/// broke; an error where the listener has no client to send it through.
 #[must_use = "an action is sent when it is awaited, or by `at_once`"]
 #[derive(Debug)]
 pub struct Action<'a> {
@@ -36,7 +53,7 @@ pub struct Done {
 }
 
 impl Done {
-    /// What the server answered, as a rule `+OK …`.
+    /// What the server answered, as a rule `+OK …`. Empty where there was nothing to do.
     #[must_use]
     pub fn words(&self) -> &str {
         &self.words
@@ -127,7 +144,9 @@ impl<'a> Action<'a> {
         self
     }
 
-    /// Runs the application so many times. The server stops repeating one that took less than half a second.
+    /// Runs the application so many times. The server stops repeating one that took less than half a second. For
+    /// [`Session::execute`]; actions that are not simply an application with its argument, such as
+    /// [`Session::playback`], take no notice.
     pub fn loops(mut self, count: NonZeroU32) -> Self {
         if let Ok(Plan { what: What::ExecuteNamed { loops, .. }, .. }) = &mut self.plan {
             *loops = Some(count);
@@ -135,7 +154,8 @@ impl<'a> Action<'a> {
         self
     }
 
-    /// Lets no other message to the channel in while the application runs (`event-lock`).
+    /// Lets no other message to the channel in while the application runs (`event-lock`). For [`Session::execute`], as
+    /// [`Action::loops`].
     pub fn lock(mut self) -> Self {
         if let Ok(Plan { what: What::ExecuteNamed { lock, .. }, .. }) = &mut self.plan {
             *lock = true;

@@ -68,6 +68,14 @@ impl<T: Into<String>> From<T> for Playback {
 
 /// Whom `bridge` connects a session to, a SIP destination. What is not said is as in the call that came in: its profile
 /// and its request's URI.
+///
+/// ```
+/// use esl_core::Bridge;
+///
+/// let by_profile = Bridge::to("9196@10.0.0.2:5060").profile("external").proxy("10.0.0.1:5060");
+/// let by_gateway = Bridge::to("9196").gateway("carrier").param("leg_timeout", "20");
+/// let onwards = Bridge::on();
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bridge {
     destination: Option<String>,
@@ -96,7 +104,7 @@ impl Bridge {
         self
     }
 
-    /// Out through this gateway.
+    /// Out through this gateway, whatever the profile.
     #[must_use]
     pub fn gateway(mut self, gateway: impl Into<String>) -> Self {
         self.gateway = Some(gateway.into());
@@ -118,7 +126,8 @@ impl Bridge {
     }
 }
 
-/// Commands. Each gives an [`Action`] to be awaited, and is done when the server has done it.
+/// Commands. Each gives an [`Action`] to be awaited, and is done when the server has done it; what can go wrong stands
+/// there.
 impl Session {
     /// Answers it (`uuid_answer`). Done when it is answered.
     pub fn answer(&self) -> Action<'_> {
@@ -159,7 +168,7 @@ impl Session {
         self.api(format!("sched_del {}", self.uuid()), Until::Reply)
     }
 
-    /// Sends digits, each for so long where that is given (`uuid_send_dtmf`). `w` and `W` pause for half a second and a
+    /// Sends digits, each for so long where that is given, in whole milliseconds (`uuid_send_dtmf`). `w` and `W` pause for half a second and a
     /// second.
     pub fn send_dtmf(&self, digits: &str, duration: Option<Duration>) -> Action<'_> {
         self.planned(dtmf(digits, duration).map(|digits| {
@@ -168,7 +177,7 @@ impl Session {
         }))
     }
 
-    /// Has the server send digits after this time, rounded up to whole seconds.
+    /// Has the server send digits after this time, rounded up to whole seconds (`sched_api`).
     pub fn sched_dtmf(&self, after: Duration, digits: &str, duration: Option<Duration>) -> Action<'_> {
         self.planned(dtmf(digits, duration).map(|digits| {
             let (after, uuid) = (seconds(after), self.uuid());
@@ -221,7 +230,7 @@ impl Session {
         }))
     }
 
-    /// Stops what [`Session::start_record`] began, `all` for every recording.
+    /// Stops what [`Session::start_record`] began, `all` for every recording (`stop_record_session`).
     pub fn stop_record(&self, path: &str) -> Action<'_> {
         self.run("stop_record_session", path)
     }
@@ -329,7 +338,7 @@ impl Session {
         self.run("respond", status)
     }
 
-    /// Sends the caller elsewhere by SIP's REFER (`deflect`).
+    /// Sends the caller elsewhere by SIP's REFER (`deflect`, RFC 3515), to a URI such as `sip:9196@10.0.0.2`.
     pub fn deflect(&self, uri: &str) -> Action<'_> {
         self.run("deflect", uri)
     }
@@ -352,7 +361,8 @@ impl Session {
     /// The value of a channel variable as the server has it now, `None` where it is not set (`uuid_getvar`).
     ///
     /// # Errors
-    /// The name cannot be sent, the channel is gone, there is no client or no connection.
+    /// The name cannot be sent ([`Error::command_error`]), the channel is gone ([`Error::ended`]), the server refuses, or
+    /// there is no client or no connection.
     pub async fn getvar(&self, name: &str) -> Result<Option<String>, Error> {
         let command = format!("uuid_getvar {} {}", self.uuid(), word("a variable's name", name)?);
         let client = self.0.control.client().ok_or(Kind::NoClient(self.uuid()))?;
@@ -372,7 +382,7 @@ impl Session {
         self.planned(self.setvar_command(name, value).map(|command| (Vec::new(), What::Api(command), Until::Reply)))
     }
 
-    /// Sets several channel variables, one after the other.
+    /// Sets several channel variables, one after the other. Where one is refused, those after it are not set.
     pub fn setvars(&self, variables: &[(&str, &str)]) -> Action<'_> {
         let commands: Result<Vec<String>, _> =
             variables.iter().map(|(name, value)| self.setvar_command(name, value)).collect();

@@ -334,7 +334,7 @@ async fn extensions_and_guards_on_a_server() {
     let channel = Uuid::new_v4();
     let guarded = call(channel, "null/x", "park")
         .timeout(Duration::from_millis(1500))
-        .hangup_after(Duration::from_millis(1500), HangupCause::of("USER_BUSY"))
+        .hangup_after(Duration::from_millis(1500), HangupCause::USER_BUSY)
         .codecs(["PCMU", "PCMA@20i"])
         .caller_id("Jo O'Neill, é", "+49 30")
         .x_header("Call", "a, b;c=\"d\"");

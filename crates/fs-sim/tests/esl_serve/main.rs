@@ -7,16 +7,13 @@ mod pool;
 mod router;
 mod scope;
 mod service;
-
-use std::time::Duration;
+#[path = "../support/until.rs"]
+mod until;
 
 use esl_core::{Contact, Credentials, Originate};
 use fs_sim::{Config, Server};
-use tokio::time::{Instant, sleep};
+use until::{SOON, until};
 use uuid::Uuid;
-
-/// Long enough for anything that is to happen, on a machine that does other things too.
-const SOON: Duration = Duration::from_secs(20);
 
 /// A server under test.
 struct Target {
@@ -74,13 +71,4 @@ fn to(address: &str) -> Originate {
 /// A call to a number that is parked without an answer.
 fn to_park(number: &str) -> Originate {
     to(&format!("{number}@127.0.0.1:5090"))
-}
-
-/// Waits until something is so.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + SOON;
-    while !is_so() {
-        assert!(Instant::now() < deadline, "not so in time: {what}");
-        sleep(Duration::from_millis(5)).await;
-    }
 }
