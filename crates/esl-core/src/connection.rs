@@ -225,13 +225,16 @@ impl<T, S: AsyncRead + AsyncWrite + Unpin> Connection<T, S> {
     /// Subscribes a connection that is subscribed to nothing, and waits until the server has done so. `tag` makes what
     /// the commands' replies would come back with.
     pub(crate) async fn subscribe(&mut self, subscription: &Subscription, tag: impl Fn() -> T) -> Result<(), Error> {
-        for command in Subscription::default().changes(subscription)? {
+        let commands = Subscription::default().changes(subscription)?;
+        let mut unanswered = commands.len();
+        for command in commands {
             self.send_encoded(&command, tag())?;
         }
         // The last one is what makes events come, so that none comes before it is answered.
-        while !self.waiting.is_empty() {
+        while unanswered > 0 {
             if let Incoming::Reply(_, reply) = self.next().await? {
                 reply.ok()?;
+                unanswered -= 1;
             }
         }
         Ok(())

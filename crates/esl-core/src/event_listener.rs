@@ -269,6 +269,9 @@ impl EventListener {
         timeout(options.timeout, connection.subscribe(&subscription, || None))
             .await
             .map_err(|_| Error::timed_out("subscribing", options.timeout))??;
+        // It may have ended before.
+        self.0.shared.events.begin();
+        self.0.shared.log.begin();
         *self.state() = State::Connected(Box::new(connection), subscription);
         Ok(())
     }

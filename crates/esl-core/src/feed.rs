@@ -1,7 +1,7 @@
 //! Bounded queues out of a connection's task: whoever is slow loses, counted, and never slows the socket.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc};
 
@@ -13,8 +13,7 @@ pub struct Feed<T> {
 }
 
 impl<T> Feed<T> {
-    /// The next item, `None` once the connection is over for good. A feed that was asked for after that waits for
-    /// nothing, unless a listener is connected again.
+    /// The next item, `None` once the connection is over for good, also where the feed was asked for after that.
     ///
     /// Can be dropped and called again at any time: nothing is lost.
     pub async fn next(&mut self) -> Option<T> {
@@ -39,13 +38,13 @@ struct Outlet<T> {
     dropped: Arc<AtomicU64>,
 }
 
-/// The sending ends of any number of feeds.
+/// The sending ends of any number of feeds; `None` once there is nothing more to come.
 #[derive(Debug)]
-pub(crate) struct Outlets<T>(Mutex<Vec<Outlet<T>>>);
+pub(crate) struct Outlets<T>(Mutex<Option<Vec<Outlet<T>>>>);
 
 impl<T> Default for Outlets<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self(Mutex::new(Some(Vec::new())))
     }
 }
 
@@ -55,27 +54,38 @@ impl<T: Clone> Outlets<T> {
         let (sender, queue) = mpsc::channel(capacity.clamp(1, Semaphore::MAX_PERMITS));
         let dropped = Arc::new(AtomicU64::new(0));
         let outlet = Outlet { queue: sender, dropped: dropped.clone() };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(outlet);
+        if let Some(outlets) = &mut *self.lock() {
+            outlets.push(outlet);
+        }
         Feed { queue, dropped }
     }
 
     /// Hands `item` to every feed that has room.
     pub(crate) fn give(&self, item: &T) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|outlet| {
-            match outlet.queue.try_send(item.clone()) {
+        if let Some(outlets) = &mut *self.lock() {
+            outlets.retain(|outlet| match outlet.queue.try_send(item.clone()) {
                 Ok(()) => true,
                 Err(mpsc::error::TrySendError::Full(_)) => {
                     outlet.dropped.fetch_add(1, Ordering::Relaxed);
                     true
                 }
                 Err(mpsc::error::TrySendError::Closed(_)) => false,
-            }
-        });
+            });
+        }
     }
 
-    /// Ends every feed.
+    /// Ends every feed, and those to come, until it begins again.
     pub(crate) fn end(&self) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        *self.lock() = None;
+    }
+
+    /// There is more to come.
+    pub(crate) fn begin(&self) {
+        self.lock().get_or_insert_default();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Outlet<T>>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,6 +111,9 @@ mod tests {
         outlets.end();
         assert_eq!((slow.next().await, slow.next().await, slow.next().await), (Some(0), Some(1), None));
         assert_eq!((slow.dropped(), quick.dropped()), (3, 0));
+        assert_eq!(outlets.feed(1).next().await, None, "it is over");
+        outlets.begin();
+        assert_eq!(outlets.feed(1).ready(), None);
         assert_eq!(std::iter::from_fn(|| quick.ready()).collect::<Vec<_>>(), [0, 1, 2, 3, 4]);
     }
 }

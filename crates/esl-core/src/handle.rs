@@ -15,7 +15,7 @@ use tracing::{debug, info, warn};
 use crate::error::{Error, Kind};
 use crate::whole::whole;
 use crate::wire::EventError;
-use crate::{Command, Connection, Credentials, Event, Incoming, LogLine, Options, Reply, Subscription};
+use crate::{Backoff, Command, Connection, Credentials, Event, Incoming, LogLine, Options, Reply, Subscription};
 
 /// Requests that wait for the connection's task; callers beyond it wait for a place.
 const REQUESTS_MAX: usize = 1024;
@@ -273,20 +273,25 @@ enum End {
 
 impl Task {
     async fn run<S: AsyncRead + AsyncWrite + Unpin>(mut self, connection: Connection<Tag, S>, server: Option<Server>) {
+        let (mut failures, mut since) = (0, Instant::now());
         let mut end = self.drive(connection).await;
         let error = loop {
             let error = match end {
                 End::Unwanted => break Error::from(Kind::Dropped),
                 End::Lost(error) => error,
             };
-            let Some(server) = server.as_ref().filter(|server| server.options.reconnect.is_some()) else {
+            let Some((server, backoff)) = server.as_ref().and_then(|server| Some((server, server.options.reconnect?)))
+            else {
                 break error;
             };
+            // A server that lets in and throws out again is not asked again and again at once.
+            failures = if since.elapsed() < backoff.max { failures + 1 } else { 0 };
             warn!(server.address, %error, "the connection is gone, connecting again");
             self.status.send_replace(Status::Reconnecting(error.clone()));
             (self.sink)(Told::Lost);
-            end = match self.reconnect(server, error).await {
+            end = match self.reconnect(server, backoff, &mut failures, error).await {
                 Ok(connection) => {
+                    since = Instant::now();
                     info!(server.address, "connected again");
                     self.status.send_replace(Status::Connected);
                     (self.sink)(Told::Back);
@@ -353,12 +358,18 @@ impl Task {
 
     /// Gets the connection back, and its subscription. `Err(None)` where nobody wants it any more, `Err(Some(_))` where
     /// trying again would not make it better.
-    async fn reconnect(&mut self, server: &Server, mut error: Error) -> Result<Connection<Tag>, Option<Error>> {
-        let backoff = server.options.reconnect.unwrap_or_default();
-        for failures in 0.. {
+    async fn reconnect(
+        &mut self,
+        server: &Server,
+        backoff: Backoff,
+        failures: &mut u32,
+        mut error: Error,
+    ) -> Result<Connection<Tag>, Option<Error>> {
+        loop {
             let subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let pause = backoff.pause(*failures);
             let attempt = async {
-                tokio::time::sleep(backoff.pause(failures)).await;
+                tokio::time::sleep(pause).await;
                 let mut connection = server.connect().await?;
                 let subscribed = connection.subscribe(&subscription, || None);
                 timeout(server.options.timeout, subscribed)
@@ -383,11 +394,11 @@ impl Task {
                 Err(failure) => {
                     debug!(server.address, error = %failure, "not connected, trying again");
                     self.status.send_replace(Status::Reconnecting(failure.clone()));
+                    *failures = failures.saturating_add(1);
                     error = failure;
                 }
             }
         }
-        Err(Some(error))
     }
 }
 

@@ -174,7 +174,7 @@ async fn fact_27_applications_are_done_at_their_ends() {
         // One that takes over half a second is repeated, and is done after the last round.
         let started = Instant::now();
         let twice = NonZeroU32::new(2).unwrap();
-        near.execute("playback", "tone_stream://%(600,0,1004)").loops(twice).await.unwrap();
+        near.playback("tone_stream://%(600,0,1004)").loops(twice).await.unwrap();
         assert!(started.elapsed() >= Duration::from_millis(1150), "{:?}", started.elapsed());
 
         let endless = Playback::new("tone_stream://%(1000,0,425)").endless();

@@ -1,5 +1,6 @@
 //! Something that a session is told to do: sent when it is awaited, and done when the server has done it.
 
+use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::pin::Pin;
 use std::time::Duration;
@@ -96,8 +97,7 @@ impl Plan {
 #[derive(Debug)]
 pub(super) enum What {
     Api(String),
-    Execute { application: &'static str, argument: String },
-    ExecuteNamed { application: String, argument: String, loops: Option<NonZeroU32>, lock: bool },
+    Execute { application: Cow<'static, str>, argument: String, loops: Option<NonZeroU32>, lock: bool },
 }
 
 /// What an action is done by.
@@ -144,20 +144,18 @@ impl<'a> Action<'a> {
         self
     }
 
-    /// Runs the application so many times. The server stops repeating one that took less than half a second. For
-    /// [`Session::execute`]; actions that are not simply an application with its argument, such as
-    /// [`Session::playback`], take no notice.
+    /// Runs the application so many times. The server stops repeating one that took less than half a second. Actions that
+    /// run no application (those of an `api` command, such as [`Session::park`]) take no notice.
     pub fn loops(mut self, count: NonZeroU32) -> Self {
-        if let Ok(Plan { what: What::ExecuteNamed { loops, .. }, .. }) = &mut self.plan {
+        if let Ok(Plan { what: What::Execute { loops, .. }, .. }) = &mut self.plan {
             *loops = Some(count);
         }
         self
     }
 
-    /// Lets no other message to the channel in while the application runs (`event-lock`). For [`Session::execute`], as
-    /// [`Action::loops`].
+    /// Lets no other message to the channel in while the application runs (`event-lock`), where one runs.
     pub fn lock(mut self) -> Self {
-        if let Ok(Plan { what: What::ExecuteNamed { lock, .. }, .. }) = &mut self.plan {
+        if let Ok(Plan { what: What::Execute { lock, .. }, .. }) = &mut self.plan {
             *lock = true;
         }
         self
@@ -323,9 +321,13 @@ impl Owned {
 }
 
 impl What {
+    pub(super) fn execute(application: impl Into<Cow<'static, str>>, argument: impl Into<String>) -> Self {
+        Self::Execute { application: application.into(), argument: argument.into(), loops: None, lock: false }
+    }
+
     fn loops(&self) -> u32 {
         match self {
-            Self::ExecuteNamed { loops: Some(count), .. } => count.get(),
+            Self::Execute { loops: Some(count), .. } => count.get(),
             _ => 1,
         }
     }
@@ -333,8 +335,7 @@ impl What {
     fn command(self: &What, channel: Uuid, id: Option<Uuid>) -> Owned {
         let mut message = match self {
             Self::Api(command) => return Owned::Api(command.clone()),
-            Self::Execute { application, argument } => Message::execute(*application, argument.clone()),
-            Self::ExecuteNamed { application, argument, loops, lock } => {
+            Self::Execute { application, argument, loops, lock } => {
                 let mut message = Message::execute(application.clone(), argument.clone());
                 if let Some(count) = loops {
                     message = message.loops(*count);

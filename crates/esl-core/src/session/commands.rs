@@ -208,8 +208,8 @@ impl Session {
                 argument += &format!("@@{sample}");
             }
             Ok(match endless {
-                true => (before, What::Execute { application: "endless_playback", argument }, Until::Started),
-                false => (before, What::Execute { application: "playback", argument }, Until::Completed),
+                true => (before, What::execute("endless_playback", argument), Until::Started),
+                false => (before, What::execute("playback", argument), Until::Completed),
             })
         };
         self.planned(plan())
@@ -225,7 +225,7 @@ impl Session {
     pub fn start_record(&self, path: &str, rate_hz: Option<u32>) -> Action<'_> {
         let before = rate_hz.map(|rate| format!("uuid_setvar {} record_sample_rate {rate}", self.uuid()));
         self.planned(sound("a path", path).map(|()| {
-            let what = What::Execute { application: "record_session", argument: path.to_owned() };
+            let what = What::execute("record_session", path.to_owned());
             (before.into_iter().collect(), what, Until::Completed)
         }))
     }
@@ -246,7 +246,7 @@ impl Session {
     /// Sends back what is heard (`echo`). Done as soon as it does so; it goes on until the channel ends or is told to do
     /// something else.
     pub fn echo(&self) -> Action<'_> {
-        let what = What::Execute { application: "echo", argument: String::new() };
+        let what = What::execute("echo", String::new());
         self.planned(Ok((Vec::new(), what, Until::Started)))
     }
 
@@ -316,7 +316,7 @@ impl Session {
                 None => String::new(),
             };
             let argument = format!("{}sofia/{way}/{destination}{path}", brackets(&to.params)?);
-            Ok((Vec::new(), What::Execute { application: "bridge", argument }, Until::Bridged))
+            Ok((Vec::new(), What::execute("bridge", argument), Until::Bridged))
         };
         self.planned(plan())
     }
@@ -353,7 +353,7 @@ impl Session {
                 }
             }
             let argument = format!("{engine}|{voice}|{text}");
-            Ok((Vec::new(), What::Execute { application: "speak", argument }, Until::Completed))
+            Ok((Vec::new(), What::execute("speak", argument), Until::Completed))
         };
         self.planned(plan())
     }
@@ -404,8 +404,7 @@ impl Session {
     }
 
     fn run(&self, application: &str, argument: &str) -> Action<'_> {
-        let (application, argument) = (application.to_owned(), argument.to_owned());
-        let what = What::ExecuteNamed { application, argument, loops: None, lock: false };
+        let what = What::execute(application.to_owned(), argument);
         self.planned(Ok((Vec::new(), what, Until::Completed)))
     }
 
