@@ -2,6 +2,7 @@
 //! what an application wants to know.
 
 mod resync;
+mod views;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,17 +17,16 @@ use tracing::warn;
 use uuid::Uuid;
 
 use crate::app::Groups;
-use crate::call::Call;
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
 use crate::handle::{AwaitedGuard, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Job;
-use crate::session::{Control, Session};
+use crate::session::Control;
 use crate::tracker::{Counts, Tracker};
 use crate::whole::whole;
 use crate::{
-    AppStats, ClientOptions, Command, Connection, Credentials, Event, EventName, Feed, Filter, HangupCause,
-    ListenerOptions, LogLevel, LogLine, Options, Status, Subscription,
+    AppStats, ClientOptions, Command, Connection, Credentials, Event, EventName, Feed, Filter, ListenerOptions,
+    LogLevel, LogLine, Options, Status, Subscription,
 };
 
 /// How often it is looked whether a job's time is over.
@@ -156,12 +156,13 @@ impl EventListener {
         tracking: ListenerOptions,
     ) -> Self {
         let control = Arc::new(Control::default());
+        let groups = Groups::new(&tracking);
         let shared = Shared {
             tracker: Mutex::new(Tracker::new(tracking, control.clone())),
             control,
             events: Outlets::default(),
             log: Outlets::default(),
-            groups: Groups::default(),
+            groups,
             resync: Mutex::default(),
             log_level: Mutex::default(),
             is_looked_at: Mutex::default(),
@@ -345,97 +346,6 @@ impl EventListener {
         if let State::Running(handle) = state {
             handle.close().await;
         }
-    }
-
-    /// The calls that are up, in the order in which they came.
-    #[must_use]
-    pub fn calls(&self) -> Vec<Call> {
-        self.tracker().calls()
-    }
-
-    /// The call that this session began.
-    #[must_use]
-    pub fn call(&self, uuid: Uuid) -> Option<Call> {
-        self.tracker().call(uuid)
-    }
-
-    /// The sessions that are up, in the order in which they came.
-    #[must_use]
-    pub fn sessions(&self) -> Vec<Session> {
-        self.tracker().sessions()
-    }
-
-    /// The session of this channel, if it is up.
-    #[must_use]
-    pub fn session(&self, uuid: Uuid) -> Option<Session> {
-        self.tracker().session(uuid)
-    }
-
-    /// The jobs that have no result yet, in the order in which they were started.
-    #[must_use]
-    pub fn bg_jobs(&self) -> Vec<Job> {
-        self.tracker().jobs()
-    }
-
-    /// How often sessions ended for which cause.
-    #[must_use]
-    pub fn hangup_causes(&self) -> HashMap<HangupCause, u64> {
-        self.tracker().hangup_causes()
-    }
-
-    /// The latest sessions that failed, for this cause: not answered, or ended otherwise than by a normal clearing. At
-    /// most [`ListenerOptions::failed`] are kept, the oldest first.
-    #[must_use]
-    pub fn failed_sessions(&self, cause: HangupCause) -> Vec<Session> {
-        self.tracker().failed(cause)
-    }
-
-    /// How many calls are up.
-    #[must_use]
-    pub fn count_calls(&self) -> usize {
-        self.counts().calls
-    }
-
-    /// How many sessions are up.
-    #[must_use]
-    pub fn count_sessions(&self) -> usize {
-        self.counts().sessions
-    }
-
-    /// How many jobs have no result yet.
-    #[must_use]
-    pub fn count_jobs(&self) -> usize {
-        self.counts().jobs
-    }
-
-    /// How many sessions failed, kept or not.
-    #[must_use]
-    pub fn count_failed(&self) -> u64 {
-        self.counts().failed
-    }
-
-    /// How many sessions were answered, those that have ended among them.
-    #[must_use]
-    pub fn count_answered(&self) -> u64 {
-        self.counts().answered
-    }
-
-    /// How many events of new sessions were passed over since there were too many sessions
-    /// ([`ListenerOptions::sessions`]).
-    #[must_use]
-    pub fn untracked(&self) -> u64 {
-        self.counts().untracked
-    }
-
-    /// How many events came that were none: not what their format says, or beyond the limits.
-    #[must_use]
-    pub fn malformed(&self) -> u64 {
-        self.counts().malformed
-    }
-
-    /// Forgets what it counted and the failed sessions that it kept. What is up stays.
-    pub fn reset(&self) {
-        self.tracker().reset();
     }
 
     /// Every event from now on, in a queue of at most so many. One that is kept for long keeps what was read with it, see

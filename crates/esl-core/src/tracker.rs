@@ -71,6 +71,11 @@ pub struct ListenerOptions {
     /// Sessions that are tracked at most. What comes beyond is counted, see
     /// [`EventListener::untracked`](crate::EventListener::untracked), and told to nobody.
     pub sessions: usize,
+    /// Events that wait for the apps of one id at most. What comes beyond is dropped, counted
+    /// ([`AppStats::dropped`](crate::AppStats::dropped)), so that slow apps slow nobody else.
+    pub app_events: usize,
+    /// Handlers of the apps of one id that run at the same time at most. What comes beyond is dropped, counted.
+    pub app_handlers: usize,
     /// Where many share a server: only channels with this text in their UUID, name, caller or account code are looked for
     /// when the connection is back (`show channels like …`).
     pub like: Option<String>,
@@ -78,9 +83,19 @@ pub struct ListenerOptions {
 
 impl Default for ListenerOptions {
     /// 32 events a session (a call of two legs and a few applications), 1,000 failed sessions a cause, 100,000 sessions
-    /// (more than a server carries), and the headers of the client's calls.
+    /// (more than a server carries), 4,096 events and 10,000 handlers for the apps of an id, and the headers of the
+    /// client's calls.
     fn default() -> Self {
-        Self { call_header: None, app_headers: Vec::new(), history: 32, failed: 1000, sessions: 100_000, like: None }
+        Self {
+            call_header: None,
+            app_headers: Vec::new(),
+            history: 32,
+            failed: 1000,
+            sessions: 100_000,
+            app_events: 4096,
+            app_handlers: 10_000,
+            like: None,
+        }
     }
 }
 

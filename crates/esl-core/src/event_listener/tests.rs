@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::connection::dialogue::Server;
-use crate::{App, Backoff, BoxError, Callbacks, Client, Context, KeepAwake, Originate};
+use crate::{App, Backoff, BoxError, Callbacks, Client, Context, HangupCause, KeepAwake, Originate};
 
 const SECOND: Duration = Duration::from_secs(1);
 const A: Uuid = Uuid::from_u128(0xa);
