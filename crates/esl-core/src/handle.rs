@@ -356,10 +356,12 @@ impl Task {
     async fn reconnect(&mut self, server: &Server, mut error: Error) -> Result<Connection<Tag>, Option<Error>> {
         let backoff = server.options.reconnect.unwrap_or_default();
         for failures in 0.. {
-            let subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let known = self.subscription.clone();
             let attempt = async {
                 tokio::time::sleep(backoff.pause(failures)).await;
                 let mut connection = server.connect().await?;
+                // Not before: whoever changed it may have had the server's answer just before the connection was gone.
+                let subscription = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let subscribed = connection.subscribe(&subscription, || None);
                 timeout(server.options.timeout, subscribed)
                     .await

@@ -262,3 +262,17 @@ async fn a_change_that_hangs_keeps_nobody_from_disconnecting() {
     timeout(10 * SECOND, listener.disconnect()).await.expect("it disconnects");
     assert!(change.await.unwrap().unwrap_err().is_closed());
 }
+
+#[tokio::test]
+async fn a_change_that_was_made_just_before_is_one() {
+    let fake = Fake::start().await;
+    let (_client, listener, mut events, _commands) = fake.pair().await;
+    let (changed, command) = tokio::join!(listener.subscribe(|known| known.with(EventName::Dtmf)), async {
+        assert_eq!(events.command().await, "event plain DTMF");
+        let answer = "Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n";
+        events.say(&format!("{answer}Content-Type: text/disconnect-notice\nContent-Length: 0\n\n")).await;
+        fake.accept().await.command().await
+    });
+    changed.expect("the server said so");
+    assert!(command.ends_with(" DTMF"), "{command}");
+}
