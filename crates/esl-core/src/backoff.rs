@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// No pause is shorter than a part of this, whatever is asked for: connecting without any would keep a core busy.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+
 /// Pauses that double from `min` to `max`, each a random part of that (*full jitter*), so that many clients do not come
 /// back to one server at the same moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +24,7 @@ impl Backoff {
 
     fn longest(self, failures: u32) -> Duration {
         // 2^16 times any sensible minimum is beyond any sensible maximum.
-        self.min.saturating_mul(1 << failures.min(16)).min(self.max)
+        self.min.max(PAUSE_MIN).saturating_mul(1 << failures.min(16)).min(self.max.max(PAUSE_MIN))
     }
 }
 

@@ -366,11 +366,12 @@ impl Client {
 
     async fn start_job(&self, uuid: Uuid, owner: Option<Owner>, command: &str) -> Result<Job, Error> {
         let listener = self.listener().ok_or(Kind::NoListener)?;
-        listener.assert_gets(EventName::BackgroundJob)?;
         let job = Job::new(uuid, owner, self.shared.options.job_lifetime, listener.awaited());
         // Known before it is sent: its result may be here before the server's answer is.
         listener.add_job(job.clone());
         let mut pending = Pending { listener: &listener, job: Some(job) };
+        // After that: a listener that ends from now on ends the job.
+        listener.assert_gets(EventName::BackgroundJob)?;
         self.background(uuid, command).await?;
         // It is there as long as nobody has taken it.
         pending.job.take().ok_or_else(|| Kind::Dropped.into())

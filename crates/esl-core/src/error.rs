@@ -282,8 +282,16 @@ pub enum CommandError {
         /// The text.
         text: String,
     },
+    /// A word that the server takes for a command of its own.
+    #[error("{place} {text:?} is a word of the server's own there")]
+    Reserved {
+        /// What the text was for.
+        place: &'static str,
+        /// The text.
+        text: String,
+    },
     /// A user of `userauth` has a domain.
-    #[error("the user {0:?} is not of the form user@domain")]
+    #[error("the user {:?} is not of the form user@domain, without a password", .0.split(':').next().unwrap_or_default())]
     User(String),
     /// The server would cut the command in two.
     #[error("the command has {length} bytes, the server takes {limit}")]

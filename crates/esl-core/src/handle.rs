@@ -366,11 +366,13 @@ impl Task {
         mut error: Error,
     ) -> Result<Connection<Tag>, Option<Error>> {
         loop {
-            let subscription = self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let known = self.subscription.clone();
             let pause = backoff.pause(*failures);
             let attempt = async {
                 tokio::time::sleep(pause).await;
                 let mut connection = server.connect().await?;
+                // Not before: whoever changed it may have had the server's answer just before the connection was gone.
+                let subscription = known.lock().unwrap_or_else(PoisonError::into_inner).clone();
                 let subscribed = connection.subscribe(&subscription, || None);
                 timeout(server.options.timeout, subscribed)
                     .await

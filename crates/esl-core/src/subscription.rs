@@ -214,6 +214,10 @@ impl Subscription {
         for Filter { header, value } in &self.filters {
             sound("a filter's header", header)?;
             no_space("a filter's header", header)?;
+            // `mod_event_socket` takes these words for commands of its own.
+            if ["add", "all", "delete"].iter().any(|word| header.eq_ignore_ascii_case(word)) {
+                return Err(CommandError::Reserved { place: "a filter's header", text: header.clone() });
+            }
             sound("a filter's value", value)?;
         }
         Ok(())
@@ -288,6 +292,15 @@ mod tests {
         for text in ["a b", "", "a\nb"] {
             let subscription = Subscription::default().custom(text);
             assert!(Subscription::default().changes(&subscription).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_filter_s_header_that_is_a_command_is_refused() {
+        for header in ["delete", "Add", "all"] {
+            let subscription = Subscription::new([ChannelAnswer]).filter(Filter::new(header, "x"));
+            let error = Subscription::default().changes(&subscription).unwrap_err();
+            assert!(matches!(error, CommandError::Reserved { .. }), "{error}");
         }
     }
 

@@ -289,6 +289,11 @@ async fn hupall_hangs_up_its_own_calls_and_nobody_else_s() {
         }
         jobs.push(mine.originate_as("app", call()).await.unwrap());
         let last = jobs.last().unwrap().get(SOON).await.unwrap();
+        // An id of two words is not that of the first one.
+        let two = mine.originate_as("app 'two'", call()).await.unwrap().get(SOON).await.unwrap();
+        mine.hupall(Some("app 'two'")).await.unwrap();
+        assert!(listener.session(two.parse().unwrap()).is_none());
+        assert!(listener.session(last.parse().unwrap()).is_some());
         mine.hupall(Some("app")).await.unwrap();
         assert!(listener.session(last.parse().unwrap()).is_none());
         for job in &jobs[..5] {

@@ -22,6 +22,9 @@ const RESYNC_MAX: Duration = Duration::from_secs(60);
 /// found by a second look.
 const LIST_LAG: Duration = Duration::from_secs(1);
 
+/// Events come up to 20 ms late: after this, the end of a channel that is gone has come, or comes no more.
+const END_LAG: Duration = Duration::from_millis(200);
+
 /// What was told before the connection was back at `back_at` may have been told to nobody.
 pub(super) async fn resync(shared: Weak<Shared>, back_at: Instant) {
     let twice = async {
@@ -86,42 +89,50 @@ async fn ask(shared: &Weak<Shared>) -> Result<(usize, usize), Error> {
     // The list runs behind by up to half a second: what is not in it may be there, and the other way round. What the
     // server tells of each channel is exact.
     let all: HashSet<Uuid> = listed.into_iter().chain(known.iter().copied()).collect();
-    let (mut seen, mut lost) = (0, 0);
+    let (mut seen, mut lost) = (0, Vec::new());
     for uuid in all {
         let reply = handle.request(&Command::api(format!("uuid_dump {uuid} json"))).await?;
         let told = match reply.ok() {
-            Ok(_) => Event::from_json(reply.body().clone()).ok(),
-            Err(refusal) if refusal.words.starts_with("No such channel") => None,
+            Ok(_) => match Event::from_json(reply.body().clone()) {
+                Ok(event) => event,
+                // It is there, whatever this means.
+                Err(error) => {
+                    warn!(%uuid, %error, "what the server tells of a channel cannot be read");
+                    continue;
+                }
+            },
+            Err(refusal) if refusal.words.starts_with("No such channel") => {
+                lost.push(uuid);
+                continue;
+            }
             // Nothing is known of it, so that nothing is changed.
             Err(refusal) => return Err(refusal.into()),
         };
         let is_new = {
             let shared = shared.upgrade().ok_or_else(gone)?;
             let mut tracker = lock(&shared.tracker);
-            match told {
-                Some(event) => {
-                    seen += 1;
-                    let is_new = tracker.session(uuid).is_none();
-                    tracker.told(&event, Instant::now());
-                    is_new
-                }
-                None => {
-                    lost += usize::from(tracker.session(uuid).is_some());
-                    tracker.lost(uuid, Instant::now());
-                    false
-                }
-            }
+            seen += 1;
+            let is_new = tracker.session(uuid).is_none();
+            tracker.told(&told, Instant::now());
+            is_new
         };
         // Its end may have been told between the question and the answer, when nobody knew it.
         if is_new {
             let reply = handle.request(&Command::api(format!("uuid_exists {uuid}"))).await?;
             if reply.text() == "false" {
-                let shared = shared.upgrade().ok_or_else(gone)?;
-                lock(&shared.tracker).lost(uuid, Instant::now());
+                lost.push(uuid);
             }
         }
     }
-    Ok((seen, lost))
+    // One whose end is still on its way ends as that says.
+    sleep(END_LAG).await;
+    let shared = shared.upgrade().ok_or_else(gone)?;
+    let mut tracker = lock(&shared.tracker);
+    lost.retain(|&uuid| tracker.session(uuid).is_some());
+    for &uuid in &lost {
+        tracker.lost(uuid, Instant::now());
+    }
+    Ok((seen, lost.len()))
 }
 
 /// The UUIDs in `show channels as json`. A quote within a value is escaped, so that this cannot be part of one.

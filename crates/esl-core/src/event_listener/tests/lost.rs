@@ -13,6 +13,7 @@ async fn look(commands: &mut Server<TcpStream>, listed: &[Uuid], there: &[(Uuid,
                 let rows: Vec<String> = listed.iter().map(|uuid| format!(r#"{{"uuid":"{uuid}"}}"#)).collect();
                 format!(r#"{{"row_count":{},"rows":[{}]}}"#, rows.len(), rows.join(","))
             }
+            (Some("uuid_dump"), Some(_), Some("odd")) => "something else".to_owned(),
             (Some("uuid_dump"), Some(uuid), Some(state)) => format!(
                 r#"{{"Event-Name":"CHANNEL_DATA","Unique-ID":"{uuid}","Channel-State":"CS_X","Answer-State":"{state}"}}"#
             ),
@@ -65,10 +66,12 @@ async fn it_is_got_back_subscribed_and_what_changed_is_asked_for() {
     let fake = Fake::start().await;
     let (client, listener, mut events, mut commands) = fake.pair().await;
     let job = originated(&client, &mut commands).await;
-    for uuid in [A, B] {
+    let odd = Uuid::from_u128(0xd);
+    for uuid in [A, B, odd] {
         events.event(&channel("CHANNEL_CREATE", uuid, "")).await;
     }
-    until("the sessions", || listener.count_sessions() == 2).await;
+    until("the sessions", || listener.count_sessions() == 3).await;
+    let odd = listener.session(odd).unwrap();
     let (gone, there) = (listener.session(A).unwrap(), listener.session(B).unwrap());
     let answer = there.answer();
     lose(&listener, events).await;
@@ -76,8 +79,10 @@ async fn it_is_got_back_subscribed_and_what_changed_is_asked_for() {
     let _events = back(&fake).await;
     let new = Uuid::from_u128(0xc);
     // The client's connection is asked, so that the listener's gets events meanwhile.
-    let lost = looked(job.clone(), &mut commands, &[new, B], &[(new, "ringing"), (B, "answered")]).await.unwrap_err();
+    let there_now = [(new, "ringing"), (B, "answered"), (odd.uuid(), "odd")];
+    let lost = looked(job.clone(), &mut commands, &[new, B], &there_now).await.unwrap_err();
     assert!(lost.to_string().contains("was lost with the connection"), "{lost}");
+    assert!(!odd.ended(), "it is there, whatever is told of it");
     assert!(gone.ended() && listener.session(new).is_some() && there.answered());
     answer.await.expect("it is answered, so there is nothing to do");
     assert_eq!(gone.hangup_cause(), None);
@@ -261,4 +266,38 @@ async fn a_change_that_hangs_keeps_nobody_from_disconnecting() {
     assert_eq!(events.command().await, "nixevent CHANNEL_PARK");
     timeout(10 * SECOND, listener.disconnect()).await.expect("it disconnects");
     assert!(change.await.unwrap().unwrap_err().is_closed());
+}
+
+#[tokio::test]
+async fn a_change_that_was_made_just_before_is_one() {
+    let fake = Fake::start().await;
+    let (_client, listener, mut events, _commands) = fake.pair().await;
+    let (changed, command) = tokio::join!(listener.subscribe(|known| known.with(EventName::Dtmf)), async {
+        assert_eq!(events.command().await, "event plain DTMF");
+        let answer = "Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n";
+        events.say(&format!("{answer}Content-Type: text/disconnect-notice\nContent-Length: 0\n\n")).await;
+        fake.accept().await.command().await
+    });
+    changed.expect("the server said so");
+    assert!(command.ends_with(" DTMF"), "{command}");
+}
+
+#[tokio::test]
+async fn an_end_that_is_on_its_way_is_waited_for() {
+    let fake = Fake::start().await;
+    let (_client, listener, mut events, mut commands) = fake.pair().await;
+    events.event(&channel("CHANNEL_CREATE", A, "")).await;
+    until("the session", || listener.session(A).is_some()).await;
+    let session = listener.session(A).unwrap();
+    lose(&listener, events).await;
+    let mut events = back(&fake).await;
+    assert_eq!(commands.command().await, "api show channels as json");
+    commands.answer("{\"row_count\":0}\n").await;
+    assert_eq!(commands.command().await, format!("api uuid_dump {A} json"));
+    commands.answer("-ERR No such channel!\n").await;
+    // As late as a FreeSWITCH is that was not kept awake.
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    events.event(&channel("CHANNEL_DESTROY", A, "Hangup-Cause: USER_BUSY\n")).await;
+    until("its end", || session.ended()).await;
+    assert_eq!(session.hangup_cause(), Some(HangupCause::of("USER_BUSY")));
 }
