@@ -49,7 +49,7 @@ impl EventListener {
     }
 
     /// The latest sessions that failed, for this cause: not answered, or ended otherwise than by a normal clearing. At
-    /// most [`ListenerOptions::failed`] are kept, the oldest first.
+    /// most [`ListenerOptions::failed`](crate::ListenerOptions::failed) are kept, the oldest first.
     #[must_use]
     pub fn failed_sessions(&self, cause: HangupCause) -> Vec<Session> {
         self.tracker().failed(cause)
@@ -86,7 +86,7 @@ impl EventListener {
     }
 
     /// How many events of new sessions were passed over since there were too many sessions
-    /// ([`ListenerOptions::sessions`]).
+    /// ([`ListenerOptions::sessions`](crate::ListenerOptions::sessions)).
     #[must_use]
     pub fn untracked(&self) -> u64 {
         self.counts().untracked
