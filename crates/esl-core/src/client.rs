@@ -439,15 +439,15 @@ impl Client {
     ///
     /// # Errors
     /// [`Error::is_no_listener`] where no listener is attached; the app has no callbacks, cannot be set up, or something of
-    /// its name is loaded under that id already; the id cannot be one, or the listener cannot subscribe to what the app needs.
-    /// Nothing of it is left behind then.
+    /// its name is loaded under that id already; the id cannot be one, or the listener cannot subscribe to what the app
+    /// needs. Nothing of it is left behind then.
     pub async fn load_app<A: App>(&self, app: A) -> Result<String, Error> {
         self.load(None, app).await
     }
 
     /// Loads an app under an id of its own, so that there can be several of a kind. An id is made of ASCII letters, digits,
-    /// `-`, `_` and `.`: it travels in a SIP header. Different apps under one id get the
-    /// same sessions' events, in the order of loading. Apps under [`DEFAULT_APP_ID`](crate::DEFAULT_APP_ID) get the
+    /// `-`, `_` and `.`: it travels in a SIP header. Different apps under one id get the same sessions' events, in the order
+    /// of loading. Apps under [`DEFAULT_APP_ID`](crate::DEFAULT_APP_ID) get the
     /// sessions that belong to no other one, such as calls from outside.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! What a client can send. Text that would break out of its place is refused before anything is sent.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use bytes::{BufMut, BytesMut};
 use secrecy::{ExposeSecret, SecretString};
@@ -134,7 +135,7 @@ impl<'a> Command<'a> {
                 sound("the user", user)?;
                 match user.split_once('@') {
                     Some((name, domain)) if !name.is_empty() && !domain.is_empty() && !user.contains(':') => {}
-                    _ => return Err(CommandError::User((*user).to_owned())),
+                    _ => return Err(CommandError::User(user.split(':').next().unwrap_or_default().to_owned())),
                 }
                 put(out, &["userauth ", user, ":", sound_password(password)?, "\n\n"]);
             }
@@ -252,6 +253,12 @@ impl LogLevel {
     }
 }
 
+/// Whole seconds, rounded up: 68 years at the most, since FreeSWITCH reads them as an `int`.
+pub(crate) fn whole_seconds(time: Duration) -> u32 {
+    let up = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
+    u32::try_from(up).unwrap_or(u32::MAX).min(i32::MAX as u32)
+}
+
 /// That a text stays in its place: LF ends a header, a blank line a command, NUL a string; CR is dropped or misread.
 pub(crate) fn sound(place: &'static str, text: &str) -> Result<(), CommandError> {
     if text.trim().is_empty() {
@@ -362,9 +369,10 @@ mod tests {
 
     #[test]
     fn a_user_without_a_domain_is_refused() {
-        for user in ["a", "@b", "a@", "a:x@b"] {
+        // What may be a password is not shown.
+        for (user, shown) in [("a", "a"), ("@b", "@b"), ("a@", "a@"), ("a:x@b", "a"), ("a@b:hunter2", "a@b")] {
             let command = Command::UserAuth { user, password: &"c".into() };
-            assert_eq!(encoded(&command), Err(CommandError::User(user.to_owned())));
+            assert_eq!(encoded(&command), Err(CommandError::User(shown.to_owned())));
         }
     }
 
@@ -372,5 +380,13 @@ mod tests {
     fn a_command_that_the_server_would_cut_is_refused() {
         let long = "x".repeat(COMMAND_BYTES_MAX);
         assert!(matches!(encoded(&Command::api(long)), Err(CommandError::TooLong { .. })));
+    }
+
+    #[test]
+    fn fact_6_whole_seconds_are_rounded_up_and_stay_what_the_server_can_count() {
+        assert_eq!([0, 1, 1000, 1001].map(|ms| whole_seconds(Duration::from_millis(ms))), [0, 1, 1, 2]);
+        for long in [Duration::MAX, Duration::from_secs(1 << 32)] {
+            assert_eq!(whole_seconds(long), i32::MAX as u32, "an int would be 0 seconds, which is now");
+        }
     }
 }

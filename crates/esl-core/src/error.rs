@@ -291,7 +291,7 @@ pub enum CommandError {
         text: String,
     },
     /// A user of `userauth` has a domain.
-    #[error("the user {:?} is not of the form user@domain, without a password", .0.split(':').next().unwrap_or_default())]
+    #[error("the user {0:?} is not of the form user@domain, without a password")]
     User(String),
     /// The server would cut the command in two.
     #[error("the command has {length} bytes, the server takes {limit}")]

@@ -157,6 +157,12 @@ impl Event {
         self.uuid("Job-UUID")
     }
 
+    /// The execution that it is about (`Application-UUID`), `None` where there is none or it is no UUID.
+    #[must_use]
+    pub fn application_uuid(&self) -> Option<Uuid> {
+        self.uuid("Application-UUID")
+    }
+
     /// The run of the server that sent it (`Core-UUID`): another one after each start.
     #[must_use]
     pub fn core_uuid(&self) -> Option<Uuid> {

@@ -355,8 +355,8 @@ impl EventListener {
         self.0.shared.events.feed(capacity)
     }
 
-    /// The server's log of this level and those that are more severe, in a queue of at most so many lines. The level is the connection's: asking
-    /// again changes it for all.
+    /// The server's log of this level and those that are more severe, in a queue of at most so many lines. The level is the
+    /// connection's: asking again changes it for all.
     ///
     /// # Errors
     /// [`Error::is_no_listener`] where it does not run; the server refuses it, or there is no connection just now.
@@ -472,9 +472,7 @@ impl Shared {
             }
         }
     }
-}
 
-impl Shared {
     /// The one before is of no use any more.
     fn resync(&self, new: Option<AbortHandle>) {
         if let Some(old) = std::mem::replace(&mut *lock(&self.resync), new) {

@@ -117,6 +117,19 @@ impl Drop for AwaitedGuard {
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
     requests: mpsc::Sender<Request>,
+    view: View,
+}
+
+/// A [`Handle`] that does not keep the connection.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakHandle {
+    requests: mpsc::WeakSender<Request>,
+    view: View,
+}
+
+/// What every handle sees of the connection's task.
+#[derive(Clone, Debug)]
+struct View {
     closing: CancellationToken,
     status: watch::Receiver<Status>,
     subscription: Arc<Mutex<Subscription>>,
@@ -124,25 +137,9 @@ pub(crate) struct Handle {
     changing: Arc<tokio::sync::Mutex<()>>,
 }
 
-/// A [`Handle`] that does not keep the connection.
-#[derive(Clone, Debug)]
-pub(crate) struct WeakHandle {
-    requests: mpsc::WeakSender<Request>,
-    handle: HandleParts,
-}
-
-#[derive(Clone, Debug)]
-struct HandleParts {
-    closing: CancellationToken,
-    status: watch::Receiver<Status>,
-    subscription: Arc<Mutex<Subscription>>,
-    changing: Arc<tokio::sync::Mutex<()>>,
-}
-
 impl WeakHandle {
     pub(crate) fn upgrade(&self) -> Option<Handle> {
-        let HandleParts { closing, status, subscription, changing } = self.handle.clone();
-        Some(Handle { requests: self.requests.upgrade()?, closing, status, subscription, changing })
+        Some(Handle { requests: self.requests.upgrade()?, view: self.view.clone() })
     }
 }
 
@@ -169,20 +166,19 @@ impl Handle {
             sink,
         };
         tokio::spawn(task.run(connection, server));
-        Self { requests, closing, status, subscription, changing: Arc::default() }
+        Self { requests, view: View { closing, status, subscription, changing: Arc::default() } }
     }
 
     pub(crate) fn downgrade(&self) -> WeakHandle {
-        let Self { requests, closing, status, subscription, changing } = self.clone();
-        WeakHandle { requests: requests.downgrade(), handle: HandleParts { closing, status, subscription, changing } }
+        WeakHandle { requests: self.requests.downgrade(), view: self.view.clone() }
     }
 
     pub(crate) fn status(&self) -> Status {
-        self.status.borrow().clone()
+        self.view.status.borrow().clone()
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Status> {
-        self.status.clone()
+        self.view.status.clone()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -214,7 +210,7 @@ impl Handle {
 
     /// What the connection is subscribed to.
     pub(crate) fn subscription(&self) -> Subscription {
-        self.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.view.subscription.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Changes what the connection is subscribed to, without a gap in what stays.
@@ -222,7 +218,7 @@ impl Handle {
         &self,
         change: impl FnOnce(Subscription) -> Subscription,
     ) -> Result<(), Error> {
-        let one_at_a_time = self.changing.clone().lock_owned().await;
+        let one_at_a_time = self.view.changing.clone().lock_owned().await;
         let old = self.subscription();
         let new = change(old.clone());
         let (commands, handle) = (old.changes(&new)?, self.clone());
@@ -232,7 +228,7 @@ impl Handle {
             for command in commands {
                 handle.request_encoded(command).await?.ok()?;
             }
-            *handle.subscription.lock().unwrap_or_else(PoisonError::into_inner) = new;
+            *handle.view.subscription.lock().unwrap_or_else(PoisonError::into_inner) = new;
             Ok(())
         });
         changed.await
@@ -240,13 +236,13 @@ impl Handle {
 
     /// Says good-bye, after what was sent before, and closes.
     pub(crate) async fn close(&self) {
-        self.closing.cancel();
-        let mut status = self.status.clone();
+        self.view.closing.cancel();
+        let mut status = self.view.status.clone();
         let _ = status.wait_for(|status| matches!(status, Status::Closed(_))).await;
     }
 
     fn end(&self) -> Error {
-        match &*self.status.borrow() {
+        match &*self.view.status.borrow() {
             Status::Closed(error) | Status::Reconnecting(error) => error.clone(),
             Status::Connected => Kind::Dropped.into(),
         }

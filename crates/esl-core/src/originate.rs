@@ -11,6 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::HangupCause;
+use crate::command::whole_seconds;
 use crate::error::CommandError;
 use legs::{CHANNEL_UUID, check_groups};
 use quoting::{ENTERPRISE, Scope, cheats, sequence};
@@ -144,7 +145,7 @@ impl Originate {
     /// ends it like an answer, see [`ignore_early_media`](Self::ignore_early_media).
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
-        self.set("originate_timeout", whole_seconds(timeout).to_string(), Text::Any)
+        self.set("originate_timeout", some_seconds(timeout).to_string(), Text::Any)
     }
 
     /// Ends the call so long after its answer with a cause, whatever becomes of this program (`execute_on_answer` with
@@ -155,7 +156,7 @@ impl Originate {
     /// goes into `execute_on_answer_2`.
     #[must_use]
     pub fn hangup_after(self, after: Duration, cause: HangupCause) -> Self {
-        let mut action = format!("sched_hangup +{}", whole_seconds(after));
+        let mut action = format!("sched_hangup +{}", some_seconds(after));
         if cause != HangupCause::UNKNOWN {
             action.push(' ');
             action.push_str(cause.as_str());
@@ -274,10 +275,9 @@ impl Originate {
     }
 }
 
-/// Whole seconds, rounded up, as FreeSWITCH's `atoi` reads them: none at all would mean something else to it.
-fn whole_seconds(time: Duration) -> u64 {
-    let up = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-    up.clamp(1, i32::MAX as u64)
+/// Whole seconds, one at least: none at all would mean something else to FreeSWITCH.
+fn some_seconds(time: Duration) -> u32 {
+    whole_seconds(time).max(1)
 }
 
 #[cfg(test)]

@@ -53,8 +53,7 @@ impl Service {
     /// As [`Pool::connect`].
     pub async fn connect<C: Into<Contact>>(contacts: impl IntoIterator<Item = C>) -> Result<Self, Error> {
         let contacts = contacts.into_iter().map(|contact| {
-            let contact: Contact = contact.into();
-            let mut contact = contact;
+            let mut contact: Contact = contact.into();
             contact.listener.call_header.get_or_insert_with(|| SERVER_S_CALL_HEADER.to_owned());
             contact
         });

@@ -299,7 +299,7 @@ impl Session {
         self.state().app.get_or_insert_with(|| app.to_owned());
     }
 
-    /// What an event tells of it. Returns whether it was answered just now.
+    /// What an event tells of it.
     pub(crate) fn update(&self, event: &Event, at: Instant) {
         let mut state = self.state();
         let times = &mut state.times;

@@ -107,8 +107,9 @@ pub(crate) struct About {
 
 pub(crate) struct Tracker {
     pub(crate) options: ListenerOptions,
-    /// The headers of the attached client's calls.
-    headers: ClientOptions,
+    /// The headers by which the attached client's calls tell their call and their app.
+    call_header: String,
+    app_header: String,
     control: Arc<Control>,
     sessions: Ordered<Uuid, Session>,
     calls: Ordered<Uuid, Call>,
@@ -123,9 +124,11 @@ pub(crate) struct Tracker {
 
 impl Tracker {
     pub(crate) fn new(options: ListenerOptions, control: Arc<Control>) -> Self {
+        let client = ClientOptions::default();
         Self {
+            call_header: options.call_header.clone().unwrap_or_else(|| client.call_variable_header()),
+            app_header: client.app_variable_header(),
             options,
-            headers: ClientOptions::default(),
             control,
             sessions: Ordered::default(),
             calls: Ordered::default(),
@@ -141,7 +144,10 @@ impl Tracker {
 
     /// The calls of this client are looked for from now on.
     pub(crate) fn set_client(&mut self, client: &ClientOptions) {
-        self.headers = client.clone();
+        self.app_header = client.app_variable_header();
+        if self.options.call_header.is_none() {
+            self.call_header = client.call_variable_header();
+        }
     }
 
     pub(crate) fn sessions(&self) -> Vec<Session> {
@@ -222,8 +228,7 @@ impl Tracker {
         if !answered && session.answered() {
             self.answered_count += 1;
         }
-        let of_client = self.headers.app_variable_header();
-        let headers = self.options.app_headers.iter().chain([&of_client]);
+        let headers = self.options.app_headers.iter().chain([&self.app_header]);
         if let Some(app) = headers.filter_map(|header| event.get(header)).next() {
             session.set_app(&app);
         }
@@ -247,8 +252,7 @@ impl Tracker {
         }
         let session = Session::new(uuid, at, self.options.history, self.control.clone());
         let id = |header: &str| Uuid::try_parse(&event.get(header)?).ok();
-        let header = self.options.call_header.clone().unwrap_or_else(|| self.headers.call_variable_header());
-        let call = id(&header).or_else(|| id("Channel-Call-UUID")).unwrap_or(uuid);
+        let call = id(&self.call_header).or_else(|| id("Channel-Call-UUID")).unwrap_or(uuid);
         match self.calls.get(&call) {
             Some(call) => call.append(&session),
             None => self.calls.insert(call, Call::new(call, session.clone())),
@@ -309,8 +313,8 @@ impl Tracker {
         }
     }
 
-    /// Ends the jobs whose time is over, and says when the next one's is.
-    pub(crate) fn expire_jobs(&mut self, now: Instant) -> Option<Instant> {
+    /// Ends the jobs whose time is over.
+    pub(crate) fn expire_jobs(&mut self, now: Instant) {
         let late: Vec<Uuid> = self.jobs.values().filter(|job| job.deadline() <= now).map(Job::uuid).collect();
         for uuid in late {
             if let Some(job) = self.jobs.remove(&uuid) {
@@ -318,7 +322,6 @@ impl Tracker {
                 job.finish(Err(Error::timed_out("a job's result", after)));
             }
         }
-        self.jobs.values().map(Job::deadline).min()
     }
 
     /// Nothing more will be told: every session, call and job ends.

@@ -68,6 +68,13 @@ fn channel(name: &str, uuid: Uuid, more: &str) -> String {
     format!("Event-Name: {name}\nUnique-ID: {uuid}\nChannel-State: CS_X\n{more}")
 }
 
+/// Has the server make channel `A`, and waits for its session.
+async fn create(listener: &EventListener, events: &mut Server<TcpStream>) -> crate::Session {
+    events.event(&channel("CHANNEL_CREATE", A, "")).await;
+    until("the session", || listener.session(A).is_some()).await;
+    listener.session(A).expect("it is there")
+}
+
 /// Waits until something holds, as it must within a second.
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let wait = async {
@@ -202,9 +209,7 @@ async fn fact_2_an_older_server_gets_bgapi() {
 async fn fact_27_an_execution_is_done_when_its_own_end_is_told_or_its_channel_s() {
     let fake = Fake::start().await;
     let (_client, listener, mut events, mut commands) = fake.pair().await;
-    events.event(&channel("CHANNEL_CREATE", A, "")).await;
-    until("the session", || listener.session(A).is_some()).await;
-    let session = listener.session(A).unwrap();
+    let session = create(&listener, &mut events).await;
     let (played, ()) = tokio::join!(async { session.playback("x.wav").await }, async {
         let command = commands.command().await;
         let id = command.split("Event-UUID: ").nth(1).unwrap().split('\n').next().unwrap().to_owned();

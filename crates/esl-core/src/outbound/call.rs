@@ -12,7 +12,9 @@ use uuid::Uuid;
 
 use super::link::Link;
 use super::{Notice, Options};
+use crate::command::whole_seconds;
 use crate::error::{Error, Kind};
+use crate::session::word;
 use crate::{Command, Event, EventName, Format, HangupCause, Message, Reply, Subscription};
 
 /// How FreeSWITCH answers `getvar` where the variable is not set.
@@ -209,10 +211,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Call<S> {
     /// # Errors
     /// [`Error::is_not_full`]; the connection is over.
     pub async fn linger(&mut self, time: Option<Duration>) -> Result<(), Error> {
-        let seconds = time.map(|time| time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)));
-        // FreeSWITCH reads it as a signed number.
-        let seconds = seconds.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX).min(i32::MAX as u32));
-        self.request(&Command::Linger(seconds)).await?.ok()?;
+        self.request(&Command::Linger(time.map(whole_seconds))).await?.ok()?;
         Ok(())
     }
 
@@ -253,6 +252,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Call<S> {
     pub async fn getvar(&mut self, name: &str) -> Result<Option<String>, Error> {
         // Nobody but the connection knows a channel that has ended.
         if self.is_full && self.link.end().is_none() {
+            let name = word("a variable's name", name)?;
             let reply = self.api(&format!("uuid_getvar {} {name}", self.unique_id())).await?;
             let body = reply.body();
             let gone = body.strip_prefix(b"-ERR ").is_some_and(|words| words.trim_ascii() == NO_CHANNEL.as_bytes());

@@ -265,7 +265,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             }
             EventName::ChannelPark if own => self.settled = true,
             EventName::ChannelExecute | EventName::ChannelExecuteComplete => {
-                self.settled |= self.first.is_some_and(|first| application_uuid(event) == Some(first));
+                self.settled |= self.first.is_some_and(|first| event.application_uuid() == Some(first));
             }
             _ => {}
         }
@@ -322,9 +322,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 }
 
 fn completes(event: &Event, uuid: Uuid) -> bool {
-    event.name() == EventName::ChannelExecuteComplete && application_uuid(event) == Some(uuid)
-}
-
-fn application_uuid(event: &Event) -> Option<Uuid> {
-    Uuid::try_parse(&event.get("Application-UUID")?).ok()
+    event.name() == EventName::ChannelExecuteComplete && event.application_uuid() == Some(uuid)
 }

@@ -253,9 +253,7 @@ fn unless_ended(session: &Session, refusal: ApiError) -> Error {
 }
 
 fn expect(session: &Session, plan: &Plan, id: Uuid) -> Option<Expected> {
-    let of_this = move |event: &Event| {
-        event.get("Application-UUID").is_some_and(|text| Uuid::try_parse(&text).is_ok_and(|uuid| uuid == id))
-    };
+    let of_this = move |event: &Event| event.application_uuid() == Some(id);
     Some(match plan.until {
         Until::Reply | Until::Already => return None,
         Until::Event(EventName::ChannelAnswer) => session.expect(true, |event| match event.name() {

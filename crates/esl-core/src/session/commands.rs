@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::action::{Action, Plan, Until, What};
-use crate::command::sound;
+use crate::command::{sound, whole_seconds};
 use crate::error::{CommandError, Error, Kind};
 use crate::{Command, EventName, HangupCause};
 
@@ -160,7 +160,7 @@ impl Session {
     /// Has the server hang it up after this time, rounded up to whole seconds. The server counts seconds of its clock, so
     /// that the first one may be short.
     pub fn sched_hangup(&self, after: Duration, cause: HangupCause) -> Action<'_> {
-        self.api(format!("sched_hangup +{} {} {cause}", seconds(after), self.uuid()), Until::Reply)
+        self.api(format!("sched_hangup +{} {} {cause}", whole_seconds(after), self.uuid()), Until::Reply)
     }
 
     /// Forgets everything that was scheduled for it (`sched_del`).
@@ -168,8 +168,8 @@ impl Session {
         self.api(format!("sched_del {}", self.uuid()), Until::Reply)
     }
 
-    /// Sends digits, each for so long where that is given, in whole milliseconds (`uuid_send_dtmf`). `w` and `W` pause for half a second and a
-    /// second.
+    /// Sends digits, each for so long where that is given, in whole milliseconds (`uuid_send_dtmf`). `w` and `W` pause for
+    /// half a second and a second.
     pub fn send_dtmf(&self, digits: &str, duration: Option<Duration>) -> Action<'_> {
         self.planned(dtmf(digits, duration).map(|digits| {
             let command = format!("uuid_send_dtmf {} {digits}", self.uuid());
@@ -180,7 +180,7 @@ impl Session {
     /// Has the server send digits after this time, rounded up to whole seconds (`sched_api`).
     pub fn sched_dtmf(&self, after: Duration, digits: &str, duration: Option<Duration>) -> Action<'_> {
         self.planned(dtmf(digits, duration).map(|digits| {
-            let (after, uuid) = (seconds(after), self.uuid());
+            let (after, uuid) = (whole_seconds(after), self.uuid());
             let command = format!("sched_api +{after} none uuid_send_dtmf {uuid} {digits}");
             (Vec::new(), What::Api(command), Until::Reply)
         }))
@@ -258,7 +258,7 @@ impl Session {
     /// Listens for an answering machine's beep (`avmd`), for so long where a time is given, rounded up to whole seconds.
     pub fn start_amd(&self, stop_after: Option<Duration>) -> Action<'_> {
         let uuid = self.uuid();
-        let stop = stop_after.map(|after| format!("sched_api +{} none avmd {uuid} stop", seconds(after)));
+        let stop = stop_after.map(|after| format!("sched_api +{} none avmd {uuid} stop", whole_seconds(after)));
         let what = What::Api(format!("avmd {uuid} start"));
         self.planned(Ok((stop.into_iter().collect(), what, Until::Reply)))
     }
@@ -286,7 +286,7 @@ impl Session {
             let (uuid, what, leg) = (self.uuid(), word("what is broadcast", what)?, word("a leg", leg)?);
             let command = match after {
                 None => format!("uuid_broadcast {uuid} {what} {leg}"),
-                Some(after) => format!("sched_broadcast +{} {uuid} {what} {leg}", seconds(after)),
+                Some(after) => format!("sched_broadcast +{} {uuid} {what} {leg}", whole_seconds(after)),
             };
             Ok((Vec::new(), What::Api(command), Until::Reply))
         };
@@ -417,11 +417,6 @@ impl Session {
     }
 }
 
-/// Whole seconds, rounded up: 68 years at the most, since `sched_hangup` reads them as an `int`.
-fn seconds(time: Duration) -> u64 {
-    time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0)).min(i32::MAX as u64)
-}
-
 fn dtmf(digits: &str, duration: Option<Duration>) -> Result<String, CommandError> {
     let place = "DTMF digits";
     sound(place, digits)?;
@@ -481,17 +476,4 @@ fn quoted(place: &'static str, text: &str) -> Result<String, CommandError> {
     }
     out.push('\'');
     Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fact_6_whole_seconds_are_rounded_up_and_stay_what_the_server_can_count() {
-        assert_eq!([0, 1, 1000, 1001].map(|ms| seconds(Duration::from_millis(ms))), [0, 1, 1, 2]);
-        for long in [Duration::MAX, Duration::from_secs(1 << 32)] {
-            assert_eq!(seconds(long), i32::MAX as u64, "an int would be 0 seconds, which is now");
-        }
-    }
 }

@@ -124,9 +124,7 @@ async fn a_client_that_goes_meanwhile_is_made_up_for() {
 async fn what_began_while_it_was_away_is_waited_for_no_longer() {
     let fake = Fake::start().await;
     let (_client, listener, mut events, mut commands) = fake.pair().await;
-    events.event(&channel("CHANNEL_CREATE", A, "")).await;
-    until("the session", || listener.session(A).is_some()).await;
-    let session = listener.session(A).unwrap();
+    let session = create(&listener, &mut events).await;
     lose(&listener, events).await;
     // The client's connection is there, so that it is done, and nobody hears of its end.
     let conversation = async {
@@ -148,9 +146,7 @@ async fn what_began_while_it_was_away_is_waited_for_no_longer() {
 async fn who_waits_is_told_where_the_server_does_not_say_what_changed() {
     let fake = Fake::start().await;
     let (_client, listener, mut events, mut commands) = fake.pair().await;
-    events.event(&channel("CHANNEL_CREATE", A, "")).await;
-    until("the session", || listener.session(A).is_some()).await;
-    let session = listener.session(A).unwrap();
+    let session = create(&listener, &mut events).await;
     let conversation = async {
         assert!(commands.command().await.starts_with("sendmsg "));
         commands.reply("+OK").await;
@@ -286,9 +282,7 @@ async fn a_change_that_was_made_just_before_is_one() {
 async fn an_end_that_is_on_its_way_is_waited_for() {
     let fake = Fake::start().await;
     let (_client, listener, mut events, mut commands) = fake.pair().await;
-    events.event(&channel("CHANNEL_CREATE", A, "")).await;
-    until("the session", || listener.session(A).is_some()).await;
-    let session = listener.session(A).unwrap();
+    let session = create(&listener, &mut events).await;
     lose(&listener, events).await;
     let mut events = back(&fake).await;
     assert_eq!(commands.command().await, "api show channels as json");
