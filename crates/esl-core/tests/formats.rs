@@ -179,12 +179,17 @@ fn fact_8_a_triplet_of_the_value_s_own_is_lost_in_plain_and_xml_and_exact_in_jso
     assert_eq!(read, ["100% A", "100%25 %41", "100% A"]);
 }
 
+/// As FreeSWITCH 1.10.12 answered for a channel with `note='50% off'` (`uuid_dump_function`, `mod_commands.c`).
 #[test]
-fn fact_8_the_text_of_uuid_dump_is_not_encoded() {
-    let text = Bytes::from_static(b"Channel-Name: sofia/external/a@b:5080\nvariable_note: 50%25 off\n");
-    let (headers, _) = Headers::parse(text, Encoding::Verbatim, &Limits::default()).expect("headers");
-    assert_eq!(headers.get("Channel-Name").as_deref(), Some("sofia/external/a@b:5080"));
-    assert_eq!(headers.variable("note").as_deref(), Some("50%25 off"));
+fn the_text_of_uuid_dump_is_a_plain_event_and_its_form_plain_has_brackets() {
+    let read = |text: &'static str, encoding| {
+        let (headers, _) = Headers::parse(Bytes::from_static(text.as_bytes()), encoding, &Limits::default()).unwrap();
+        [headers.get("Channel-Name"), headers.variable("note")].map(|value| value.expect("it is there").into_owned())
+    };
+    let text = "Channel-Name: null/x\nvariable_note: 50%25%20off\n\n";
+    assert_eq!(read(text, Encoding::Percent), ["null/x", "50% off"]);
+    let plain = "Channel-Name: [null/x]\nvariable_note: [50% off]\n\n";
+    assert_eq!(read(plain, Encoding::Verbatim), ["[null/x]", "[50% off]"]);
 }
 
 #[test]

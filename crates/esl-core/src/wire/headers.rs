@@ -12,7 +12,8 @@ use super::{EventError, Limits, index, json, percent_decode, xml};
 /// How the values of [`Headers`] stand in their bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As they are: the head of a reply on an inbound connection, and the text of `uuid_dump`.
+    /// As they are: the head of a frame on an inbound connection, and the text of
+    /// `uuid_dump <uuid> plain` (`mod_commands.c`), whose values stand in brackets that are kept.
     Verbatim,
     /// Percent-encoded: a plain event, and the first reply on an outbound connection. A list of values is one text,
     /// `ARRAY::one|:two` (`switch_event.c`).
@@ -49,7 +50,7 @@ impl Headers {
     /// Indexes `Name: value` lines up to a blank line or the end. Returns the headers and where that blank line ended,
     /// which is where a body begins.
     ///
-    /// A line without a colon carries no header and is passed over. Bytes from 4 GiB on are not looked at.
+    /// A line without a colon carries no header and is passed over. Bytes from 2 GiB on are not looked at.
     ///
     /// # Errors
     /// There are more headers than `limits` allow, or a longer one.
