@@ -1,16 +1,31 @@
 //! A simulated FreeSWITCH that speaks Event Socket: a test double for ESL clients, and load for load generators.
 //!
 //! Its replies, the order of its events and the headers that they carry are those of a recorded FreeSWITCH
-//! 1.10.12; the recordings are among its tests. A test of an ESL client against it takes three lines:
+//! 1.10.12; the recordings are among its tests. Here it tests another Event Socket client, eslrs:
 //!
 //! ```
-//! # use std::{io, time::Duration};
-//! # async fn originate(_address: std::net::SocketAddr, _command: &str) -> io::Result<()> { Ok(()) }
-//! # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
-//! let server = fs_sim::Server::start(fs_sim::Config::default()).await?;
-//! originate(server.addr(), "null/x &park()").await?; // the client under test
-//! let _state = server.wait_for(Duration::from_secs(1), |state| state.channels == 0).await;
-//! # server.stop().await; Ok(()) }
+//! use std::time::Duration;
+//!
+//! use eslrs::{Command, Inbound};
+//! use fs_sim::{Config, Server};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = Server::start(Config::default()).await?;
+//! let mut client = Inbound::connect(server.addr(), "ClueCon").await?;
+//!
+//! // A call over SIP: two channels of this server.
+//! let uuid = "2b4a8a0e-0b6b-4f7c-9a64-5d0a5b0f8a11";
+//! let call = format!("originate {{origination_uuid={uuid}}}sofia/external/9196@127.0.0.1:5080 &park()");
+//! assert!(client.send_recv(Command::api(call)).await?.is_ok());
+//! let up = server.wait_for(Duration::from_secs(5), |state| state.channels == 2).await;
+//! assert!(up.is_ok(), "two channels: {up:?}");
+//!
+//! client.send_recv(Command::api(format!("uuid_kill {uuid}"))).await?;
+//! let gone = server.wait_for(Duration::from_secs(5), |state| state.channels == 0).await;
+//! assert!(gone.is_ok(), "none is left: {gone:?}");
+//! server.stop().await;
+//! # Ok(()) }
 //! ```
 //!
 //! A server listens on a port of its own, keeps its channels to itself, and is gone when it is stopped.
