@@ -52,6 +52,9 @@ const COMPARED: [&str; 20] = [
 /// How the UUIDs begin that the client chose for channels.
 const OWN: &str = "aaaaaaaa-0000-4000-8000-";
 
+/// As a date in GMT begins.
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
 type Event = BTreeMap<String, String>;
 
 /// A conversation, cut into what is compared.
@@ -236,11 +239,17 @@ fn mask(text: &str) -> String {
     for name in ["simulated", "<FreeSWITCH-Hostname>simulated</", "\"FreeSWITCH-Hostname\":\"simulated"] {
         out = out.replace(name, &name.replace("simulated", "vm"));
     }
+    for (name, masked) in WEEKDAYS.map(|name| (format!("{name},"), "<day>,")) {
+        out = out.replace(&name, masked);
+    }
     for unit in ["year", "day", "hour", "minute", "second", "microsecond", "millisecond"] {
         out = out.replace(&format!("{unit}s"), unit);
     }
-    out
+    MONTHS.iter().fold(out, |out, name| out.replace(&format!("# {name} #"), "# <month> #"))
 }
+
+/// As they stand between the day and the year.
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 async fn start() -> Server {
     let config = Config { max_sessions: 10_000, sessions_per_second: 10_000, ..Config::default() };
