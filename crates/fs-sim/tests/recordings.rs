@@ -245,7 +245,10 @@ fn mask(text: &str) -> String {
     for unit in ["year", "day", "hour", "minute", "second", "microsecond", "millisecond"] {
         out = out.replace(&format!("{unit}s"), unit);
     }
-    MONTHS.iter().fold(out, |out, name| out.replace(&format!("# {name} #"), "# <month> #"))
+    // Percent-encoded or not.
+    MONTHS.iter().fold(out, |out, name| {
+        out.replace(&format!("# {name} #"), "# <month> #").replace(&format!("%#{name}%#"), "%#<month>%#")
+    })
 }
 
 /// As they stand between the day and the year.
