@@ -89,7 +89,9 @@ impl Cause {
     pub(crate) const NORMAL_CLEARING: Cause = Cause(16);
     pub(crate) const NO_ROUTE_DESTINATION: Cause = Cause(3);
     pub(crate) const NO_ANSWER: Cause = Cause(19);
+    pub(crate) const EXCHANGE_ROUTING_ERROR: Cause = Cause(25);
     pub(crate) const DESTINATION_OUT_OF_ORDER: Cause = Cause(27);
+    pub(crate) const NORMAL_UNSPECIFIED: Cause = Cause(31);
     pub(crate) const NORMAL_TEMPORARY_FAILURE: Cause = Cause(41);
     pub(crate) const CHAN_NOT_IMPLEMENTED: Cause = Cause(66);
     pub(crate) const ORIGINATOR_CANCEL: Cause = Cause(487);

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{cause::Cause, delay::Delay};
+use crate::{Network, Sip, cause::Cause, delay::Delay};
 
 /// One simulated server. The default is the recorded FreeSWITCH's configuration on a free port.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub struct Config {
     pub seed: u64,
     /// How the numbers behave that would answer at once.
     pub callee: Callee,
+    /// Where its SIP is.
+    pub sip: Sip,
+    /// The network on which it reaches other simulated servers over SIP; without one it is alone.
+    pub network: Option<Network>,
 }
 
 impl Default for Config {
@@ -46,6 +50,8 @@ impl Default for Config {
             event_delay: Duration::from_millis(20),
             seed: 1,
             callee: Callee::default(),
+            sip: Sip::default(),
+            network: None,
         }
     }
 }

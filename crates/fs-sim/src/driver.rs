@@ -19,6 +19,7 @@ use tokio::{
 use crate::{
     command::Command,
     event::{ListenerId, Output},
+    network::{InFlight, Wire},
     server::State,
     switch::Switch,
 };
@@ -104,6 +105,8 @@ pub(crate) struct Driver {
     peers: HashMap<ListenerId, Peer>,
     started: Instant,
     state: State,
+    /// Its place in a network of servers.
+    wire: Option<Wire>,
 }
 
 impl Driver {
@@ -112,6 +115,7 @@ impl Driver {
         inputs: mpsc::Receiver<Input>,
         dials: mpsc::UnboundedSender<Dial>,
         report: watch::Sender<State>,
+        wire: Option<Wire>,
     ) -> Driver {
         Driver {
             switch,
@@ -121,6 +125,7 @@ impl Driver {
             peers: HashMap::new(),
             started: Instant::now(),
             state: State::default(),
+            wire,
         }
     }
 
@@ -134,6 +139,7 @@ impl Driver {
                         return;
                     }
                 }
+                Some(packet) = receive(&mut self.wire) => self.arrives(packet),
                 () = wait(deadline) => {}
             }
             self.switch.advance(self.started.elapsed());
@@ -170,6 +176,18 @@ impl Driver {
         }
     }
 
+    /// A message from another server has been sent.
+    fn arrives(&mut self, (at, packet): InFlight) {
+        let at = at.saturating_duration_since(self.started);
+        self.switch.packet(at, packet);
+        if let Some(wire) = &mut self.wire {
+            for _ in 0..BATCH {
+                let Ok((at, packet)) = wire.queue.try_recv() else { break };
+                self.switch.packet(at.saturating_duration_since(self.started), packet);
+            }
+        }
+    }
+
     fn forget(&mut self, now: Duration, listener: ListenerId) {
         self.peers.remove(&listener);
         self.switch.disconnect(now, listener);
@@ -177,6 +195,7 @@ impl Driver {
 
     fn deliver(&mut self) {
         let mut overrun = Vec::new();
+        let mut undelivered = Vec::new();
         for output in self.switch.drain() {
             match output {
                 Output::Reply(listener, bytes) => answer(&mut self.peers, listener, bytes, false),
@@ -201,10 +220,17 @@ impl Driver {
                     self.peers.remove(&listener);
                 }
                 // The one who dials is gone only where the server is.
+                Output::Packet(packet) => {
+                    let Some(wire) = &self.wire else { continue };
+                    undelivered.extend(wire.send(self.started + packet.at, *packet).err());
+                }
                 Output::Dial(listener, address) => drop(self.dials.send(Dial { listener, address })),
             }
         }
         let now = self.started.elapsed();
+        for packet in undelivered {
+            self.switch.undelivered(now, packet);
+        }
         for listener in overrun {
             tracing::debug!(?listener, "too many events lost, connection closed");
             self.forget(now, listener);
@@ -260,6 +286,14 @@ fn answer(peers: &mut HashMap<ListenerId, Peer>, listener: ListenerId, bytes: By
 fn put(peers: &HashMap<ListenerId, Peer>, listener: ListenerId, delivery: Delivery) {
     if let Some(peer) = peers.get(&listener) {
         let _ = peer.events.try_send(delivery);
+    }
+}
+
+/// The next message from another server.
+async fn receive(wire: &mut Option<Wire>) -> Option<InFlight> {
+    match wire {
+        Some(wire) => wire.queue.recv().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -63,12 +63,16 @@ mod event;
 mod frame;
 mod log;
 mod media;
+mod network;
 mod server;
+mod sip;
 mod switch;
 
 pub use config::{Callee, Config, User};
 pub use delay::{DELAY_MAX, Delay};
+pub use network::Network;
 pub use server::{Server, State};
+pub use sip::{Elsewhere, Sip};
 
 /// What this server says its version is: the recorded one, since clients look at it.
 const VERSION: &str = "1.10.12-release+git~20260821T141014Z~cc93a683ca~64bit";

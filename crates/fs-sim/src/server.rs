@@ -19,6 +19,7 @@ use crate::{
     connection::Connection,
     driver::{Dial, Driver, Input},
     event::ListenerId,
+    network::Wire,
     switch::Switch,
 };
 
@@ -67,18 +68,21 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Of kind `InvalidInput` if [`Config::callee`] is impossible, with the reason; otherwise whatever
+    /// Of kind `InvalidInput` if [`Config::callee`] is impossible, or the network has a server of this name or address,
+    /// with the reason; otherwise whatever
     /// binding [`Config::listen`] gives.
     pub async fn start(config: Config) -> io::Result<Server> {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let switch = Switch::new(&config, Stamp(since_epoch.as_micros() as u64))
+        let wire = config.network.as_ref().map(|network| network.join(&config.name, config.sip.host)).transpose()?;
+        let place = wire.as_ref().map(Wire::place);
+        let switch = Switch::new(&config, place, Stamp(since_epoch.as_micros() as u64))
             .map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
         let socket = TcpListener::bind(config.listen).await?;
         let address = socket.local_addr()?;
         let (inputs, commands) = mpsc::channel(INPUTS_MAX);
         let (report, state) = watch::channel(State::default());
         let (dials, wanted) = mpsc::unbounded_channel();
-        let driver = tokio::spawn(Driver::new(switch, commands, dials, report).run());
+        let driver = tokio::spawn(Driver::new(switch, commands, dials, report, wire).run());
         let accept = tokio::spawn(accept(socket, inputs, wanted, config.event_delay));
         tracing::debug!(name = config.name, %address, "simulated FreeSWITCH listens");
         Ok(Server { address, state, accept, driver })

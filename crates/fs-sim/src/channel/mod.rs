@@ -25,6 +25,7 @@ pub(crate) mod loopback;
 mod other_leg;
 pub(crate) mod profile;
 mod run;
+mod signal;
 pub(crate) mod sofia;
 mod variables;
 mod write;
@@ -35,10 +36,11 @@ pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use profile::Profile;
 pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Socket, Stage, Thread};
+pub(crate) use signal::Signal;
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
-use crate::{cause::Cause, clock::Stamp, dialplan::Application};
+use crate::{cause::Cause, clock::Stamp, dialplan::Application, network::Remote};
 
 /// A channel's number: FreeSWITCH's session id, never used twice while a server is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -197,6 +199,8 @@ pub(crate) struct Channel {
     pub(crate) cause: Option<Cause>,
     /// The other end of this leg's own connection, while there is one: over SIP, or of a loopback.
     pub(crate) peer: Option<SessionId>,
+    /// The same where that end is on another server.
+    pub(crate) remote: Option<Box<Remote>>,
     /// The leg that it is bridged with.
     pub(crate) partner: Option<SessionId>,
     /// What it knows of the leg that it called or was called by.

@@ -9,6 +9,7 @@ use super::{EventKind, EventWriter, Format, Subscription};
 use crate::{
     channel::Channel,
     clock::{Clock, Stamp},
+    network::Packet,
 };
 
 /// One connection, from its accept to its end.
@@ -43,6 +44,8 @@ pub(crate) enum Output {
     Close(ListenerId, Bytes),
     /// A connection to this address is wanted, under this id.
     Dial(ListenerId, SocketAddr),
+    /// A SIP message for another server.
+    Packet(Box<Packet>),
 }
 
 /// Where in FreeSWITCH's source an event comes from: events carry it.

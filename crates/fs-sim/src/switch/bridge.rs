@@ -93,7 +93,13 @@ impl Switch {
         let Some(Asker::Bridge(a)) = self.attempts.get(&b).map(|attempt| &attempt.asker) else { return };
         let a = *a;
         let stamp = self.stamp(now);
+        let callee = self.channels.get(&b).map(|callee| callee.profile.clone());
         let Some(caller) = self.channels.get_mut(&a).filter(|caller| caller.is_up()) else { return };
+        if let (Some(callee), Endpoint::Sofia(dialog)) = (callee, &caller.endpoint) {
+            dialog.reaches(&callee.callee_name, &callee.callee_number);
+            caller.profile.callee_name = callee.callee_name;
+            caller.profile.callee_number = callee.callee_number;
+        }
         if caller.direction == Direction::Outbound || caller.is_answered() {
             let time = if media { &mut caller.times.progress_media } else { &mut caller.times.progress };
             *time = stamp;

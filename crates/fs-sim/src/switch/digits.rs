@@ -7,7 +7,7 @@ use super::{
     applications::{self, End},
 };
 use crate::{
-    channel::{Digit, Doing, Endpoint, FRAME, SessionId},
+    channel::{Digit, Doing, Endpoint, FRAME, SessionId, Signal},
     event::{EventKind, Origin},
 };
 
@@ -70,10 +70,10 @@ impl Switch {
                 channel.variables.set("null_channel_dtmf_queued", &all);
             }
         }
-        if let (Endpoint::Sofia(_), Some(peer), true) = (&channel.endpoint, channel.peer, channel.has_media()) {
+        if let (Endpoint::Sofia(_), true) = (&channel.endpoint, channel.has_media()) {
             let mut at = now + FRAME;
             for digit in digits.chars().filter(|c| DIGITS.contains(*c)) {
-                self.add_leg(at, peer, Step::Digit(digit));
+                self.tell_at(at, id, Signal::Digit(digit));
                 at += Duration::from_millis(u64::from(DIGIT_AND_PAUSE_MS));
             }
         }

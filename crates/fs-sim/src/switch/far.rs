@@ -1,16 +1,15 @@
 //! The far leg of a call: what arrives over SIP, and the B side of a loopback.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     Step, Switch,
-    legs::SIP_HOP,
     near::{CREATED, blank, identify},
     random_uuid,
 };
 use crate::{
     cause::Cause,
-    channel::{ChannelState, Codec, Direction, Endpoint, LoopbackSide, SessionId, loopback, loopback::Caller, sofia},
+    channel::{ChannelState, Dialog, Direction, Endpoint, LoopbackSide, SessionId, loopback, loopback::Caller, sofia},
     event::EventKind,
 };
 
@@ -52,38 +51,31 @@ impl Switch {
         self.add_leg(now, b, Step::Route);
     }
 
-    /// The INVITE of near leg `a` arrives: its far leg comes to be, or is refused for want of room.
-    pub(super) fn invited(&mut self, now: Duration, a: SessionId) {
-        let Some(Endpoint::Sofia(dialog)) = self.channels.get(&a).map(|channel| &channel.endpoint) else { return };
-        let dialog = dialog.clone();
-        let Some(b) = self.take_session(now, Direction::Inbound) else {
-            let phrase = Some("Maximum Calls In Progress");
-            let refusal = Step::Refuse { status: 503, phrase, cause: Cause::NORMAL_TEMPORARY_FAILURE };
-            return self.add_leg(now + SIP_HOP, a, refusal);
-        };
+    /// An INVITE arrives: the far leg of its call comes to be, or there is no room for it.
+    pub(super) fn invited(&mut self, now: Duration, dialog: Arc<Dialog>, linear: bool) -> Option<SessionId> {
+        dialog.arrived(self.line.host);
+        let b = self.take_session(now, Direction::Inbound)?;
         let stamp = self.stamp(now);
         let mut far = blank(&random_uuid(&mut self.rng), Direction::Inbound);
         far.state = ChannelState::Init;
         far.times.created = stamp;
         far.profile = sofia::far_profile(&dialog, stamp);
         far.hit_dialplan = true;
-        far.peer = Some(a);
         far.variables.push("direction", "inbound");
         identify(&mut far);
         far.variables.push("session_id", &b.0.to_string());
         sofia::far_invited(&mut far, &dialog, stamp);
         far.endpoint = Endpoint::Sofia(dialog);
-        self.insert(b, far);
-        if let Some(near) = self.channels.get_mut(&a) {
-            near.peer = Some(b);
+        if linear {
+            far.state = ChannelState::New;
         }
-        // A leg that carries linear audio offers just that to the leg it calls, and SIP here speaks µ-law alone.
-        if self.channels.get(&a).is_some_and(|near| {
-            near.variables.get("originator_codec").is_some_and(|codec| codec.starts_with(Codec::L16.name()))
-        }) {
-            if let Some(far) = self.channels.get_mut(&b) {
-                far.state = ChannelState::New;
-            }
+        self.insert(b, far);
+        Some(b)
+    }
+
+    /// What a far leg does first: it asks the dialplan, unless its audio is not spoken here.
+    pub(super) fn begin_far(&mut self, now: Duration, b: SessionId, linear: bool) {
+        if linear {
             return self.hang_up(now, b, Cause::INCOMPATIBLE_DESTINATION);
         }
         self.emit(now, b, EventKind::CHANNEL_CREATE, CREATED);

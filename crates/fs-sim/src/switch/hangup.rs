@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, legs::SIP_HOP, originate::DESTROYED, outbound::Told};
+use super::{Step, Switch, originate::DESTROYED, outbound::Told};
 use crate::{
     cause::Cause,
-    channel::{CallState, ChannelState, Direction, Endpoint, SessionId, sofia},
+    channel::{CallState, ChannelState, Direction, Endpoint, SessionId, Signal, sofia},
     event::{EventKind, Origin},
 };
 
@@ -32,7 +32,7 @@ impl Switch {
     pub(super) fn ended_by_peer(&mut self, now: Duration, id: SessionId, cause: Cause) {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
-        channel.peer = None;
+        self.hang_line_up(id);
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         if let Some(channel) = self.channels.get_mut(&id)
             && channel.is_answered()
@@ -116,15 +116,14 @@ impl Switch {
     /// Sends the other leg what this leg's end means to it: a BYE, a CANCEL or a refusal.
     fn tell_peer(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get(&id) else { return };
-        let (Some(peer), Some(cause)) = (channel.peer, channel.cause) else { return };
-        let (delay, step) = match channel.endpoint {
-            Endpoint::Sofia(_) if channel.is_answered() => (SIP_HOP, Step::Bye(cause)),
-            Endpoint::Sofia(_) if channel.direction == Direction::Outbound => (SIP_HOP, Step::Cancel(cause)),
-            Endpoint::Sofia(_) => {
-                (SIP_HOP, Step::Refuse { status: cause.sip_status(), phrase: None, cause: cause.over_sip() })
-            }
-            _ => (Duration::ZERO, Step::Bye(cause)),
+        let Some(cause) = channel.cause else { return };
+        let signal = match channel.endpoint {
+            Endpoint::Sofia(_) if channel.is_answered() => Signal::Bye(cause),
+            Endpoint::Sofia(_) if channel.direction == Direction::Outbound => Signal::Cancel(cause),
+            Endpoint::Sofia(_) => Signal::Refuse { status: cause.sip_status(), phrase: None, cause: cause.over_sip() },
+            _ => Signal::Bye(cause),
         };
-        self.add_leg(now + delay, peer, step);
+        self.tell(now, id, signal);
+        self.hang_line_up(id);
     }
 }

@@ -7,15 +7,11 @@ use rand::RngExt;
 use super::{Step, Switch};
 use crate::{
     cause::Cause,
-    channel::{CallState, Channel, ChannelState, Endpoint, SessionId, sofia},
+    channel::{CallState, Channel, ChannelState, Endpoint, SessionId, Signal, sofia},
     clock::Stamp,
     dialplan::{self, Application},
     event::{EventKind, Origin},
 };
-
-/// What a SIP message takes from one leg of a server to the other, its handling included. The recorded
-/// server took 1 to 2 ms from the command to the INVITE, and as long for each further message.
-pub(super) const SIP_HOP: Duration = Duration::from_millis(1);
 
 const RING_READY: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3524);
 const PRE_ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3604);
@@ -31,40 +27,14 @@ impl Switch {
             return;
         }
         match step {
-            Step::Invite => self.invited(now, id),
+            Step::Told(signal) => self.told(now, id, signal),
             Step::Route => self.route(now, id),
             Step::Look => self.proceed(now, id),
-            Step::Progress => self.ringing(now, id),
-            Step::EarlyMedia => self.early_media(now, id),
-            Step::Answer => self.answered(now, id),
-            Step::Acknowledge => {
-                if let Endpoint::Sofia(dialog) = &channel.endpoint {
-                    let dialog = dialog.clone();
-                    sofia::far_acknowledged(channel, &dialog);
-                }
-            }
-            Step::Refuse { status, phrase, cause } => {
-                if let Endpoint::Sofia(dialog) = &channel.endpoint {
-                    let dialog = dialog.clone();
-                    sofia::near_refused(channel, &dialog, status, phrase, cause);
-                }
-                self.ended_by_peer(now, id, cause);
-            }
             Step::Launch => self.launch(now, id),
-            Step::Cancel(cause) => {
-                sofia::far_canceled(channel, cause);
-                self.ended_by_peer(now, id, Cause::ORIGINATOR_CANCEL);
-            }
-            Step::Bye(cause) => {
-                let cause =
-                    if let Endpoint::Sofia(_) = channel.endpoint { sofia::bye_received(channel, cause) } else { cause };
-                self.ended_by_peer(now, id, cause);
-            }
             Step::Break => self.broken(now, id),
             Step::Redirect(redirect) => self.redirect(now, id, redirect),
             Step::Parted(from, cause) => self.parted(now, id, from, cause),
             Step::RecordLimit => self.record_limit(now, id),
-            Step::Digit(digit) => self.digit_arrived(now, id, digit),
             Step::Report => {}
         }
     }
@@ -136,7 +106,7 @@ impl Switch {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.call_state = CallState::Ringing;
         }
-        self.tell_near(now, id, Step::Progress);
+        self.tell_near(now, id, Signal::Ringing);
         self.callee_progressed(now, id, false);
     }
 
@@ -157,7 +127,7 @@ impl Switch {
             channel.call_state = CallState::Early;
             channel.variables.set("endpoint_disposition", "EARLY MEDIA");
         }
-        self.tell_near(now, id, Step::EarlyMedia);
+        self.tell_near(now, id, Signal::EarlyMedia);
         self.callee_progressed(now, id, true);
         if self.attempts.get(&id).is_some_and(|attempt| !attempt.ignore_early_media) {
             self.succeed(now, id);
@@ -180,7 +150,6 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         channel.call_state = CallState::Active;
         channel.variables.set("endpoint_disposition", "ANSWER");
-        let (is_sofia, peer) = (matches!(channel.endpoint, Endpoint::Sofia(_)), channel.peer);
         let partner = channel.partner;
         self.execute_on_answer(now, id);
         // Bridged by early media before, its caller is answered with it.
@@ -188,24 +157,17 @@ impl Switch {
             self.answered(now, partner);
         }
         if self.is_near(id) {
-            if let (true, Some(far)) = (is_sofia, peer) {
-                self.add_leg(now + SIP_HOP, far, Step::Acknowledge);
-            }
+            self.acknowledge(now, id);
             self.succeed(now, id);
         } else {
-            self.tell_near(now, id, Step::Answer);
+            self.tell_near(now, id, Signal::Answer);
         }
     }
 
     /// Passes what happened to far leg `id` on to its near leg.
-    fn tell_near(&mut self, now: Duration, id: SessionId, step: Step) {
-        if self.is_near(id) {
-            return;
-        }
-        let Some(channel) = self.channels.get(&id) else { return };
-        let delay = if let Endpoint::Sofia(_) = channel.endpoint { SIP_HOP } else { Duration::ZERO };
-        if let Some(near) = channel.peer {
-            self.add_leg(now + delay, near, step);
+    fn tell_near(&mut self, now: Duration, id: SessionId, signal: Signal) {
+        if !self.is_near(id) {
+            self.tell(now, id, signal);
         }
     }
 

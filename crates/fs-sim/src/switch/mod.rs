@@ -22,6 +22,7 @@ mod peer;
 mod record;
 mod redirect;
 mod schedule;
+mod sip;
 mod timers;
 
 #[cfg(test)]
@@ -50,11 +51,13 @@ use crate::{
     config::{Callee, Config, User},
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
     log::{SERVER_LEVEL, frame},
+    network::{Call, Place},
 };
 use originate::Attempt;
 use outbound::Dialling;
 use peer::Peer;
 use schedule::Task;
+use sip::Line;
 use timers::Timers;
 
 /// One simulated FreeSWITCH.
@@ -93,6 +96,9 @@ pub(crate) struct Switch {
     callee: Callee,
     failures: Vec<(Cause, f64)>,
     originates: u64,
+    line: Line,
+    /// The far legs of calls from other servers.
+    calls: HashMap<Call, SessionId>,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -107,7 +113,7 @@ pub(crate) struct Figures {
 
 impl Switch {
     /// A switch that started at `started`; an error says why its callee is impossible.
-    pub(crate) fn new(config: &Config, started: Stamp) -> Result<Switch, String> {
+    pub(crate) fn new(config: &Config, place: Option<Place>, started: Stamp) -> Result<Switch, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let identity = Identity {
             core_uuid: random_uuid(&mut rng),
@@ -142,6 +148,8 @@ impl Switch {
             callee: config.callee.clone(),
             failures: config.callee.shares()?,
             originates: 0,
+            line: Line::new(config, place),
+            calls: HashMap::new(),
         })
     }
 
@@ -157,6 +165,7 @@ impl Switch {
         while let Some((at, due)) = self.timers.pop(now) {
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
+                Due::Packet(packet) => self.packet_arrived(at, *packet),
                 Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
                 Due::Task(number) => self.run_task(at, number),
                 Due::Heartbeat => {

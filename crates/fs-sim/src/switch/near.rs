@@ -4,8 +4,9 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Due, Step, Switch, is_true,
-    legs::SIP_HOP,
+    Due, Step, Switch,
+    execute::leading_number,
+    is_true,
     originate::{Asker, Attempt, DESTROYED},
     random_uuid,
 };
@@ -13,7 +14,8 @@ use crate::{
     cause::Cause,
     channel::{
         CallState, Channel, ChannelState, Dialog, Direction, Endpoint, LoopbackSide, OtherLeg, Profile, Relation,
-        SessionId, Thread, Times, Variables, loopback, loopback::Caller, profile::ANONYMOUS_NUMBER, sofia,
+        SessionId, Signal, Thread, Times, Variables, loopback, loopback::Caller, profile::ANONYMOUS_NUMBER, sofia,
+        sofia::Invitation,
     },
     dial_string::Request,
     event::{EventKind, Origin},
@@ -36,6 +38,14 @@ enum Target<'a> {
     /// The endpoint takes a session and then refuses it.
     Refused(Cause),
     Unknown,
+}
+
+/// What a call takes on from the leg that asks for it.
+#[derive(Clone, Copy)]
+struct Onward {
+    /// How many more hops it may take.
+    hops: u32,
+    identity: sofia::Identity,
 }
 
 impl Target<'_> {
@@ -87,6 +97,7 @@ impl Switch {
             }
             uuid = random_uuid(&mut self.rng);
         }
+        let onward = self.onward(&asker, request)?;
         let id = self.take_session(now, Direction::Outbound).ok_or(Cause::DESTINATION_OUT_OF_ORDER)?;
         let mut channel = blank(&uuid, Direction::Outbound);
         if let Target::Refused(cause) = target {
@@ -94,9 +105,9 @@ impl Switch {
             return Err(cause);
         }
         self.timers.add(self.patience_ends(now, request.timeout_seconds), Due::OriginateTimeout(id));
-        self.build_near(now, id, &mut channel, &target, request);
+        self.build_near(now, id, &mut channel, &target, request, onward);
         if let Asker::Bridge(caller) = asker {
-            self.called_by(caller, &mut channel);
+            self.called_by(caller, &mut channel, onward.hops);
         }
         self.insert(id, channel);
         let ignore_early_media = request.variable("ignore_early_media").is_some_and(is_true);
@@ -106,15 +117,15 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return Ok(id) };
         channel.state = ChannelState::ConsumeMedia;
         match channel.endpoint {
-            Endpoint::Null => self.add_leg(now, id, Step::Answer),
+            Endpoint::Null => self.add_leg(now, id, Step::Told(Signal::Answer)),
             Endpoint::Loopback => self.create_loopback_b(now, id),
-            _ => self.add_leg(now + SIP_HOP, id, Step::Invite),
+            _ => self.invite(now, id),
         }
         Ok(id)
     }
 
     /// A leg that another one calls knows of it from the beginning.
-    fn called_by(&self, caller: SessionId, channel: &mut Channel) {
+    fn called_by(&self, caller: SessionId, channel: &mut Channel, hops: u32) {
         let Some(caller) = self.channels.get(&caller) else { return };
         channel.other_leg = Some(OtherLeg::new(Relation::Originator, caller));
         channel.call_uuid = Some(caller.call_uuid.clone().unwrap_or_else(|| caller.uuid.clone()));
@@ -125,7 +136,7 @@ impl Switch {
         channel.profile.dialplan.clone_from(&caller.profile.dialplan);
         channel.profile.network_address.clone_from(&caller.profile.network_address);
         let variables = &mut channel.variables;
-        variables.set("max_forwards", "70");
+        variables.set_number("max_forwards", u64::from(hops));
         for (to, from) in [("switch_m_sdp", "switch_r_sdp"), ("sip_cid_type", "sip_cid_type")] {
             if let Some(value) = caller.variables.get(from) {
                 variables.set(to, value);
@@ -140,6 +151,17 @@ impl Switch {
         if let Endpoint::Loopback = channel.endpoint {
             variables.set("loopback_from_uuid", &caller.uuid);
         }
+    }
+
+    /// What a call takes on from the leg that asks for it. Each takes one hop away, until none is left
+    /// (`switch_core_session_outgoing_channel`).
+    fn onward(&self, asker: &Asker, request: &Request) -> Result<Onward, Cause> {
+        let caller = if let Asker::Bridge(caller) = asker { self.channels.get(caller) } else { None };
+        let known = |name: &str| caller.and_then(|caller| caller.variables.get(name));
+        let hops = known("max_forwards").map_or(i64::from(sofia::MAX_FORWARDS), |text| leading_number(text) - 1);
+        let hops = u32::try_from(hops).ok().filter(|hops| *hops > 0).ok_or(Cause::EXCHANGE_ROUTING_ERROR)?;
+        let identity = request.variable("sip_cid_type").or_else(|| known("sip_cid_type"));
+        Ok(Onward { hops, identity: sofia::Identity::parse(identity) })
     }
 
     /// An originate counts whole seconds of the epoch, and looks at them every 20 ms from its beginning on.
@@ -165,6 +187,7 @@ impl Switch {
         channel: &mut Channel,
         target: &Target<'_>,
         request: &Request,
+        onward: Onward,
     ) {
         let stamp = self.stamp(now);
         channel.state = ChannelState::Init;
@@ -181,7 +204,17 @@ impl Switch {
             Target::Sofia(profile, address) => {
                 let headers =
                     request.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")).cloned().collect();
-                let dialog = Arc::new(Dialog::new(&mut self.rng, profile, address, caller, headers, stamp));
+                let invitation = Invitation {
+                    profile,
+                    host: self.line.host,
+                    address,
+                    caller,
+                    headers,
+                    parameters: request.variable("sip_invite_params"),
+                    identity: onward.identity,
+                    max_forwards: onward.hops,
+                };
+                let dialog = Arc::new(Dialog::new(&mut self.rng, invitation, stamp));
                 channel.profile = sofia::near_profile(&dialog, name, stamp);
                 identify(channel);
                 channel.variables.push("session_id", &id.0.to_string());
@@ -224,6 +257,7 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         variables: Variables::default(),
         cause: None,
         peer: None,
+        remote: None,
         partner: None,
         other_leg: None,
         call_uuid: None,

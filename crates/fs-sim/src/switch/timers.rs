@@ -3,13 +3,20 @@
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
 use super::Redirect;
-use crate::{cause::Cause, channel::SessionId, event::ListenerId};
+use crate::{
+    cause::Cause,
+    channel::{SessionId, Signal},
+    event::ListenerId,
+    network::Packet,
+};
 
 /// Something that happens by itself.
 #[derive(Debug)]
 pub(crate) enum Due {
     /// A message or the next application of a channel.
     Leg(SessionId, Step),
+    /// A SIP message from another server arrives.
+    Packet(Box<Packet>),
     /// An originate has waited long enough.
     OriginateTimeout(SessionId),
     /// A planned task comes true, unless `sched_del` has taken it away.
@@ -27,28 +34,14 @@ const EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// One step in a channel's life.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// Near leg: the INVITE has reached the other end.
-    Invite,
+    /// The other end of the leg's connection tells it something.
+    Told(Signal),
     /// Far leg: the dialplan is asked.
     Route,
     /// A frame of audio passes: what has come in or is over is looked at.
     Look,
-    /// Near leg: the other end rings, sends early media or answers.
-    Progress,
-    EarlyMedia,
-    Answer,
-    /// Far leg: the near one has taken the answer.
-    Acknowledge,
-    /// Near leg: the other end has refused with this SIP status.
-    Refuse {
-        status: u16,
-        phrase: Option<&'static str>,
-        cause: Cause,
-    },
     /// Near leg, answered: what the originate asked for begins.
     Launch,
-    /// Far leg: the near one has given up.
-    Cancel(Cause),
     /// What runs is broken off.
     Break,
     /// The channel leaves what it runs for this.
@@ -57,10 +50,6 @@ pub(crate) enum Step {
     Parted(SessionId, Option<Cause>),
     /// A recording's limit is reached.
     RecordLimit,
-    /// A DTMF digit arrives.
-    Digit(char),
-    /// Either leg: the other has hung up.
-    Bye(Cause),
     /// The call record is written and the channel goes.
     Report,
 }

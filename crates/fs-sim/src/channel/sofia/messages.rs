@@ -1,6 +1,6 @@
 //! The variables that each message of a SIP dialog sets on the leg that sends or receives it (mod_sofia).
 
-use super::{Dialog, HOST, Media};
+use super::{Dialog, Identity, Media};
 use crate::{
     VERSION,
     cause::{Cause, sip_phrase},
@@ -15,30 +15,30 @@ const SENDRECV: &str = "a=sendrecv\r\n";
 /// The variables of a near leg before the caller's own.
 pub(crate) fn near_before(channel: &mut Channel, dialog: &Dialog) {
     let v = &mut channel.variables;
-    v.push("sip_local_network_addr", HOST);
+    v.push("sip_local_network_addr", &dialog.near_host);
     v.push("sip_profile_name", dialog.near_profile.name);
     v.push("video_media_flow", "disabled");
     v.push("text_media_flow", "disabled");
     v.push("channel_name", &channel.profile.channel_name);
-    v.push("sip_destination_url", &format!("sip:{}", dialog.destination()));
+    v.push("sip_destination_url", &format!("sip:{}", dialog.url));
 }
 
 /// The variables of a near leg after the caller's own: the INVITE is being sent.
 pub(crate) fn near_after(channel: &mut Channel, dialog: &Dialog) {
     let v = &mut channel.variables;
     v.set("rtp_use_codec_string", "PCMU");
-    v.set("local_media_ip", HOST);
+    v.set("local_media_ip", &dialog.near_host);
     v.set_number("local_media_port", u64::from(dialog.near.port));
-    v.set("advertised_media_ip", HOST);
+    v.set("advertised_media_ip", &dialog.near_host);
     v.set("audio_media_flow", "sendrecv");
-    v.set("rtp_local_sdp_str", &dialog.near.sdp(HOST, SENDRECV));
-    v.set("sip_outgoing_contact_uri", &format!("<{}>", dialog.near_profile.url()));
-    v.set("sip_req_uri", &dialog.destination());
+    v.set("rtp_local_sdp_str", &dialog.near.sdp(&dialog.near_host, &dialog.near_host, SENDRECV));
+    v.set("sip_outgoing_contact_uri", &format!("<{}>", dialog.near_url()));
+    v.set("sip_req_uri", &dialog.request());
     v.set("sip_to_host", &format!("{}:{}", dialog.host, dialog.port));
-    v.set("sip_from_host", HOST);
+    v.set("sip_from_host", &dialog.near_host);
     v.set("sofia_profile_name", dialog.near_profile.name);
     v.set("recovery_profile_name", dialog.near_profile.name);
-    v.set("sofia_profile_url", &dialog.near_profile.url());
+    v.set("sofia_profile_url", &dialog.near_url());
 }
 
 /// The profile of a far leg: who calls is what the INVITE said.
@@ -52,7 +52,7 @@ pub(crate) fn far_profile(dialog: &Dialog, now: Stamp) -> Profile {
         caller_number: number.clone(),
         original_name: name,
         original_number: number.clone(),
-        network_address: HOST.to_owned(),
+        network_address: dialog.near_host.clone(),
         ani: number,
         destination: dialog.number.clone(),
         source: "mod_sofia".to_owned(),
@@ -73,7 +73,7 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     let v = &mut channel.variables;
     v.push("sip_from_user", &dialog.caller_number);
     v.push("sip_from_uri", &caller);
-    v.push("sip_from_host", HOST);
+    v.push("sip_from_host", &dialog.near_host);
     if !dialog.caller_name.is_empty() {
         v.push("sip_from_display", &dialog.caller_name);
     }
@@ -81,24 +81,40 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("text_media_flow", "disabled");
     v.push("channel_name", &name);
     v.push("sip_call_id", &dialog.call_id);
-    v.push("sip_local_network_addr", HOST);
-    v.push("sip_network_ip", HOST);
+    v.push("sip_local_network_addr", dialog.far_host());
+    v.push("sip_network_ip", &dialog.near_host);
     v.push("sip_network_port", &sip_port);
     v.push("sip_invite_stamp", &now.0.to_string());
-    v.push("sip_received_ip", HOST);
+    v.push("sip_received_ip", &dialog.near_host);
     v.push("sip_received_port", &sip_port);
     v.push("sip_via_protocol", "udp");
     v.push("sip_from_user_stripped", &dialog.caller_number);
     v.push("sip_from_tag", &dialog.from_tag);
     v.push("sofia_profile_name", dialog.far_profile.name);
-    v.push("sofia_profile_url", &dialog.far_profile.url());
+    v.push("sofia_profile_url", &dialog.far_url());
     v.push("recovery_profile_name", dialog.far_profile.name);
-    v.push("sip_Remote-Party-ID", &format!("{}<sip:{caller}>;party=calling;screen=yes;privacy=off", dialog.display()));
-    v.push("sip_cid_type", "rpid");
+    match dialog.identity {
+        Identity::Rpid => {
+            let id = format!("{}<sip:{caller}>;party=calling;screen=yes;privacy=off", dialog.display());
+            v.push("sip_Remote-Party-ID", &id);
+            v.push("sip_cid_type", "rpid");
+        }
+        Identity::Pid => {
+            v.push("sip_P-Asserted-Identity", &dialog.caller_number);
+            v.push("sip_cid_type", "pid");
+        }
+        Identity::Unsaid => {}
+    }
     v.push("sip_full_via", &dialog.via(&dialog.branch));
     v.push("sip_full_from", &dialog.from());
     v.push("sip_full_to", &format!("<sip:{destination}>"));
+    if let Some(path) = &dialog.path {
+        v.push("sip_full_route", &format!("<sip:{path}>"));
+    }
     v.push("sip_allow", ALLOW);
+    if let Some(parameters) = &dialog.parameters {
+        v.push("sip_req_params", parameters);
+    }
     for prefix in ["sip_req", "sip_to"] {
         let uri = (
             &*format!("{prefix}_user"),
@@ -113,24 +129,27 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     }
     v.push("sip_contact_user", "mod_sofia");
     v.push("sip_contact_port", &sip_port);
-    v.push("sip_contact_uri", &format!("mod_sofia@{HOST}:{sip_port}"));
-    v.push("sip_contact_host", HOST);
+    v.push("sip_contact_uri", &format!("mod_sofia@{}:{sip_port}", dialog.near_host));
+    v.push("sip_contact_host", &dialog.near_host);
     v.push("sip_user_agent", &user_agent());
-    v.push("sip_via_host", HOST);
+    v.push("sip_via_host", &dialog.near_host);
     v.push("sip_via_port", &sip_port);
     v.push("sip_via_rport", &sip_port);
-    v.push("max_forwards", "70");
-    for (header, value) in &dialog.headers {
+    v.push("max_forwards", &dialog.max_forwards.to_string());
+    if dialog.identity != Identity::Rpid {
+        v.push("sip_Privacy", "none");
+    }
+    for (header, value) in dialog.shown_headers() {
         v.set(header, value);
     }
-    v.set("switch_r_sdp", &dialog.near.sdp(HOST, ""));
-    negotiated(channel, &dialog.near);
+    v.set("switch_r_sdp", &dialog.near.sdp(&dialog.near_host, &dialog.near_host, ""));
+    negotiated(channel, &dialog.near, &dialog.near_host);
     let v = &mut channel.variables;
     v.set("endpoint_disposition", "RECEIVED");
 }
 
 /// Both sides' codec, once the other side's session description is known.
-fn negotiated(channel: &mut Channel, other: &Media) {
+fn negotiated(channel: &mut Channel, other: &Media, other_host: &str) {
     let far = channel.direction == Direction::Inbound;
     channel.codec = Some(Codec::Pcmu);
     let v = &mut channel.variables;
@@ -141,7 +160,7 @@ fn negotiated(channel: &mut Channel, other: &Media) {
     v.set("remote_audio_media_flow", "sendrecv");
     if far {
         v.set("audio_media_flow", "sendrecv");
-        v.set("remote_media_ip", HOST);
+        v.set("remote_media_ip", other_host);
         v.set_number("remote_media_port", u64::from(other.port));
     }
     for (name, value) in [
@@ -163,18 +182,18 @@ fn negotiated(channel: &mut Channel, other: &Media) {
     }
 }
 
-/// RTP starts on a leg.
-fn media_started(channel: &mut Channel, own: &Media, other: &Media) {
+/// RTP starts on a leg: each side with its host.
+fn media_started(channel: &mut Channel, (own, own_host): (&Media, &str), (other, other_host): (&Media, &str)) {
     let v = &mut channel.variables;
-    v.set("local_media_ip", HOST);
+    v.set("local_media_ip", own_host);
     v.set_number("local_media_port", u64::from(own.port));
-    v.set("advertised_media_ip", HOST);
+    v.set("advertised_media_ip", own_host);
     v.set("rtp_use_timer_name", "soft");
     v.set("rtp_use_pt", "0");
     v.set_number("rtp_use_ssrc", u64::from(own.ssrc));
     v.set("rtp_2833_send_payload", "101");
     v.set("rtp_2833_recv_payload", "101");
-    v.set("remote_media_ip", HOST);
+    v.set("remote_media_ip", other_host);
     v.set_number("remote_media_port", u64::from(other.port));
 }
 
@@ -186,8 +205,9 @@ pub(crate) fn far_rings(channel: &mut Channel, dialog: &Dialog) {
 /// The far leg starts its media, for a 183 or a 200.
 pub(crate) fn far_media(channel: &mut Channel, dialog: &Dialog) {
     if channel.variables.get("rtp_use_ssrc").is_none() {
-        channel.variables.set("rtp_local_sdp_str", &dialog.far.sdp(HOST, SENDRECV));
-        media_started(channel, &dialog.far, &dialog.near);
+        let (far_host, near_host) = (dialog.far_host(), &dialog.near_host);
+        channel.variables.set("rtp_local_sdp_str", &dialog.far.sdp(far_host, far_host, SENDRECV));
+        media_started(channel, (&dialog.far, far_host), (&dialog.near, near_host));
     }
 }
 
@@ -199,38 +219,42 @@ pub(crate) fn far_acknowledged(channel: &mut Channel, dialog: &Dialog) {
     v.set_number("sip_cseq", u64::from(dialog.cseq));
     v.set("sip_call_id", &dialog.call_id);
     v.set("sip_full_via", &dialog.via(&dialog.end_branch));
+    v.set("sip_from_display", &dialog.caller_name);
     v.set("sip_full_from", &dialog.from());
     v.set("sip_full_to", &dialog.to());
 }
 
 /// The first answer with a tag, 180, 183 or 200, arrives at the near leg.
 pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
+    let (name, number) = dialog.callee();
+    name.clone_into(&mut channel.profile.callee_name);
+    number.clone_into(&mut channel.profile.callee_number);
     if channel.variables.get("sip_cseq").is_some() {
         return;
     }
     near_reply_source(channel, dialog);
-    channel.profile.callee_name.clone_from(&dialog.number);
-    let destination = dialog.destination();
+    let (destination, contact) = (dialog.destination(), dialog.far_contact());
     let v = &mut channel.variables;
     v.set("sip_user_agent", &user_agent());
     v.set("sip_allow", ALLOW);
-    v.set("sip_recover_contact", &format!("<sip:{destination};transport=udp>"));
+    v.set("sip_recover_contact", &format!("<sip:{contact};transport=udp>"));
     v.set("sip_full_via", &dialog.via(&dialog.branch));
     v.set("sip_recover_via", &dialog.via(&dialog.branch));
+    v.set("sip_from_display", &dialog.caller_name);
     v.set("sip_full_from", &dialog.from());
     v.set("sip_full_to", &dialog.to());
     v.set("sip_from_user", &dialog.caller_number);
     v.set("sip_from_uri", &dialog.caller());
-    v.set("sip_from_host", HOST);
+    v.set("sip_from_host", &dialog.near_host);
     v.set("sip_to_user", &dialog.number);
     v.set("sip_to_port", &dialog.port);
     v.set("sip_to_uri", &destination);
     v.set("sip_to_host", &dialog.host);
     v.set("sip_contact_params", "transport=udp");
     v.set("sip_contact_user", &dialog.number);
-    v.set("sip_contact_port", &dialog.port);
-    v.set("sip_contact_uri", &destination);
-    v.set("sip_contact_host", &dialog.host);
+    v.set_number("sip_contact_port", u64::from(dialog.far_profile.port));
+    v.set("sip_contact_uri", &contact);
+    v.set("sip_contact_host", dialog.far_host());
     v.set("sip_to_tag", &dialog.to_tag);
     v.set("sip_from_tag", &dialog.from_tag);
     v.set_number("sip_cseq", u64::from(dialog.cseq));
@@ -240,9 +264,9 @@ pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
 /// The far leg's session description arrives at the near leg, with a 183 or a 200.
 pub(crate) fn near_media(channel: &mut Channel, dialog: &Dialog) {
     if channel.variables.get("rtp_use_ssrc").is_none() {
-        channel.variables.set("switch_r_sdp", &dialog.far.sdp(crate::event::IPV4, ""));
-        negotiated(channel, &dialog.far);
-        media_started(channel, &dialog.near, &dialog.far);
+        channel.variables.set("switch_r_sdp", &dialog.far.sdp(crate::event::IPV4, dialog.far_host(), ""));
+        negotiated(channel, &dialog.far, dialog.far_host());
+        media_started(channel, (&dialog.near, &dialog.near_host), (&dialog.far, dialog.far_host()));
     }
 }
 
@@ -257,14 +281,17 @@ pub(crate) fn near_refused(channel: &mut Channel, dialog: &Dialog, status: u16, 
     terminated(channel, status, cause.0);
 }
 
+/// Where an answer came from: from nowhere, where the near leg's own stack gave it.
 fn near_reply_source(channel: &mut Channel, dialog: &Dialog) {
-    channel.profile.network_address = HOST.to_owned();
+    let host = dialog.far_host();
+    let port = if host.is_empty() { 0 } else { u64::from(dialog.far_profile.port) };
+    channel.profile.network_address = host.to_owned();
     let v = &mut channel.variables;
-    v.set("sip_local_network_addr", HOST);
-    v.set("sip_reply_host", HOST);
-    v.set("sip_reply_port", &dialog.port);
-    v.set("sip_network_ip", HOST);
-    v.set("sip_network_port", &dialog.port);
+    v.set("sip_local_network_addr", &dialog.near_host);
+    v.set("sip_reply_host", host);
+    v.set_number("sip_reply_port", port);
+    v.set("sip_network_ip", host);
+    v.set_number("sip_network_port", port);
 }
 
 fn terminated(channel: &mut Channel, status: u16, cause: u16) {
@@ -282,6 +309,11 @@ pub(crate) fn far_canceled(channel: &mut Channel, cause: Cause) {
     v.set("sip_invite_failure_phrase", "CANCEL");
     v.set("sip_reason", &cause.sip_reason());
     terminated(channel, 487, 487);
+}
+
+/// The far leg's stack has waited for an ACK for long enough.
+pub(crate) fn far_unacknowledged(channel: &mut Channel) {
+    channel.variables.set_number("sip_term_cause", u64::from(Cause::NORMAL_UNSPECIFIED.0));
 }
 
 /// A BYE arrives at either leg: the cause with which that leg ends.

@@ -1,12 +1,15 @@
 //! SIP as mod_sofia's legs know it: its profiles, and the dialog that the two legs of a call share.
 
+mod address;
 mod messages;
 
-use std::ops::Range;
+use std::{net::Ipv4Addr, ops::Range, sync::OnceLock};
 
 use rand::{Rng, RngExt};
 
 use crate::{channel::loopback::Caller, clock::Stamp};
+pub(crate) use address::Address;
+use address::host_and_port;
 pub(crate) use messages::*;
 
 /// A SIP profile of the recorded server.
@@ -18,20 +21,31 @@ pub(crate) struct SipProfile {
     pub(crate) context: &'static str,
 }
 
-/// The address that all profiles are bound to.
-pub(crate) const HOST: &str = "127.0.0.1";
-
-/// The recorded server's profiles; a call to an address that is neither's arrives at the first.
+/// The recorded server's profiles, which every server has.
 pub(crate) const PROFILES: [SipProfile; 2] = [
     SipProfile { name: "external", port: 5080, context: "default" },
     SipProfile { name: "park", port: 5090, context: "switchio" },
 ];
+
+/// Whether a profile of every server has this port.
+pub(crate) fn is_profile_port(port: &str) -> bool {
+    PROFILES.iter().any(|profile| profile.port.to_string() == port)
+}
+
+/// The port where SIP is that has none in its address.
+const PORT_DEFAULT: &str = "5060";
+
+/// The hops that a call may take where nobody says (RFC 3261 §8.1.1.6).
+pub(crate) const MAX_FORWARDS: u32 = 70;
 
 /// Characters of tags and branches; as sofia-sip's, without look-alikes.
 const TOKEN: &[u8] = b"0123456789BDFHKNQSUXZacegjmprtvy";
 
 /// Halves of the RTP ports, which are even and between the recorded server's 16384 and 32768.
 const RTP_PORT_HALVES: Range<u16> = 8_192..16_384;
+
+/// From 1900, where NTP begins to count, to the epoch.
+const NTP_SECONDS: u64 = 2_208_988_800;
 
 /// One side's media.
 #[derive(Debug)]
@@ -41,7 +55,32 @@ pub(crate) struct Media {
     session: u64,
 }
 
-/// A SIP dialog between two legs of this server: made once with all that its messages will carry.
+/// How the INVITE says who calls (`sip_cid_type`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// `Remote-Party-ID`
+    Rpid,
+    /// `P-Asserted-Identity`
+    Pid,
+    Unsaid,
+}
+
+/// What the near leg makes a dialog of.
+pub(crate) struct Invitation<'a> {
+    pub(crate) profile: &'static SipProfile,
+    /// The address of the near leg's server.
+    pub(crate) host: Ipv4Addr,
+    pub(crate) address: &'a Address<'a>,
+    pub(crate) caller: Caller<'a>,
+    /// `sip_h_…` variables.
+    pub(crate) headers: Vec<(String, String)>,
+    /// What is put behind the address called (`sip_invite_params`).
+    pub(crate) parameters: Option<&'a str>,
+    pub(crate) identity: Identity,
+    pub(crate) max_forwards: u32,
+}
+
+/// A SIP dialog between two legs: made once with all that its messages will carry.
 #[derive(Debug)]
 pub(crate) struct Dialog {
     pub(crate) near_profile: &'static SipProfile,
@@ -50,8 +89,20 @@ pub(crate) struct Dialog {
     /// The display name of who calls; may be empty.
     pub(crate) caller_name: String,
     pub(crate) caller_number: String,
+    /// `sip_destination_url` without its scheme.
+    url: String,
     host: String,
     port: String,
+    /// The `host:port` that the request goes to instead.
+    path: Option<String>,
+    parameters: Option<String>,
+    identity: Identity,
+    max_forwards: u32,
+    near_host: String,
+    /// The far leg's server says where it is when the INVITE has arrived.
+    far_host: OnceLock<String>,
+    /// Name and number of whom the far leg says that it has reached, where that is another than who was called.
+    reached: OnceLock<(String, String)>,
     call_id: String,
     from_tag: String,
     to_tag: String,
@@ -64,63 +115,84 @@ pub(crate) struct Dialog {
     pub(crate) headers: Vec<(String, String)>,
 }
 
-/// The parts of `9196@127.0.0.1:5080`.
-pub(crate) struct Address<'a> {
-    pub(crate) number: &'a str,
-    pub(crate) host: &'a str,
-    pub(crate) port: Option<&'a str>,
-    /// The port of the proxy that the request goes to instead (`;fs_path=sip:host:port`).
-    pub(crate) path_port: Option<&'a str>,
-}
-
-/// `host` and `port` of `host:port`.
-fn host_and_port(text: &str) -> (&str, Option<&str>) {
-    match text.rsplit_once(':') {
-        Some((host, port)) if !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) => (host, Some(port)),
-        _ => (text, None),
-    }
-}
-
-impl Address<'_> {
-    pub(crate) fn parse(text: &str) -> Option<Address<'_>> {
-        let (number, rest) = text.split_once('@')?;
-        let (rest, parameters) = rest.split_once(';').unwrap_or((rest, ""));
-        let (host, port) = host_and_port(rest);
-        let path = parameters.split(';').find_map(|parameter| parameter.strip_prefix("fs_path=sip:"));
-        Some(Address { number, host, port, path_port: path.and_then(|path| host_and_port(path).1) })
+impl Identity {
+    pub(crate) fn parse(text: Option<&str>) -> Identity {
+        match text {
+            Some(text) if text.eq_ignore_ascii_case("pid") => Identity::Pid,
+            Some(text) if text.eq_ignore_ascii_case("none") => Identity::Unsaid,
+            _ => Identity::Rpid,
+        }
     }
 }
 
 impl Dialog {
-    pub(crate) fn new(
-        rng: &mut impl Rng,
-        near_profile: &'static SipProfile,
-        address: &Address<'_>,
-        caller: Caller<'_>,
-        headers: Vec<(String, String)>,
-        now: Stamp,
-    ) -> Dialog {
-        let port = address.port.unwrap_or("5060");
-        let reached = address.path_port.unwrap_or(port);
+    pub(crate) fn new(rng: &mut impl Rng, invitation: Invitation<'_>, now: Stamp) -> Dialog {
+        let Invitation { profile, host, address, caller, headers, parameters, identity, max_forwards } = invitation;
+        let port = address.port.unwrap_or(PORT_DEFAULT);
+        let reached = address.path.map_or(port, |path| host_and_port(path).1.unwrap_or(PORT_DEFAULT));
         let far_profile = PROFILES.iter().find(|profile| profile.port.to_string() == reached).unwrap_or(&PROFILES[0]);
         Dialog {
-            near_profile,
+            near_profile: profile,
             far_profile,
             number: address.number.to_owned(),
             caller_name: caller.name.to_owned(),
             caller_number: caller.number.to_owned(),
+            url: match address.port {
+                Some(_) => address.text.to_owned(),
+                None => format!("{}@{}:{port}{}", address.number, address.host, behind_host(address)),
+            },
             host: address.host.to_owned(),
             port: port.to_owned(),
+            path: address.path.map(str::to_owned),
+            parameters: parameters.map(str::to_owned),
+            identity,
+            max_forwards,
+            near_host: host.to_string(),
+            far_host: OnceLock::new(),
+            reached: OnceLock::new(),
             call_id: crate::switch::random_uuid(rng),
             from_tag: token(rng),
             to_tag: token(rng),
             branch: token(rng),
             end_branch: token(rng),
-            cseq: rng.random_range(100_000_000..200_000_000),
+            cseq: cseq(now),
             near: Media::draw(rng, now),
             far: Media::draw(rng, now),
             headers,
         }
+    }
+
+    /// The host that the INVITE goes to, and its port.
+    pub(crate) fn next_hop(&self) -> (&str, &str) {
+        match &self.path {
+            Some(path) => {
+                let (host, port) = host_and_port(path);
+                (host, port.unwrap_or(PORT_DEFAULT))
+            }
+            None => (&self.host, &self.port),
+        }
+    }
+
+    /// The INVITE has arrived at the server with this address.
+    pub(crate) fn arrived(&self, host: Ipv4Addr) {
+        // It arrives once.
+        let _ = self.far_host.set(host.to_string());
+    }
+
+    /// The far leg has reached somebody else, and says so with its answers.
+    pub(crate) fn reaches(&self, name: &str, number: &str) {
+        // Whom it names first is whom its call goes to.
+        let _ = self.reached.set((name.to_owned(), number.to_owned()));
+    }
+
+    /// Name and number of whom the near leg is told that it has reached.
+    fn callee(&self) -> (&str, &str) {
+        self.reached.get().map_or((&self.number, &self.number), |(name, number)| (name, number))
+    }
+
+    /// Where the far leg is; nothing as long as no answer has come.
+    fn far_host(&self) -> &str {
+        self.far_host.get().map_or("", String::as_str)
     }
 
     /// `9196@127.0.0.1:5080`.
@@ -128,8 +200,29 @@ impl Dialog {
         format!("{}@{}:{}", self.number, self.host, self.port)
     }
 
+    /// What the INVITE asks for: the destination, and what is put behind it.
+    fn request(&self) -> String {
+        match &self.parameters {
+            Some(parameters) => format!("{};{parameters}", self.destination()),
+            None => self.destination(),
+        }
+    }
+
+    /// Where the far leg wants to be reached.
+    fn far_contact(&self) -> String {
+        format!("{}@{}:{}", self.number, self.far_host(), self.far_profile.port)
+    }
+
+    fn near_url(&self) -> String {
+        format!("sip:mod_sofia@{}:{}", self.near_host, self.near_profile.port)
+    }
+
+    fn far_url(&self) -> String {
+        format!("sip:mod_sofia@{}:{}", self.far_host(), self.far_profile.port)
+    }
+
     fn caller(&self) -> String {
-        format!("{}@{HOST}", self.caller_number)
+        format!("{}@{}", self.caller_number, self.near_host)
     }
 
     /// `"name" ` where there is one.
@@ -147,14 +240,17 @@ impl Dialog {
     }
 
     fn via(&self, branch: &str) -> String {
-        let port = self.near_profile.port;
-        format!("SIP/2.0/UDP {HOST}:{port};rport={port};branch=z9hG4bK{branch}")
+        let (host, port) = (&self.near_host, self.near_profile.port);
+        format!("SIP/2.0/UDP {host}:{port};rport={port};branch=z9hG4bK{branch}")
     }
-}
 
-impl SipProfile {
-    fn url(&self) -> String {
-        format!("sip:mod_sofia@{HOST}:{}", self.port)
+    /// The headers that the far leg shows as variables (`sofia_parse_invite`); the others it knows by other names.
+    fn shown_headers(&self) -> impl Iterator<Item = &(String, String)> {
+        const SHOWN: [&str; 4] = ["x-", "p-", "on", "k-"];
+        self.headers.iter().filter(|(name, _)| {
+            let header = name.strip_prefix("sip_h_").unwrap_or(name).to_ascii_lowercase();
+            SHOWN.iter().any(|start| header.starts_with(start)) || header == "user-to-user"
+        })
     }
 }
 
@@ -165,17 +261,27 @@ impl Media {
         Media { port, ssrc: rng.random(), session: now.seconds().saturating_sub(u64::from(port)) }
     }
 
-    /// The session description that this side offers or answers with.
-    fn sdp(&self, origin: &str, direction: &str) -> String {
+    /// The session description that the side at `host` offers or answers with.
+    fn sdp(&self, origin: &str, host: &str, direction: &str) -> String {
         let (session, version, port) = (self.session, self.session + 1, self.port);
         format!(
-            "v=0\r\no=FreeSWITCH {session} {version} IN IP4 {origin}\r\ns=FreeSWITCH\r\nc=IN IP4 {HOST}\r\nt=0 0\r\n\
+            "v=0\r\no=FreeSWITCH {session} {version} IN IP4 {origin}\r\ns=FreeSWITCH\r\nc=IN IP4 {host}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0 101 13\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
              a=fmtp:101 0-15\r\na=rtpmap:13 CN/8000\r\na=ptime:20\r\n{direction}"
         )
     }
 }
 
+/// What an address has behind its host: `;fs_path=…`.
+fn behind_host<'a>(address: &Address<'a>) -> &'a str {
+    address.text.find(';').map_or("", |at| &address.text[at..])
+}
+
 fn token(rng: &mut impl Rng) -> String {
     (0..13).map(|_| char::from(TOKEN[rng.random_range(0..TOKEN.len())])).collect()
+}
+
+/// The number of a side's first request: sofia-sip counts from half of the time's seconds on.
+fn cseq(now: Stamp) -> u32 {
+    (((now.seconds() + NTP_SECONDS) / 2) & 0x07ff_ffff) as u32
 }

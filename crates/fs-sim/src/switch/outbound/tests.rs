@@ -31,7 +31,8 @@ struct Talk {
 
 impl Talk {
     fn new() -> Talk {
-        let mut switch = Switch::new(&Config::default(), Stamp(1_795_393_566_000_000)).expect("a possible callee");
+        let mut switch =
+            Switch::new(&Config::default(), None, Stamp(1_795_393_566_000_000)).expect("a possible callee");
         switch.connect(Duration::ZERO, WATCHER);
         let mut talk = Talk { switch, now: Duration::ZERO, dials: Vec::new(), heard: Vec::new(), watched: Vec::new() };
         talk.says(WATCHER, "auth ClueCon");

@@ -1,6 +1,7 @@
 //! Conversations with the switch alone, at given instants.
 
 mod control;
+mod network;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -28,7 +29,7 @@ struct Talk {
 
 impl Talk {
     fn new(config: Config) -> Talk {
-        let mut switch = Switch::new(&config, Stamp(1_795_393_566_000_000)).expect("a possible callee");
+        let mut switch = Switch::new(&config, None, Stamp(1_795_393_566_000_000)).expect("a possible callee");
         switch.connect(Duration::ZERO, ME);
         let mut talk = Talk { switch, now: Duration::ZERO, replies: Vec::new(), events: Vec::new() };
         talk.say("auth ClueCon");
@@ -68,7 +69,12 @@ impl Talk {
                     self.replies.push(String::from_utf8_lossy(&bytes).into_owned())
                 }
                 Output::Event(_, bytes) => self.events.push(String::from_utf8_lossy(&bytes).into_owned()),
-                Output::Log(..) | Output::Flush(_) | Output::Notice(..) | Output::Close(..) | Output::Dial(..) => {}
+                Output::Log(..)
+                | Output::Flush(_)
+                | Output::Notice(..)
+                | Output::Close(..)
+                | Output::Packet(_)
+                | Output::Dial(..) => {}
             }
         }
     }

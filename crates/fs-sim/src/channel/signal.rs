@@ -1,0 +1,44 @@
+//! What one leg tells the other end of its own connection: over SIP, where each is a message, or inside of a loopback.
+
+use crate::cause::Cause;
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Signal {
+    /// INVITE.
+    Invite {
+        /// Linear audio is all that is offered, which SIP here does not speak.
+        linear: bool,
+    },
+    /// 180.
+    Ringing,
+    /// 183, with media.
+    EarlyMedia,
+    /// 200.
+    Answer,
+    /// ACK.
+    Acknowledge,
+    /// The call is refused with this SIP status.
+    Refuse { status: u16, phrase: Option<&'static str>, cause: Cause },
+    /// CANCEL: the caller has given up.
+    Cancel(Cause),
+    /// BYE: the call has ended.
+    Bye(Cause),
+    /// No ACK has come for the answer: what a far leg's own stack says.
+    Unacknowledged,
+    /// A DTMF digit, which travels over RTP.
+    Digit(char),
+}
+
+impl Signal {
+    /// The refusal of a call for which a server has no room.
+    pub(crate) const NO_ROOM: Signal = Signal::Refuse {
+        status: 503,
+        phrase: Some("Maximum Calls In Progress"),
+        cause: Cause::NORMAL_TEMPORARY_FAILURE,
+    };
+
+    /// What a caller's own stack says of an address where nothing listens.
+    pub(crate) const UNREACHABLE: Signal =
+        Signal::Refuse { status: 503, phrase: None, cause: Cause::NORMAL_TEMPORARY_FAILURE };
+}
