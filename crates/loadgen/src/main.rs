@@ -85,7 +85,7 @@ fn load(path: Option<&Path>, run_id: Option<RunId>) -> Result<Plan, ConfigError>
 
 fn simulated(plan: Plan) -> Vec<fs_sim::Config> {
     let servers = plan.slaves.into_iter().filter_map(|slave| match slave.server {
-        ServerPlan::Simulated(config) => Some(config),
+        ServerPlan::Simulated(config) => Some(*config),
         ServerPlan::Real { .. } => None,
     });
     servers.collect()

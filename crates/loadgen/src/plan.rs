@@ -116,7 +116,7 @@ pub enum ServerPlan {
         credentials: Credentials,
     },
     /// One that is started for the run.
-    Simulated(fs_sim::Config),
+    Simulated(Box<fs_sim::Config>),
 }
 
 impl Plan {
@@ -414,7 +414,7 @@ impl Check<'_> {
                 let servers = (0..count).map(|n| {
                     let name = if count == 1 { base.clone() } else { format!("{base}{}", n + 1) };
                     let server = self.simulated(simulated, span, &name, seed.wrapping_add(n))?;
-                    Ok((name, ServerPlan::Simulated(server)))
+                    Ok((name, ServerPlan::Simulated(Box::new(server))))
                 });
                 servers.collect()
             }

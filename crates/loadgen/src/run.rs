@@ -150,7 +150,7 @@ async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_sim::Server
                 servers.push(Server { address: address.clone(), credentials: credentials.clone() });
             }
             ServerPlan::Simulated(config) => {
-                let server = fs_sim::Server::start(config.clone()).await;
+                let server = fs_sim::Server::start((**config).clone()).await;
                 let server = server.with_context(|| format!("cannot start the simulated server {}", slave.name))?;
                 let credentials = esl_core::Credentials::password(config.password.clone());
                 servers.push(Server { address: server.addr().to_string(), credentials });
