@@ -104,6 +104,11 @@ impl Cause {
     pub(crate) const INVALID_GATEWAY: Cause = Cause(808);
     pub(crate) const INVALID_PROFILE: Cause = Cause(811);
 
+    /// The names of all causes.
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        TABLE.iter().map(|(_, name)| *name)
+    }
+
     /// The cause that a configuration names exactly, in any case of letters.
     pub(crate) fn by_name(name: &str) -> Option<Cause> {
         TABLE.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(code, _)| Cause(*code))

@@ -6,6 +6,8 @@ use rand::Rng;
 use rand_distr::{Distribution, Exp, LogNormal, Normal, Uniform};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::value::Time;
+
 /// The longest time that [`Delay::sample`] gives: distributions with a long tail would otherwise now and
 /// then hold a call for days.
 pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
@@ -74,25 +76,13 @@ fn draw<D: Distribution<f64>, E>(distribution: Result<D, E>, rng: &mut impl Rng)
     distribution.ok().map(|distribution| distribution.sample(rng))
 }
 
-/// A time as text, `"250ms"`.
-struct Text(Duration);
-
-impl<'de> Deserialize<'de> for Text {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Text, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        humantime::parse_duration(&text)
-            .map(Text)
-            .map_err(|error| de::Error::custom(format!("\"{text}\" is not a time such as \"250ms\": {error}")))
-    }
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 enum Shape {
-    Uniform(Text, Text),
-    Normal { mean: Text, stdev: Text },
-    Exponential(Text),
-    LogNormal { median: Text, sigma: f64 },
+    Uniform(Time, Time),
+    Normal { mean: Time, stdev: Time },
+    Exponential(Time),
+    LogNormal { median: Time, sigma: f64 },
 }
 
 impl<'de> Deserialize<'de> for Delay {
@@ -107,8 +97,7 @@ impl<'de> Deserialize<'de> for Delay {
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Delay, E> {
-                let text: de::value::StrDeserializer<'_, E> = de::IntoDeserializer::into_deserializer(text);
-                Text::deserialize(text).map(|text| Delay::Constant(text.0))
+                Time::parse(text).map(|time| Delay::Constant(time.0)).map_err(E::custom)
             }
 
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Delay, A::Error> {

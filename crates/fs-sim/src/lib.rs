@@ -67,8 +67,9 @@ mod network;
 mod server;
 mod sip;
 mod switch;
+pub mod value;
 
-pub use config::{Callee, Config, User};
+pub use config::{Callee, Config, SERVERS_MAX, ServerTable, User, port_behind};
 pub use delay::{DELAY_MAX, Delay};
 pub use network::Network;
 pub use server::{Server, State};

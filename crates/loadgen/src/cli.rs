@@ -59,14 +59,20 @@ pub enum Command {
     },
     /// Run simulated FreeSWITCH servers, alone, until they are stopped.
     Sim {
-        /// A configuration whose simulated slaves are started; without one, servers with the default behaviour.
+        /// A file with [[servers]], such as configs/sim.toml, or a configuration whose simulated slaves are started;
+        /// without one, servers with the default behaviour.
         config: Option<PathBuf>,
         /// How many servers, without a configuration.
         #[arg(long, default_value_t = 1, conflicts_with = "config")]
         servers: u16,
-        /// Where the first one listens; the others take the ports behind it. Port 0 takes free ones.
+        /// Where the first one listens that the file has no place for; the others take the ports behind it. Port 0 takes
+        /// free ones.
         #[arg(long, default_value = "127.0.0.1:8021", value_name = "HOST:PORT")]
         listen: SocketAddr,
+        /// What the first one's random choices follow from, instead of the file's seeds; the others take the numbers
+        /// behind it.
+        #[arg(long, value_name = "NUMBER")]
+        seed: Option<u64>,
     },
     /// List the call apps.
     Apps,

@@ -14,7 +14,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use loadgen::cli::{Cli, Command, LogFormat, complain, print};
 use loadgen::config::{self, ConfigError};
-use loadgen::plan::{Plan, ServerPlan};
+use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
 use loadgen::{apps, check, run, sim};
 
@@ -56,15 +56,22 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             Ok(outcome.exit_code)
         }
         Command::Check { config } => {
-            print(&check::describe(&load(Some(&config), None)?));
+            let (name, text) = config::text(&config)?;
+            let plan = match sim::is_for_sim(&text) {
+                true => sim::describe(&sim::servers(name, text, environment)?),
+                false => check::describe(&plan(name, text, None)?),
+            };
+            print(&plan);
             Ok(0)
         }
-        Command::Sim { config, servers, listen } => {
-            let servers = match config {
-                Some(config) => simulated(load(Some(&config), None)?),
-                None => (1..=servers).map(default_server).collect(),
+        Command::Sim { config, servers, listen, seed } => {
+            let mut servers = match config.as_deref().map(config::text).transpose()? {
+                Some((name, text)) if sim::is_for_sim(&text) => sim::servers(name, text, environment)?,
+                Some((name, text)) => sim::slaves(plan(name, text, None)?),
+                None => sim::defaults(servers),
             };
-            print(&sim::sim(servers, listen).await?);
+            sim::place(&mut servers, listen, seed)?;
+            print(&sim::sim(servers).await?);
             Ok(0)
         }
         Command::Apps => {
@@ -75,24 +82,20 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
 }
 
 fn load(path: Option<&Path>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
-    let environment = |name: &str| std::env::var(name).ok();
-    let (config, source) = match path {
-        Some(path) => config::read(path, environment)?,
-        None => config::parse("quickstart".to_owned(), QUICKSTART.to_owned(), environment)?,
+    let (name, text) = match path {
+        Some(path) => config::text(path)?,
+        None => ("quickstart".to_owned(), QUICKSTART.to_owned()),
     };
+    plan(name, text, run_id)
+}
+
+fn plan(name: String, text: String, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
+    let (config, source) = config::parse(name, text, environment)?;
     Plan::new(config, &source, run_id.unwrap_or_else(RunId::random))
 }
 
-fn simulated(plan: Plan) -> Vec<fs_sim::Config> {
-    let servers = plan.slaves.into_iter().filter_map(|slave| match slave.server {
-        ServerPlan::Simulated(config) => Some(*config),
-        ServerPlan::Real { .. } => None,
-    });
-    servers.collect()
-}
-
-fn default_server(number: u16) -> fs_sim::Config {
-    fs_sim::Config { name: format!("fs{number}"), seed: number.into(), ..fs_sim::Config::default() }
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn log(cli: &Cli) -> Result<(), String> {

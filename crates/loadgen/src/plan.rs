@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use esl_core::{Credentials, KeepAwake, Originate};
-use fs_sim::Callee;
 use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 use uuid::Uuid;
 
 use crate::apps::{APPS, AppKind, DEFAULT};
 use crate::call::Terms;
-use crate::config::{AppConfig, Config, ConfigError, Count, Number, SimulatedConfig, SlaveConfig, Source, Time};
+use crate::config::{AppConfig, Config, ConfigError, Count, Number, SlaveConfig, Source, Time};
 use crate::config::{beside, did_you_mean};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, Schedule, Turns};
@@ -36,6 +35,8 @@ const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
 const KEEP_AWAKE: Duration = Duration::from_millis(2);
 /// A listener is kept awake so often at most: more helps nothing and harms the server.
 const KEEP_AWAKE_MIN: Duration = Duration::from_millis(1);
+/// The sessions, and the new ones a second, that simulated slaves take unless they are told.
+const ROOMY: u32 = 100_000;
 /// The variables that [`Plan::originate`] sets, and `origination_uuid`.
 const RESERVED: [&str; 6] = [
     "origination_uuid",
@@ -403,20 +404,25 @@ impl Check<'_> {
             (None, Some(simulated)) => {
                 let unused = [config.port.as_ref().map(Spanned::span), config.password.as_ref().map(Spanned::span)];
                 if let Some(span) = unused.into_iter().flatten().next() {
-                    return Err(self.source.error(span, "a simulated slave has no port and no password of its own"));
-                }
-                let count = simulated.count.as_ref().map_or(Ok(1), |count| self.count("count", count))?;
-                if count > SLAVES_MAX as u64 {
-                    let message = format!("{count} simulated slaves are over the limit of {SLAVES_MAX}");
-                    return Err(self.source.error(span.clone(), message));
+                    return Err(self.source.error(span, "this is for a real slave: a simulated one has its \"listen\" and its \"password\" in \"simulated\""));
                 }
                 let base = given.unwrap_or_else(|| "sim".to_owned());
-                let servers = (0..count).map(|n| {
-                    let name = if count == 1 { base.clone() } else { format!("{base}{}", n + 1) };
-                    let server = self.simulated(simulated, span, &name, seed.wrapping_add(n))?;
-                    Ok((name, ServerPlan::Simulated(Box::new(server))))
+                // Not the stock limits: a simulated server is to carry what is asked, unless it is told otherwise.
+                let defaults = fs_sim::Config {
+                    name: base.clone(),
+                    seed,
+                    max_sessions: ROOMY,
+                    sessions_per_second: ROOMY,
+                    ..fs_sim::Config::default()
+                };
+                let servers = simulated.get_ref().configs(&defaults);
+                let servers = servers.map_err(|message| self.source.error(simulated.span(), message))?;
+                let single = servers.len() == 1;
+                let servers = (1..).zip(servers).map(|(n, server)| {
+                    let name = if single { base.clone() } else { format!("{base}{n}") };
+                    (name, ServerPlan::Simulated(Box::new(server)))
                 });
-                servers.collect()
+                Ok(servers.collect())
             }
             (Some(_), Some(_)) => {
                 Err(self.source.error(span.clone(), "a slave is either at a \"host\" or \"simulated\", not both"))
@@ -425,34 +431,6 @@ impl Check<'_> {
                 Err(self.source.error(span.clone(), "a slave needs a \"host\", or \"simulated = { count = 1 }\""))
             }
         }
-    }
-
-    fn simulated(
-        &self,
-        config: &SimulatedConfig,
-        span: &std::ops::Range<usize>,
-        name: &str,
-        seed: u64,
-    ) -> Result<fs_sim::Config, ConfigError> {
-        let mut failures = BTreeMap::new();
-        for (cause, share) in &config.failures {
-            failures.insert(cause.clone(), self.number("a share of failures", share, 1.0)?);
-        }
-        let callee = Callee { ring_after: config.ring_after, answer_after: config.answer_after, failures };
-        callee.check().map_err(|error| self.source.error(span.clone(), error))?;
-        let mut server = fs_sim::Config { name: name.to_owned(), seed, callee, ..fs_sim::Config::default() };
-        let count = |what, count: &Spanned<Count>| {
-            let value = self.count(what, count)?;
-            u32::try_from(value).map_err(|_| self.source.error(count.span(), format!("{what} = {value} is too large")))
-        };
-        // Not the stock limits: a simulated server is to carry what is asked, unless it is told otherwise.
-        server.max_sessions = config.max_sessions.as_ref().map_or(Ok(100_000), |max| count("max_sessions", max))?;
-        server.sessions_per_second =
-            config.sessions_per_second.as_ref().map_or(Ok(100_000), |max| count("sessions_per_second", max))?;
-        if let Some(Time(delay)) = config.event_delay.as_ref().map(Spanned::get_ref) {
-            server.event_delay = *delay;
-        }
-        Ok(server)
     }
 
     fn password(&self, config: &SlaveConfig, span: &std::ops::Range<usize>) -> Result<SecretString, ConfigError> {

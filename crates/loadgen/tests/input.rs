@@ -39,7 +39,7 @@ async fn bad_configurations_are_refused_with_their_place() {
         ("[call]", "[call]\nvariables = { Ignore_Early_Media = \"false\" }", "is set by loadgen itself"),
         ("\"null/x\"", "\"${A:-${B}}\"", "a default cannot have a \"${…}\" in it"),
         ("name = \"sim\"", "keep_awake = \"1us\"", "it must be at least 1ms"),
-        ("count = 3", "count = 0", "a.toml:10:23: count = 0: it must be at least 1"),
+        ("count = 3", "count = 0", "a.toml:10:23: 0: it must be from 1 to 1000"),
         ("simulated = { count = 3 }", "", "a.toml:8:1: a slave needs a \"host\", or \"simulated"),
         (
             "simulated = { count = 3 }",
@@ -57,7 +57,12 @@ async fn bad_configurations_are_refused_with_their_place() {
             "a.toml:9:8: unknown app \"ecko\": did you mean \"echo\"?",
         ),
         ("[[slaves]]", "[thresholds]\n\"setup.p99\" = \"250ms\"\n[[slaves]]", "must begin with <, <=, > or >="),
-        ("count = 3", "failures = { BUSY = 0.1 }", "unknown hangup cause \"BUSY\""),
+        (
+            "count = 3",
+            "failures = { USRE_BUSY = 0.1 }",
+            "a.toml:10:28: unknown hangup cause \"USRE_BUSY\": did you mean \"USER_BUSY\"?",
+        ),
+        ("count = 3", "answer_after = { gama = \"1s\" }", "unknown variant \"gama\""),
         ("[call]", "[call]\nvariables = { loadgen_run = \"x\" }", "is set by loadgen itself"),
         ("[call]", "[call]\nvariables = { a = \"a}b\" }", "which FreeSWITCH's originate cannot carry there"),
     ] {

@@ -117,7 +117,7 @@ impl Switch {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let identity = Identity {
             core_uuid: random_uuid(&mut rng),
-            hostname: "simulated".to_owned(),
+            hostname: config.hostname.clone(),
             switchname: config.name.clone(),
         };
         let mut timers = Timers::default();

@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
-pub use read::{ConfigError, Source, beside, did_you_mean, parse, read};
-pub use value::{Count, Number, Password, Time};
+pub use fs_sim::value::{Count, Number, Time};
+pub use read::{ConfigError, Source, beside, did_you_mean, has_key, parse, read, text};
+pub use value::Password;
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -125,28 +126,16 @@ pub struct SlaveConfig {
     /// How often its listener is kept awake: a time, or `"off"`.
     pub keep_awake: Option<Spanned<String>>,
     /// Simulated servers instead of a real one.
-    pub simulated: Option<SimulatedConfig>,
+    pub simulated: Option<Spanned<fs_sim::ServerTable>>,
 }
 
-/// `simulated` of `[[slaves]]`
+/// A file of `loadgen sim`: simulated servers, and nothing about load.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct SimulatedConfig {
-    /// How many of them.
-    pub count: Option<Spanned<Count>>,
-    /// How long until the callee rings.
-    pub ring_after: Option<fs_sim::Delay>,
-    /// How long until the callee answers.
-    pub answer_after: Option<fs_sim::Delay>,
-    /// Which share of the calls fails, by hangup cause.
+pub struct SimConfig {
+    /// The servers.
     #[serde(default)]
-    pub failures: BTreeMap<String, Spanned<Number>>,
-    /// Sessions at most.
-    pub max_sessions: Option<Spanned<Count>>,
-    /// Sessions per second at most.
-    pub sessions_per_second: Option<Spanned<Count>>,
-    /// How late it hands events over unless it is kept awake.
-    pub event_delay: Option<Spanned<Time>>,
+    pub servers: Vec<Spanned<fs_sim::ServerTable>>,
 }
 
 /// `[http]`

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
-
-use super::Config;
 
 /// How alike a word must be to a known one to be taken for a slip of the pen (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.7;
@@ -50,23 +49,40 @@ impl Source {
 /// # Errors
 /// The file cannot be read, is no TOML, has a key that is not known or a value of the wrong type, or names a variable
 /// that is not set.
-pub fn read(path: &Path, environment: impl Fn(&str) -> Option<String>) -> Result<(Config, Source), ConfigError> {
+pub fn read<T: DeserializeOwned>(
+    path: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(T, Source), ConfigError> {
+    let (name, text) = text(path)?;
+    parse(name, text, environment)
+}
+
+/// The text of a file, with its name for messages.
+///
+/// # Errors
+/// It cannot be read.
+pub fn text(path: &Path) -> Result<(String, String), ConfigError> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
-        Ok(text) => parse(name, text, environment),
+        Ok(text) => Ok((name, text)),
         Err(error) => Err(ConfigError { place: name, message: format!("cannot be read: {error}") }),
     }
+}
+
+/// Whether a text has one of these tables or keys at its top level; one that is no TOML has none.
+pub fn has_key(text: &str, keys: &[&str]) -> bool {
+    DeTable::parse(text).is_ok_and(|table| keys.iter().any(|key| table.get_ref().contains_key(*key)))
 }
 
 /// Reads a configuration from its text; `name` stands for the file in messages.
 ///
 /// # Errors
 /// As [`read`].
-pub fn parse(
+pub fn parse<T: DeserializeOwned>(
     name: String,
     text: String,
     environment: impl Fn(&str) -> Option<String>,
-) -> Result<(Config, Source), ConfigError> {
+) -> Result<(T, Source), ConfigError> {
     let source = Source { name, text };
     let located = |error: toml::de::Error, keys: &[Key]| {
         let span = error.span().unwrap_or(0..0);
@@ -77,7 +93,7 @@ pub fn parse(
     let mut keys = Vec::new();
     list_keys(table.get_ref(), "", &mut keys);
     substitute(table.get_mut(), &environment).map_err(|(span, message)| source.error(span, message))?;
-    let config = serde::Deserialize::deserialize(Deserializer::from(table));
+    let config = T::deserialize(Deserializer::from(table));
     let config = config.map_err(|error| located(error, &keys))?;
     Ok((config, source))
 }
@@ -113,6 +129,12 @@ fn explain(message: &str, span: &Range<usize>, keys: &[Key]) -> String {
         let table = keys.iter().find(|key| key.span == *span).map_or("", |key| key.table.as_str());
         let place = if table.is_empty() { "at the top level".to_owned() } else { format!("in [{table}]") };
         return format!("unknown key {unknown:?} {place}{}", did_you_mean(unknown, known));
+    }
+    if let (true, Some((what, rest))) = (message.starts_with("unknown "), message.split_once(" `")) {
+        // Of a variant, a cause, an application: serde's form of words.
+        if let ([unknown, known @ ..], true) = (quoted(&format!(" `{rest}")).as_slice(), rest.contains("expected")) {
+            return format!("{what} {unknown:?}{}", did_you_mean(unknown, known));
+        }
     }
     if message.starts_with("missing field") {
         return format!("the key {:?} is missing here", quoted(message).concat());

@@ -1,3 +1,4 @@
+use super::super::Config;
 use super::*;
 
 const GOOD: &str = r#"[load]
