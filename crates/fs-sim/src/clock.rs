@@ -25,7 +25,8 @@ impl Stamp {
         self.at("%a, %d %b %Y %H:%M:%S GMT")
     }
 
-    fn at(self, form: &str) -> String {
+    /// In UTC, with `strftime`'s directives.
+    pub(crate) fn at(self, form: &str) -> String {
         let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
         match jiff::Timestamp::from_microsecond(micros) {
             Ok(time) => time.to_zoned(jiff::tz::TimeZone::UTC).strftime(form).to_string(),
@@ -61,21 +62,27 @@ impl Clock {
     }
 }
 
+/// Years, days, hours, minutes, seconds, milliseconds and microseconds.
+pub(crate) fn parts(up: Duration) -> [u64; 7] {
+    let seconds = up.as_secs();
+    let micros = u64::from(up.subsec_micros());
+    [
+        seconds / 31_536_000,
+        seconds / 86_400 % 365,
+        seconds / 3_600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+        micros / 1_000,
+        micros % 1_000,
+    ]
+}
+
 /// `0 years, 0 days, 0 hours, 8 minutes, 20 seconds, 114 milliseconds, 267 microseconds`.
 pub(crate) fn spelled(up: Duration) -> String {
+    let names = ["year", "day", "hour", "minute", "second", "millisecond", "microsecond"];
     let unit = |n: u64, name: &str| format!("{n} {name}{}", if n == 1 { "" } else { "s" });
-    let seconds = up.as_secs();
-    let micros = up.subsec_micros();
-    [
-        unit(seconds / 31_536_000, "year"),
-        unit(seconds / 86_400 % 365, "day"),
-        unit(seconds / 3_600 % 24, "hour"),
-        unit(seconds / 60 % 60, "minute"),
-        unit(seconds % 60, "second"),
-        unit(u64::from(micros / 1_000), "millisecond"),
-        unit(u64::from(micros % 1_000), "microsecond"),
-    ]
-    .join(", ")
+    let spelled: Vec<String> = parts(up).into_iter().zip(names).map(|(n, name)| unit(n, name)).collect();
+    spelled.join(", ")
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
 }
 
 /// Splits at `separator`, as [`words`] does at spaces; a quote without a partner is an ordinary character.
-fn fields(text: &str, separator: char, most: usize) -> Vec<String> {
+pub(crate) fn fields(text: &str, separator: char, most: usize) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
     while !rest.is_empty() && found.len() < most {

@@ -28,6 +28,11 @@ pub(crate) fn level(text: &str) -> Option<i32> {
     i32::try_from(index).ok().map(|index| index - 1)
 }
 
+/// A level's name.
+pub(crate) fn name(level: i32) -> &'static str {
+    usize::try_from(level + 1).ok().and_then(|index| LEVELS.get(index)).unwrap_or(&"INVALID")
+}
+
 /// The frame with one line. Its share of idle CPU is the simulated server's.
 pub(crate) fn frame(now: Stamp, level: i32, origin: Origin, line: &str) -> Bytes {
     let Origin(file, function, number) = origin;

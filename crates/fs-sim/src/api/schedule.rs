@@ -4,7 +4,7 @@ use super::{Answer, Call, NO_SUCH_CHANNEL, text};
 use crate::{
     cause::Cause,
     dial_string::words,
-    switch::{Legs, Planned, Redirect},
+    switch::{Legs, Planned, Redirect, leading_number},
 };
 
 pub(super) fn sched_hangup(call: Call<'_>) -> Answer {
@@ -67,4 +67,13 @@ pub(super) fn sched_transfer(call: Call<'_>) -> Answer {
 pub(super) fn sched_del(call: Call<'_>) -> Answer {
     let deleted = call.switch.unschedule(call.arguments);
     text(format!("+OK Deleted: {deleted}\n"))
+}
+
+/// By task number alone; what is no number is no task.
+pub(super) fn unsched_api(call: Call<'_>) -> Answer {
+    text(match leading_number(call.arguments) {
+        0 => "",
+        number if call.switch.unschedule(&number.to_string()) > 0 => "+OK\n",
+        _ => "-ERR No such id\n",
+    })
 }

@@ -7,12 +7,13 @@ pub(super) fn status(call: Call<'_>) -> Answer {
     let limits = &mut call.switch.limits;
     let rate = limits.rate(call.now);
     let (started, peak, most) = (limits.since_startup, limits.peak_sessions, limits.max_sessions);
+    let least = call.switch.settings.knobs.min_idle_cpu;
     let sessions = call.switch.channels.len();
     text(format!(
         "UP {}\nFreeSWITCH (Version {VERSION_HUMAN}) is ready\n{started} session(s) since startup\n\
          {sessions} session(s) - peak {peak}, last 5min {peak} \n\
          {} session(s) per Sec out of max {}, peak {}, last 5min {} \n\
-         {most} session(s) max\nmin idle cpu 0.00/99.30\nCurrent Stack Size/Max 240K/8192K\n",
+         {most} session(s) max\nmin idle cpu {least:.2}/99.30\nCurrent Stack Size/Max 240K/8192K\n",
         spelled(call.now),
         rate.last_second,
         rate.limit,
@@ -21,9 +22,14 @@ pub(super) fn status(call: Call<'_>) -> Answer {
     ))
 }
 
-pub(super) fn version(_call: Call<'_>) -> Answer {
-    let human = VERSION_HUMAN.split_once(' ').map_or("", |(_, rest)| rest);
-    text(format!("FreeSWITCH Version {VERSION} ({human})\n"))
+/// `version [short]`; with any other word the version is said twice.
+pub(super) fn version(call: Call<'_>) -> Answer {
+    let (number, revision) = VERSION_HUMAN.split_once(' ').unwrap_or((VERSION_HUMAN, ""));
+    text(match call.arguments {
+        "" => format!("FreeSWITCH Version {VERSION} ({revision})\n"),
+        "short" => format!("{number}\n"),
+        _ => format!("FreeSWITCH Version {VERSION} ({VERSION_HUMAN})\n"),
+    })
 }
 
 pub(super) fn uptime(call: Call<'_>) -> Answer {

@@ -244,6 +244,11 @@ impl Channel {
         self.is_answered() || self.times.progress_media != Stamp::default()
     }
 
+    /// Whether the leg that it met was the one that called.
+    pub(crate) fn was_called(&self) -> bool {
+        self.other_leg.as_ref().is_some_and(|other| other.is_originator())
+    }
+
     /// Notes what runs now, as `switch_core_session_exec` does.
     pub(crate) fn begin(&mut self, application: Application) {
         self.variables.set("current_application", &application.name);

@@ -36,6 +36,11 @@ impl OtherLeg {
         })
     }
 
+    /// Whether the other leg is the one that called.
+    pub(crate) fn is_originator(&self) -> bool {
+        self.relation == Relation::Originator
+    }
+
     pub(crate) fn write(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         let (relation, created) = match self.relation {

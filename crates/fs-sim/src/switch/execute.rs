@@ -292,7 +292,7 @@ impl Switch {
 }
 
 /// The number that a text begins with, as C's `atoi` reads it.
-pub(super) fn leading_number(text: &str) -> i64 {
+pub(crate) fn leading_number(text: &str) -> i64 {
     let text = text.trim_start();
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),

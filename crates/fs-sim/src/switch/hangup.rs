@@ -56,9 +56,10 @@ impl Switch {
     /// Writes the record, tells the other leg, and removes the channel.
     pub(super) fn report(&mut self, now: Duration, id: SessionId) {
         let stamp = self.stamp(now);
-        if self.channels.get(&id).is_none_or(|channel| channel.call_state == CallState::Hangup) {
+        let Some(channel) = self.channels.get(&id).filter(|channel| channel.call_state != CallState::Hangup) else {
             return;
-        }
+        };
+        self.settings.sip_calls.count_failed(channel);
         if self.is_kept(now, id) {
             return;
         }

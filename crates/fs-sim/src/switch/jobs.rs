@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::Switch;
+use super::{Due, Switch};
 use crate::{
     api::{self, Answer},
     event::{EventKind, ListenerId, Origin, Output},
@@ -45,6 +45,11 @@ impl Switch {
             Answer::Later => {}
             Answer::Unknown => self.finish(now, &job, &format!("-ERR {} Command not found!\n", job.command)),
         }
+    }
+
+    /// Gives a job its output at `at`.
+    pub(crate) fn finish_later(&mut self, at: Duration, job: &Job, output: String) {
+        self.timers.add(at, Due::Finish(Box::new((job.clone(), output))));
     }
 
     pub(crate) fn finish(&mut self, now: Duration, job: &Job, output: &str) {

@@ -77,6 +77,10 @@ impl Limits {
         self.second_began = now;
     }
 
+    pub(crate) fn reset_peak_rate(&mut self) {
+        self.peak_rate = 0;
+    }
+
     pub(crate) fn rate(&mut self, now: Duration) -> Rate {
         self.roll(now);
         Rate {

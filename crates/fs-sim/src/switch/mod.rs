@@ -38,6 +38,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 pub(crate) use broadcast::Legs;
+pub(crate) use execute::leading_number;
 pub(crate) use jobs::{Job, Waits};
 pub(crate) use limits::Limits;
 pub(crate) use redirect::Redirect;
@@ -45,18 +46,19 @@ pub(crate) use schedule::Planned;
 pub(crate) use timers::{Due, Step};
 
 use crate::{
+    api::Settings,
     cause::Cause,
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
     config::{Callee, Config, User},
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
-    log::{SERVER_LEVEL, frame},
+    log::frame,
     network::{Call, Place},
 };
 use originate::Attempt;
 use outbound::Dialling;
 use peer::Peer;
-use schedule::Task;
+use schedule::{TASKS_OF_ITS_OWN, Task};
 use sip::Line;
 use timers::Timers;
 
@@ -99,6 +101,7 @@ pub(crate) struct Switch {
     line: Line,
     /// The far legs of calls from other servers.
     calls: HashMap<Call, SessionId>,
+    pub(crate) settings: Settings,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -120,6 +123,7 @@ impl Switch {
             hostname: config.hostname.clone(),
             switchname: config.name.clone(),
         };
+        let settings = Settings::new(&identity.hostname, &identity.core_uuid);
         let mut timers = Timers::default();
         if !config.heartbeat.is_zero() {
             timers.add(config.heartbeat, Due::Heartbeat);
@@ -136,7 +140,7 @@ impl Switch {
             runs: 0,
             files: HashMap::new(),
             tasks: BTreeMap::new(),
-            tasks_planned: 0,
+            tasks_planned: TASKS_OF_ITS_OWN,
             listeners: HashMap::new(),
             password: config.password.clone(),
             users: config.users.clone(),
@@ -150,6 +154,7 @@ impl Switch {
             originates: 0,
             line: Line::new(config, place),
             calls: HashMap::new(),
+            settings,
         })
     }
 
@@ -168,6 +173,7 @@ impl Switch {
                 Due::Packet(packet) => self.packet_arrived(at, *packet),
                 Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
                 Due::Task(number) => self.run_task(at, number),
+                Due::Finish(job) => self.finish(at, &job.0, &job.1),
                 Due::Heartbeat => {
                     self.send_heartbeat(at);
                     self.timers.add(at + self.heartbeat, Due::Heartbeat);
@@ -235,6 +241,7 @@ impl Switch {
 
     /// Puts a channel among the others.
     fn insert(&mut self, id: SessionId, channel: Channel) {
+        self.settings.sip_calls.count(&channel);
         self.by_uuid.insert(channel.uuid.clone(), id);
         self.channels.insert(id, Box::new(channel));
     }
@@ -266,7 +273,7 @@ impl Switch {
     pub(crate) fn log(&mut self, now: Duration, level: i32, origin: Origin, line: &str) {
         let stamp = self.stamp(now);
         for (listener, peer) in &self.listeners {
-            if level <= SERVER_LEVEL && peer.log_level.is_some_and(|wanted| wanted >= level) {
+            if level <= self.settings.knobs.log_level && peer.log_level.is_some_and(|wanted| wanted >= level) {
                 self.bus.push(Output::Log(*listener, frame(stamp, level, origin, line)));
             }
         }
@@ -304,7 +311,7 @@ pub(crate) fn random_uuid(rng: &mut impl Rng) -> String {
 }
 
 /// FreeSWITCH's idea of a true value (`switch_true`).
-fn is_true(text: &str) -> bool {
+pub(crate) fn is_true(text: &str) -> bool {
     ["yes", "on", "true", "t", "enabled", "active", "allow"].iter().any(|known| known.eq_ignore_ascii_case(text))
         || text.parse::<i64>().is_ok_and(|number| number != 0)
 }

@@ -11,6 +11,9 @@ const SCHEDULER_PERIOD: Duration = Duration::from_millis(500);
 /// The most tasks that are planned at a time: more than channels have, so that a client's mistake cannot grow the server.
 const TASKS_MAX: usize = 1_000_000;
 
+/// The server plans so many tasks itself when it starts, which have the first numbers.
+pub(super) const TASKS_OF_ITS_OWN: u64 = 3;
+
 /// What is planned.
 #[derive(Clone, Debug)]
 pub(crate) enum Planned {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
-use super::Redirect;
+use super::{Job, Redirect};
 use crate::{
     cause::Cause,
     channel::{SessionId, Signal},
@@ -21,6 +21,8 @@ pub(crate) enum Due {
     OriginateTimeout(SessionId),
     /// A planned task comes true, unless `sched_del` has taken it away.
     Task(u64),
+    /// A command that only takes its time is over: its job and its output.
+    Finish(Box<(Job, String)>),
     Heartbeat,
     /// A connection has not authenticated in time.
     AuthTimeout(ListenerId),
