@@ -39,14 +39,28 @@ impl Stamp {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started: Stamp,
+    /// It stands still here.
+    frozen: Option<Stamp>,
 }
 
 impl Clock {
     pub(crate) fn new(started: Stamp) -> Clock {
-        Clock { started }
+        Clock { started, frozen: None }
+    }
+
+    /// Lets it stand still at this moment, unless it does already.
+    pub(crate) fn freeze(&mut self, up: Duration) {
+        self.frozen = Some(self.stamp(up));
+    }
+
+    pub(crate) fn thaw(&mut self) {
+        self.frozen = None;
     }
 
     pub(crate) fn stamp(&self, up: Duration) -> Stamp {
+        if let Some(stamp) = self.frozen {
+            return stamp;
+        }
         let steps = up.as_micros() / STEP.as_micros();
         Stamp(self.started.0 + (steps * STEP.as_micros()) as u64)
     }
@@ -96,6 +110,17 @@ mod tests {
         assert_eq!(clock.stamp(Duration::from_millis(21)), Stamp(1_795_393_566_027_364));
         assert_eq!(clock.stamp(Duration::ZERO).gmt(), "Mon, 23 Nov 2026 00:26:06 GMT");
         assert_eq!(clock.stamp(Duration::ZERO).local(), "2026-11-23 00:26:06");
+    }
+
+    #[test]
+    fn a_frozen_clock_stands_still_and_its_seconds_pass() {
+        let mut clock = Clock::new(Stamp(1_000_000));
+        clock.freeze(Duration::from_millis(40));
+        clock.freeze(Duration::from_millis(80));
+        assert_eq!(clock.stamp(Duration::from_secs(5)), Stamp(1_040_000));
+        assert_eq!(clock.second(Duration::from_secs(5)), 6);
+        clock.thaw();
+        assert_eq!(clock.stamp(Duration::from_secs(5)), Stamp(6_000_000));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -24,6 +24,7 @@ use crate::{
     command::Decoder,
     driver::{Delivery, Input, QUEUE_EVENTS_MAX, Reply},
     event::ListenerId,
+    fault::{Line, attend},
     frame,
 };
 
@@ -61,6 +62,8 @@ pub(crate) struct Connection {
     held: Option<Delivery>,
     /// The server connected to the client, who speaks first.
     dialled: bool,
+    /// What goes wrong with it.
+    line: Line,
 }
 
 /// The connection's own view of why it ends.
@@ -88,6 +91,7 @@ impl Connection {
         inputs: mpsc::Sender<Input>,
         turn: Duration,
         dialled: bool,
+        line: Line,
     ) -> Connection {
         // Frames are gathered here already; a delay by the kernel would only blur their times.
         let _ = stream.set_nodelay(true);
@@ -104,25 +108,33 @@ impl Connection {
             write: Vec::new(),
             held: None,
             dialled,
+            line,
         }
     }
 
     pub(crate) async fn run(mut self) {
         let (events, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
         let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let (board, client) = self.line.watched();
         let connected = Input::Connected {
             listener: self.listener,
             events,
             queued_bytes: queued_bytes.clone(),
             dialled: self.dialled,
+            client,
         };
         if self.inputs.send(connected).await.is_err() {
             return;
         }
-        let end = self.serve(queue, &queued_bytes).await;
-        let _ = self.inputs.send(Input::Disconnected(self.listener)).await;
-        if let Err(End::Server) = end {
-            let _ = timeout(LINGER, self.part()).await;
+        let end = attend(board.clone(), client, self.serve(queue, &queued_bytes)).await;
+        let (inputs, listener) = (self.inputs.clone(), self.listener);
+        if let Some(Err(End::Server)) = end {
+            let _ = inputs.send(Input::Disconnected(listener)).await;
+            attend(board, client, timeout(LINGER, self.part())).await;
+        } else {
+            // Whoever is dropped hears it before the switch does.
+            drop(self);
+            let _ = inputs.send(Input::Disconnected(listener)).await;
         }
     }
 
@@ -137,7 +149,7 @@ impl Connection {
 
     async fn serve(&mut self, mut queue: mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<(), End> {
         if !self.dialled {
-            self.writer.write_all(frame::AUTH_REQUEST).await?;
+            self.greet().await?;
         }
         loop {
             let mut turn_ends = true;
@@ -160,6 +172,13 @@ impl Connection {
                 return Err(End::Server);
             }
         }
+    }
+
+    async fn greet(&mut self) -> Result<(), End> {
+        let turned_away = self.line.is_turned_away();
+        self.write.extend_from_slice(if turned_away { frame::RUDE_REJECTION } else { frame::AUTH_REQUEST });
+        self.flush().await?;
+        if turned_away { Err(End::Server) } else { Ok(()) }
     }
 
     /// Waits for input, or for a delivery and the end of the turn in which it came.
@@ -222,7 +241,7 @@ impl Connection {
                 self.decoder = Decoder::default();
                 return Ok(true);
             };
-            self.write.extend_from_slice(&bytes);
+            self.answer(bytes, last).await?;
             if last || self.write.len() >= WRITE_BYTES {
                 self.flush().await?;
             }
@@ -230,7 +249,28 @@ impl Connection {
                 return Err(End::Server);
             }
         }
+        if self.line.is_harmed() {
+            self.write.extend(self.line.release().into_iter().flatten());
+        }
         Ok(any)
+    }
+
+    /// Puts an answer where it will be written from, unless it is late or has to wait for another.
+    async fn answer(&mut self, bytes: Bytes, last: bool) -> Result<(), End> {
+        if !self.line.is_harmed() {
+            self.write.extend_from_slice(&bytes);
+            return Ok(());
+        }
+        let lateness = self.line.lateness();
+        if !lateness.is_zero() {
+            self.flush().await?;
+            sleep(lateness).await;
+        }
+        self.write.extend(self.line.answer(bytes).into_iter().flatten());
+        if last {
+            self.write.extend(self.line.release().into_iter().flatten());
+        }
+        Ok(())
     }
 
     /// Takes all that is there, log lines before events, notices after them: whether the connection ends with it.
@@ -272,6 +312,11 @@ impl Connection {
 
     async fn flush(&mut self) -> io::Result<()> {
         if !self.write.is_empty() {
+            if self.line.is_harmed() {
+                let written = self.line.send(&self.write, &mut self.writer).await;
+                self.write.clear();
+                return written;
+            }
             self.writer.write_all(&self.write).await?;
             self.write.clear();
         }

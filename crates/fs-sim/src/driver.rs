@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -17,8 +17,11 @@ use tokio::{
 };
 
 use crate::{
+    clock::Stamp,
     command::Command,
+    config::Config,
     event::{ListenerId, Output},
+    fault::{Board, Change, Client, Fault, OrderNumber, Planned, Spoiler},
     network::{InFlight, Wire},
     server::State,
     switch::Switch,
@@ -45,6 +48,7 @@ pub(crate) enum Input {
         queued_bytes: Arc<AtomicUsize>,
         /// The switch asked for this connection.
         dialled: bool,
+        client: Client,
     },
     /// A connection that the switch asked for did not come about.
     DialFailed(ListenerId),
@@ -54,8 +58,36 @@ pub(crate) enum Input {
         reply: oneshot::Sender<Reply>,
     },
     Disconnected(ListenerId),
-    /// There were too many connections for one more.
-    Refused,
+    /// There were too many connections for so many more.
+    Refused(u64),
+}
+
+/// What the owner of a server asks for: faults.
+#[derive(Debug)]
+pub(crate) enum Ask {
+    Order(Planned, oneshot::Sender<Result<Ordered, String>>),
+    /// One order, or all of them.
+    Clear(Option<OrderNumber>, oneshot::Sender<u64>),
+}
+
+/// An order that has been taken in, and the version of the board that has it if it is for now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ordered {
+    pub(crate) number: OrderNumber,
+    pub(crate) version: u64,
+}
+
+/// How a driver is connected to everything else.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) inputs: mpsc::Receiver<Input>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
+    /// Where connections to clients are made.
+    pub(crate) dials: mpsc::UnboundedSender<Dial>,
+    pub(crate) report: watch::Sender<State>,
+    pub(crate) board: watch::Sender<Board>,
+    /// Its place in a network of servers.
+    pub(crate) wire: Option<Wire>,
 }
 
 /// What the driver puts into a connection's queue.
@@ -86,6 +118,7 @@ struct Peer {
     queued_bytes: Arc<AtomicUsize>,
     reply: Option<oneshot::Sender<Reply>>,
     lost: u64,
+    client: Client,
 }
 
 /// A connection that the switch wants.
@@ -98,48 +131,62 @@ pub(crate) struct Dial {
 /// Runs a switch until every connection's sender is gone, or it is aborted.
 pub(crate) struct Driver {
     switch: Switch,
-    inputs: mpsc::Receiver<Input>,
-    /// Where connections to clients are made.
-    dials: mpsc::UnboundedSender<Dial>,
-    report: watch::Sender<State>,
+    ends: Ends,
     peers: HashMap<ListenerId, Peer>,
     started: Instant,
     state: State,
-    /// Its place in a network of servers.
-    wire: Option<Wire>,
+    config: Config,
+    /// When it was first started, restarts or not.
+    born: Instant,
+    spoiler: Spoiler,
+    /// It does nothing at the moment, or is not even there.
+    idleness: Option<Idleness>,
+}
+
+/// Why nothing is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Idleness {
+    Stalled,
+    /// There is no server.
+    Down,
 }
 
 impl Driver {
-    pub(crate) fn new(
-        switch: Switch,
-        inputs: mpsc::Receiver<Input>,
-        dials: mpsc::UnboundedSender<Dial>,
-        report: watch::Sender<State>,
-        wire: Option<Wire>,
-    ) -> Driver {
+    pub(crate) fn new(mut config: Config, switch: Switch, ends: Ends) -> Driver {
+        let started = Instant::now();
+        // The address that it has got is its own from now on, restarts or not.
+        config.sip.host = ends.wire.as_ref().map(|wire| wire.place().host).or(config.sip.host);
         Driver {
             switch,
-            inputs,
-            dials,
-            report,
+            ends,
             peers: HashMap::new(),
-            started: Instant::now(),
+            started,
             state: State::default(),
-            wire,
+            born: started,
+            spoiler: Spoiler::new(config.seed),
+            idleness: None,
+            config,
         }
     }
 
     pub(crate) async fn run(mut self) {
         let mut batch = Vec::with_capacity(BATCH);
+        self.post(&[]);
         loop {
-            let deadline = self.switch.next_deadline().map(|up| self.started + up);
+            self.see_to_faults();
+            if self.idleness.is_some() {
+                self.idle(&mut batch).await;
+                continue;
+            }
+            let deadline = self.deadline();
             tokio::select! {
-                received = self.inputs.recv_many(&mut batch, BATCH) => {
+                received = self.ends.inputs.recv_many(&mut batch, BATCH) => {
                     if received == 0 {
                         return;
                     }
                 }
-                Some(packet) = receive(&mut self.wire) => self.arrives(packet),
+                Some(packet) = receive(&mut self.ends.wire) => self.arrives(packet),
+                Some(ask) = self.ends.asks.recv() => self.grant(ask),
                 () = wait(deadline) => {}
             }
             self.switch.advance(self.started.elapsed());
@@ -152,16 +199,134 @@ impl Driver {
         }
     }
 
+    /// When something is due by itself.
+    fn deadline(&self) -> Option<Instant> {
+        let due = self.switch.next_deadline().and_then(|up| self.started.checked_add(up));
+        if self.switch.faults.is_idle() && self.spoiler.next_at().is_none() {
+            return due;
+        }
+        let late = self.spoiler.next_at().and_then(|up| self.started.checked_add(up));
+        due.into_iter().chain(late).chain(self.next_fault()).min()
+    }
+
+    fn next_fault(&self) -> Option<Instant> {
+        self.switch.faults.next_at().and_then(|at| self.born.checked_add(at))
+    }
+
+    /// Waits for the end of a stall, or of a server's downtime. What clients say stays where it is, or is lost.
+    async fn idle(&mut self, batch: &mut Vec<Input>) {
+        let next = self.next_fault();
+        let is_down = self.idleness == Some(Idleness::Down);
+        tokio::select! {
+            Some(ask) = self.ends.asks.recv() => self.grant(ask),
+            _ = self.ends.inputs.recv_many(batch, BATCH), if is_down => batch.clear(),
+            () = wait(next) => {}
+        }
+    }
+
+    /// Does what the owner asks for, and answers when it is in force.
+    fn grant(&mut self, ask: Ask) {
+        let now = self.born.elapsed();
+        match ask {
+            Ask::Order(planned, answer) => {
+                let number = self.switch.faults.order(now, planned);
+                self.see_to_faults();
+                let version = self.ends.board.borrow().version;
+                // Whoever does not wait for the answer needs none.
+                let _ = answer.send(number.map(|number| Ordered { number, version }));
+            }
+            Ask::Clear(number, answer) => {
+                self.switch.faults.clear(now, |order| number.is_none_or(|number| order.number == number));
+                self.see_to_faults();
+                let _ = answer.send(self.ends.board.borrow().version);
+            }
+        }
+    }
+
+    /// Lets faults begin and end.
+    fn see_to_faults(&mut self) {
+        let now = self.born.elapsed();
+        if self.switch.faults.next_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let changes = self.switch.faults.advance(now);
+        for change in &changes {
+            let up = self.started.elapsed();
+            match change {
+                Change::Begins { fault: Fault::Restart, .. } => self.state.restarts += 1,
+                Change::Ends(Fault::Restart) => self.start_anew(),
+                Change::Ends(Fault::Stall) => self.switch.stood_still_until(up),
+                change => self.switch.fault_changed(up, change),
+            }
+        }
+        self.spoiler.renew(&self.switch.faults);
+        let is = |fault| self.switch.faults.is_in_force(&fault);
+        self.idleness = match () {
+            () if is(Fault::Restart) => Some(Idleness::Down),
+            () if is(Fault::Stall) => Some(Idleness::Stalled),
+            () => None,
+        };
+        if self.idleness == Some(Idleness::Down) {
+            self.forget_all();
+            self.ends.wire = None;
+        }
+        self.post(&changes);
+        self.publish();
+    }
+
+    /// Says what is in force.
+    fn post(&mut self, changes: &[Change]) {
+        self.state.faults = self.switch.faults.in_force().count();
+        self.ends.board.send_modify(|board| board.renew(&self.switch.faults, changes));
+    }
+
+    /// Nobody is left, and no call either: a switch that has just been made has neither.
+    fn forget_all(&mut self) {
+        let seed = self.config.seed.wrapping_add(self.state.restarts);
+        let config = Config { seed, ..self.config.clone() };
+        let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        // Its configuration has been possible before.
+        let place = self.ends.wire.as_ref().map(Wire::place);
+        let Ok(mut switch) = Switch::new(&config, place, Stamp(since_epoch.as_micros() as u64)) else { return };
+        switch.succeeds(std::mem::take(&mut self.switch.faults), self.born.elapsed());
+        self.switch = switch;
+        self.peers.clear();
+        self.spoiler.forget();
+        self.started = Instant::now();
+    }
+
+    /// A server that has just been started is in the old one's place, with what is in force.
+    fn start_anew(&mut self) {
+        self.join_again();
+        self.forget_all();
+        let in_force: Vec<Change> = self.switch.faults.begun_again().collect();
+        for change in &in_force {
+            self.switch.fault_changed(Duration::ZERO, change);
+        }
+    }
+
+    /// The others of a network must not take a server's new legs for its old ones: it has the same address and is
+    /// another one.
+    fn join_again(&mut self) {
+        let Some(network) = &self.config.network else { return };
+        self.ends.wire = None;
+        match network.join(&self.config.name, self.config.sip.host) {
+            Ok(wire) => self.ends.wire = Some(wire),
+            Err(error) => tracing::warn!(%error, "a server that was down has lost its place in the network"),
+        }
+    }
+
     fn take(&mut self, input: Input) {
         let now = self.started.elapsed();
         match input {
-            Input::Connected { listener, events, queued_bytes, dialled } => {
-                self.peers.insert(listener, Peer { events, queued_bytes, reply: None, lost: 0 });
+            Input::Connected { listener, events, queued_bytes, dialled, client } => {
+                self.peers.insert(listener, Peer { events, queued_bytes, reply: None, lost: 0, client });
                 if dialled {
                     self.switch.dialled(now, listener);
                 } else {
                     self.switch.connect(now, listener);
                 }
+                self.switch.located(listener, client.address());
             }
             Input::DialFailed(listener) => self.switch.dial_failed(now, listener),
             Input::Command { listener, command, reply } => {
@@ -172,7 +337,7 @@ impl Driver {
                 }
             }
             Input::Disconnected(listener) => self.forget(now, listener),
-            Input::Refused => self.state.connections_refused += 1,
+            Input::Refused(count) => self.state.connections_refused += count,
         }
     }
 
@@ -180,7 +345,7 @@ impl Driver {
     fn arrives(&mut self, (at, packet): InFlight) {
         let at = at.saturating_duration_since(self.started);
         self.switch.packet(at, packet);
-        if let Some(wire) = &mut self.wire {
+        if let Some(wire) = &mut self.ends.wire {
             for _ in 0..BATCH {
                 let Ok((at, packet)) = wire.queue.try_recv() else { break };
                 self.switch.packet(at.saturating_duration_since(self.started), packet);
@@ -196,20 +361,19 @@ impl Driver {
     fn deliver(&mut self) {
         let mut overrun = Vec::new();
         let mut undelivered = Vec::new();
+        let now = self.started.elapsed();
         for output in self.switch.drain() {
             match output {
                 Output::Reply(listener, bytes) => answer(&mut self.peers, listener, bytes, false),
                 Output::Goodbye(listener, bytes) => answer(&mut self.peers, listener, bytes, true),
                 Output::Event(listener, bytes) => {
                     let Some(peer) = self.peers.get_mut(&listener) else { continue };
-                    if peer.push(bytes) {
-                        self.state.events_sent += 1;
-                    } else {
-                        self.state.events_lost += 1;
-                        peer.lost += 1;
-                        if peer.lost == LOST_MAX {
-                            overrun.push(listener);
-                        }
+                    if self.spoiler.is_idle() {
+                        peer.hand_over(listener, bytes, &mut self.state, &mut overrun);
+                        continue;
+                    }
+                    for _ in 0..self.spoiler.take(now, listener, &peer.client, &bytes) {
+                        peer.hand_over(listener, bytes.clone(), &mut self.state, &mut overrun);
                     }
                 }
                 Output::Log(listener, bytes) => put(&self.peers, listener, Delivery::Log(bytes)),
@@ -219,17 +383,21 @@ impl Driver {
                     put(&self.peers, listener, Delivery::Close(bytes));
                     self.peers.remove(&listener);
                 }
-                // The one who dials is gone only where the server is.
                 Output::Packet(packet) => {
-                    let Some(wire) = &self.wire else { continue };
+                    let Some(wire) = &self.ends.wire else { continue };
                     undelivered.extend(wire.send(self.started + packet.at, *packet).err());
                 }
-                Output::Dial(listener, address) => drop(self.dials.send(Dial { listener, address })),
+                // The one who dials is gone only where the server is.
+                Output::Dial(listener, address) => drop(self.ends.dials.send(Dial { listener, address })),
             }
         }
-        let now = self.started.elapsed();
         for packet in undelivered {
             self.switch.undelivered(now, packet);
+        }
+        while let Some((listener, bytes)) = self.spoiler.due(now) {
+            if let Some(peer) = self.peers.get_mut(&listener) {
+                peer.hand_over(listener, bytes, &mut self.state, &mut overrun);
+            }
         }
         for listener in overrun {
             tracing::debug!(?listener, "too many events lost, connection closed");
@@ -244,7 +412,7 @@ impl Driver {
         self.state.listeners = figures.listeners;
         self.state.originates = figures.originates;
         self.state.refused = figures.refused;
-        self.report.send_if_modified(|known| {
+        self.ends.report.send_if_modified(|known| {
             let changed = *known != self.state;
             if changed {
                 known.clone_from(&self.state);
@@ -255,6 +423,19 @@ impl Driver {
 }
 
 impl Peer {
+    /// Puts an event into the queue, or counts it as lost.
+    fn hand_over(&mut self, listener: ListenerId, event: Bytes, state: &mut State, overrun: &mut Vec<ListenerId>) {
+        if self.push(event) {
+            state.events_sent += 1;
+            return;
+        }
+        state.events_lost += 1;
+        self.lost += 1;
+        if self.lost == LOST_MAX {
+            overrun.push(listener);
+        }
+    }
+
     /// `false` if the queue is full.
     fn push(&mut self, bytes: Bytes) -> bool {
         let length = bytes.len();
@@ -311,7 +492,8 @@ mod tests {
     #[test]
     fn a_full_queue_takes_no_more() {
         let (events, mut queue) = mpsc::channel(2);
-        let mut peer = Peer { events, queued_bytes: Arc::default(), reply: None, lost: 0 };
+        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
+        let mut peer = Peer { events, queued_bytes: Arc::default(), reply: None, lost: 0, client };
         let event = Bytes::from_static(b"12345");
         assert!(peer.push(event.clone()) && peer.push(event.clone()));
         assert!(!peer.push(event.clone()));

@@ -8,6 +8,10 @@ use esl_core::wire::encode_frame;
 /// What a client is greeted with.
 pub(crate) const AUTH_REQUEST: &[u8] = b"Content-Type: auth/request\n\n";
 
+/// What a client gets instead that comes from where nobody may.
+pub(crate) const RUDE_REJECTION: &[u8] =
+    b"Content-Type: text/rude-rejection\nContent-Length: 24\n\nAccess Denied, go away.\n";
+
 const GOODBYE: &str = "Disconnected, goodbye.\nSee you at ClueCon! http://www.cluecon.com/\n";
 
 /// The most bytes of a reply's text: mod_event_socket makes it in a buffer of 512 with a zero at its end.

@@ -47,7 +47,26 @@
 //!
 //! The Event Socket has all commands of mod_event_socket, its reply buffers and its turns of 20 ms included, and the
 //! users of [`Config::users`]. The application `socket` connects to clients on loopback and nowhere else.
+//!
+//! # What goes wrong
+//!
+//! A [`Fault`] is ordered by [`Server::order`], by [`Config::faults`], or through the Event Socket by the command
+//! `api sim`, which no real server has: without arguments it lists them.
+//!
+//! ```
+//! # use std::{io, time::Duration};
+//! # #[tokio::main(flavor = "current_thread")] async fn main() -> io::Result<()> {
+//! use fs_sim::{Config, Fault, Server};
+//!
+//! let at_night = "restart at 1h for 5s".parse().map_err(io::Error::other)?;
+//! let server = Server::start(Config { faults: vec![at_night], ..Config::default() }).await?;
+//! server.order(Fault::LoseEvents { share: 0.01 }, None).await?;
+//! server.order(Fault::Stall, Some(Duration::from_secs(2))).await?;
+//! server.clear_all().await;
+//! # server.stop().await; Ok(()) }
+//! ```
 
+mod accept;
 mod api;
 mod cause;
 mod channel;
@@ -60,6 +79,7 @@ mod dial_string;
 mod dialplan;
 mod driver;
 mod event;
+mod fault;
 mod frame;
 mod log;
 mod media;
@@ -71,6 +91,7 @@ pub mod value;
 
 pub use config::{Callee, Config, SERVERS_MAX, ServerTable, User, port_behind};
 pub use delay::{DELAY_MAX, Delay};
+pub use fault::{Fault, OrderNumber, Planned, Whom};
 pub use network::Network;
 pub use server::{Server, State};
 pub use sip::{Elsewhere, Sip};

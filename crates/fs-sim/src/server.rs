@@ -1,4 +1,4 @@
-//! A running server: its handle, its state from outside, and its accept loop.
+//! A running server: its handle, and its state from outside.
 
 use std::{
     fmt, io,
@@ -7,36 +7,35 @@ use std::{
 };
 
 use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
-    task::{JoinHandle, JoinSet},
+    net::TcpListener,
+    sync::{mpsc, oneshot, watch},
+    task::JoinHandle,
     time::timeout,
 };
 
 use crate::{
+    accept::Accept,
     clock::Stamp,
     config::Config,
-    connection::Connection,
-    driver::{Dial, Driver, Input},
-    event::ListenerId,
+    driver::{Ask, Driver, Ends},
+    fault::{Board, Fault, OrderNumber, Planned},
     network::Wire,
     switch::Switch,
 };
 
-/// The most connections to one server at a time; beyond, a connection is closed as soon as it is accepted.
-const CONNECTIONS_MAX: usize = 1_000;
-
 /// Commands that wait for the switch; a connection that finds no room waits with its command.
 const INPUTS_MAX: usize = 1_024;
 
-/// How long a connection to a client may take to come about: on loopback, where alone they lead, it is there at once
-/// or never.
-const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
+/// Orders of faults that wait; who finds no room waits with the order.
+const ASKS_MAX: usize = 16;
 
 /// A simulated FreeSWITCH that is running. Dropping it stops it.
 pub struct Server {
     address: SocketAddr,
     state: watch::Receiver<State>,
+    asks: mpsc::Sender<Ask>,
+    /// The version of the board that the accept loop has seen last.
+    seen: watch::Receiver<u64>,
     accept: JoinHandle<()>,
     driver: JoinHandle<()>,
 }
@@ -61,6 +60,11 @@ pub struct State {
     pub events_lost: u64,
     /// Connections that were closed at once because there were too many.
     pub connections_refused: u64,
+    /// Faults that are in force.
+    pub faults: usize,
+    /// How often the server has gone down by [`Fault::Restart`](crate::Fault::Restart); what else counts the switch
+    /// starts at zero again with it.
+    pub restarts: u64,
 }
 
 impl Server {
@@ -68,24 +72,82 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Of kind `InvalidInput` if [`Config::callee`] is impossible, or the network has a server of this name or address,
-    /// with the reason; otherwise whatever
-    /// binding [`Config::listen`] gives.
+    /// Of kind `InvalidInput` if [`Config::callee`] or one of [`Config::faults`] is impossible, or the network has a
+    /// server of this name or address, with the reason; otherwise whatever binding [`Config::listen`] gives.
     pub async fn start(config: Config) -> io::Result<Server> {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wire = config.network.as_ref().map(|network| network.join(&config.name, config.sip.host)).transpose()?;
         let place = wire.as_ref().map(Wire::place);
-        let switch = Switch::new(&config, place, Stamp(since_epoch.as_micros() as u64))
-            .map_err(|reason| io::Error::new(io::ErrorKind::InvalidInput, reason))?;
+        let mut switch = Switch::new(&config, place, Stamp(since_epoch.as_micros() as u64)).map_err(invalid)?;
+        for planned in &config.faults {
+            switch.faults.order(Duration::ZERO, planned.clone()).map_err(invalid)?;
+        }
         let socket = TcpListener::bind(config.listen).await?;
         let address = socket.local_addr()?;
         let (inputs, commands) = mpsc::channel(INPUTS_MAX);
         let (report, state) = watch::channel(State::default());
         let (dials, wanted) = mpsc::unbounded_channel();
-        let driver = tokio::spawn(Driver::new(switch, commands, dials, report, wire).run());
-        let accept = tokio::spawn(accept(socket, inputs, wanted, config.event_delay));
+        let (asks, asked) = mpsc::channel(ASKS_MAX);
+        let (board, watched) = watch::channel(Board::default());
+        let (sees, seen) = watch::channel(0);
+        let accept = Accept::new(address, &config, inputs, wanted, watched, sees);
         tracing::debug!(name = config.name, %address, "simulated FreeSWITCH listens");
-        Ok(Server { address, state, accept, driver })
+        let ends = Ends { inputs: commands, asks: asked, dials, report, board, wire };
+        let driver = tokio::spawn(Driver::new(config, switch, ends).run());
+        let accept = tokio::spawn(accept.run(socket));
+        let server = Server { address, state, asks, seen, accept, driver };
+        server.has_seen(1).await;
+        Ok(server)
+    }
+
+    /// Makes something go wrong from now on: for a time, or until it is cleared. Faults that take no time happen once
+    /// then. Returns when it is in force.
+    ///
+    /// # Errors
+    ///
+    /// Of kind `InvalidInput` if the fault is impossible or there are too many, with the reason.
+    pub async fn order(&self, fault: Fault, lasting: Option<Duration>) -> io::Result<OrderNumber> {
+        self.plan(Planned { lasting, ..Planned::new(fault) }).await
+    }
+
+    /// The same with everything that an order says: when, and whose connections it concerns.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::order`].
+    pub async fn plan(&self, planned: Planned) -> io::Result<OrderNumber> {
+        let (answer, ordered) = oneshot::channel();
+        let asked = self.asks.send(Ask::Order(planned, answer)).await;
+        let ordered = match asked {
+            Ok(()) => ordered.await.map_err(gone)?.map_err(invalid)?,
+            Err(error) => return Err(gone(error)),
+        };
+        self.has_seen(ordered.version).await;
+        Ok(ordered.number)
+    }
+
+    /// Ends what an order has made, or takes the order back before it does. One that is over already is none.
+    pub async fn clear(&self, order: OrderNumber) {
+        self.clear_those(Some(order)).await;
+    }
+
+    /// Ends all faults and takes all orders back.
+    pub async fn clear_all(&self) {
+        self.clear_those(None).await;
+    }
+
+    async fn clear_those(&self, which: Option<OrderNumber>) {
+        let (answer, version) = oneshot::channel();
+        if self.asks.send(Ask::Clear(which, answer)).await.is_ok()
+            && let Ok(version) = version.await
+        {
+            self.has_seen(version).await;
+        }
+    }
+
+    async fn has_seen(&self, version: u64) {
+        // The one who sees is gone only where the server is.
+        let _ = self.seen.clone().wait_for(|seen| *seen >= version).await;
     }
 
     /// Where it listens.
@@ -136,48 +198,11 @@ impl fmt::Debug for Server {
     }
 }
 
-/// Accepts connections, and makes those that the switch wants, for as long as it is not aborted; its
-/// connections end with it.
-async fn accept(
-    socket: TcpListener,
-    inputs: mpsc::Sender<Input>,
-    mut dials: mpsc::UnboundedReceiver<Dial>,
-    event_delay: Duration,
-) {
-    let mut connections = JoinSet::new();
-    let mut number = 0;
-    loop {
-        tokio::select! {
-            accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if connections.len() >= CONNECTIONS_MAX {
-                        let _ = inputs.send(Input::Refused).await;
-                        continue;
-                    }
-                    number += 1;
-                    let listener = ListenerId(number);
-                    connections.spawn(Connection::new(listener, stream, inputs.clone(), event_delay, false).run());
-                }
-                Err(error) => {
-                    // Out of file descriptors, or a client that was gone again: neither lasts.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            },
-            Some(dial) = dials.recv() => {
-                let full = connections.len() >= CONNECTIONS_MAX;
-                connections.spawn(connect(dial, inputs.clone(), event_delay, full));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
+fn invalid(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
 }
 
-/// Makes one connection that the switch wants, and serves it.
-async fn connect(dial: Dial, inputs: mpsc::Sender<Input>, event_delay: Duration, full: bool) {
-    let connected = if full { None } else { timeout(DIAL_TIMEOUT, TcpStream::connect(dial.address)).await.ok() };
-    match connected {
-        Some(Ok(stream)) => Connection::new(dial.listener, stream, inputs, event_delay, true).run().await,
-        _ => drop(inputs.send(Input::DialFailed(dial.listener)).await),
-    }
+/// What orders get from a server whose tasks are not there any more.
+fn gone(error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+    io::Error::new(io::ErrorKind::BrokenPipe, error)
 }

@@ -5,7 +5,7 @@
 mod recording;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::Path,
     time::Duration,
 };
@@ -371,15 +371,27 @@ const RECORDINGS: [&str; 67] = [
     "variables",
 ];
 
+/// How often a recording that does not agree is played again, by itself: a machine that does other things too moves what
+/// was said at one time past what happens at another.
+const AGAIN: usize = 3;
+
 /// All at the same time, since most of their time is the recordings' own pauses.
 #[tokio::test]
 async fn recordings_agree() {
-    let mut playing: JoinSet<()> = RECORDINGS.into_iter().map(agrees).collect();
-    let mut agree = true;
+    let mut playing = JoinSet::new();
+    let names: HashMap<_, _> = RECORDINGS.into_iter().map(|name| (playing.spawn(agrees(name)).id(), name)).collect();
+    let mut differing = Vec::new();
     while let Some(played) = playing.join_next().await {
-        agree &= played.is_ok();
+        differing.extend(played.err().and_then(|error| names.get(&error.id()).copied()));
     }
-    assert!(agree, "the recordings that the messages above name do not agree");
+    for _ in 0..AGAIN {
+        for name in std::mem::take(&mut differing) {
+            if tokio::spawn(agrees(name)).await.is_err() {
+                differing.push(name);
+            }
+        }
+    }
+    assert!(differing.is_empty(), "these do not agree, as the messages above say: {differing:?}");
 }
 
 #[test]

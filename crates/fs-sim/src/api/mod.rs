@@ -18,6 +18,7 @@ mod schedule;
 mod settings;
 mod shell;
 mod show;
+mod sim;
 mod sofia;
 mod status;
 mod table;
@@ -103,6 +104,7 @@ const TABLE: &[(&str, Run)] = &[
     ("sched_hangup", schedule::sched_hangup),
     ("sched_transfer", schedule::sched_transfer),
     ("show", show::show),
+    ("sim", sim::sim),
     ("sndfile_debug", shell::sndfile_debug),
     ("sofia", sofia::sofia),
     ("sofia_count_reg", sofia::sofia_count_reg),

@@ -10,7 +10,7 @@ use serde::Deserialize;
 pub use callee::Callee;
 pub use table::{SERVERS_MAX, ServerTable, port_behind};
 
-use crate::{Network, Sip};
+use crate::{Network, Sip, fault::Planned};
 
 /// One simulated server. The default is the recorded FreeSWITCH's configuration on a free port.
 #[derive(Clone, Debug)]
@@ -43,6 +43,8 @@ pub struct Config {
     pub sip: Sip,
     /// The network on which it reaches other simulated servers over SIP; without one it is alone.
     pub network: Option<Network>,
+    /// What goes wrong, and when after the start.
+    pub faults: Vec<Planned>,
 }
 
 impl Default for Config {
@@ -61,6 +63,7 @@ impl Default for Config {
             callee: Callee::default(),
             sip: Sip::default(),
             network: None,
+            faults: Vec::new(),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::{Callee, Config, User, callee};
 use crate::{
     Sip,
     delay::Delay,
+    fault::Planned,
     value::{Count, Time},
 };
 
@@ -71,6 +72,7 @@ pub struct ServerTable {
     #[serde(deserialize_with = "callee::failures")]
     failures: BTreeMap<String, f64>,
     sip: Option<Sip>,
+    faults: Option<Vec<Planned>>,
 }
 
 impl ServerTable {
@@ -121,6 +123,7 @@ impl ServerTable {
         config.callee =
             Callee { ring_after: self.ring_after, answer_after: self.answer_after, failures: self.failures.clone() };
         put(&mut config.sip, &self.sip);
+        put(&mut config.faults, &self.faults);
     }
 }
 

@@ -84,10 +84,11 @@ impl Switch {
 
     /// `auth` and `userauth`: who fails is out, who says anything else may try again.
     fn log_in(&mut self, listener: ListenerId, line: &str) {
+        let knows_none = self.knows_no_password();
         let Some(peer) = self.listeners.get_mut(&listener) else { return };
         let goodbye = |text| Output::Goodbye(listener, frame::farewell(text, None));
         let output = if starts(line, "auth ") {
-            if line["auth ".len()..] == self.password {
+            if line["auth ".len()..] == self.password && !knows_none {
                 peer.authenticated = true;
                 Output::Reply(listener, frame::command_reply("+OK accepted"))
             } else {
@@ -101,6 +102,7 @@ impl Switch {
                         && user.domain.eq_ignore_ascii_case(domain)
                         && !password.is_empty()
                         && user.password == password
+                        && !knows_none
                 })
             });
             match user {

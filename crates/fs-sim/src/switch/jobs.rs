@@ -56,6 +56,7 @@ impl Switch {
         match &job.waits {
             Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
             Waits::Nobody => {}
+            Waits::Background(_) if !self.faults.is_idle() && self.loses_job() => {}
             Waits::Background(uuid) => {
                 let owner = job.owner.as_deref().unwrap_or_default();
                 let mut headers = vec![

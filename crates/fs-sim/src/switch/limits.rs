@@ -69,6 +69,12 @@ impl Limits {
         Some(self.since_startup)
     }
 
+    /// `fsctl pause` and `fsctl resume`, both ways.
+    pub(crate) fn pause(&mut self, paused: bool) {
+        self.paused_inbound = paused;
+        self.paused_outbound = paused;
+    }
+
     /// `fsctl sps`: the new limit holds from the next second on, what is left of this one stays. Here that
     /// next second begins one second after the change; in FreeSWITCH it may begin earlier.
     pub(crate) fn set_rate(&mut self, now: Duration, limit: u32) {

@@ -11,6 +11,7 @@ mod control;
 mod digits;
 mod execute;
 mod far;
+mod faults;
 mod hangup;
 mod jobs;
 mod legs;
@@ -52,6 +53,7 @@ use crate::{
     clock::{Clock, Stamp, spelled},
     config::{Callee, Config, User},
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
+    fault::{self, Timetable},
     log::frame,
     network::{Call, Place},
 };
@@ -102,6 +104,13 @@ pub(crate) struct Switch {
     /// The far legs of calls from other servers.
     calls: HashMap<Call, SessionId>,
     pub(crate) settings: Settings,
+    /// What it is to do wrong.
+    pub(crate) faults: Timetable,
+    fault_rng: ChaCha8Rng,
+    /// When it was started, as time since the server's first start.
+    started_at: Duration,
+    /// What was due before happens now at the earliest.
+    not_before: Duration,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -155,6 +164,10 @@ impl Switch {
             line: Line::new(config, place),
             calls: HashMap::new(),
             settings,
+            faults: Timetable::default(),
+            fault_rng: fault::generator(config.seed, 0),
+            started_at: Duration::ZERO,
+            not_before: Duration::ZERO,
         })
     }
 
@@ -168,6 +181,7 @@ impl Switch {
     /// Lets everything happen that is due at `now`, each thing at its own time.
     pub(crate) fn advance(&mut self, now: Duration) {
         while let Some((at, due)) = self.timers.pop(now) {
+            let at = at.max(self.not_before);
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
                 Due::Packet(packet) => self.packet_arrived(at, *packet),

@@ -1,6 +1,6 @@
 //! What the switch knows of a connection beside its subscription: who it is, what it may do, what it controls.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashSet, net::SocketAddr, sync::Arc, time::Duration};
 
 use crate::{channel::SessionId, config::User, frame};
 
@@ -24,6 +24,8 @@ pub(super) struct Peer {
     /// Set where the switch connected to the client.
     pub(super) outbound: Option<Outbound>,
     pub(super) linger: Option<Linger>,
+    /// Where the client is.
+    pub(super) address: Option<SocketAddr>,
     /// It waits for the end of what a message made its session do.
     pub(super) awaits: bool,
     /// What it does now has no reply: the first command of a connection that the switch made.
