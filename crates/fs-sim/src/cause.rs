@@ -88,13 +88,16 @@ const TABLE: &[(u16, &str)] = &[
 impl Cause {
     pub(crate) const NORMAL_CLEARING: Cause = Cause(16);
     pub(crate) const NO_ROUTE_DESTINATION: Cause = Cause(3);
+    pub(crate) const USER_BUSY: Cause = Cause(17);
     pub(crate) const NO_ANSWER: Cause = Cause(19);
+    pub(crate) const CALL_REJECTED: Cause = Cause(21);
     pub(crate) const EXCHANGE_ROUTING_ERROR: Cause = Cause(25);
     pub(crate) const DESTINATION_OUT_OF_ORDER: Cause = Cause(27);
     pub(crate) const NORMAL_UNSPECIFIED: Cause = Cause(31);
     pub(crate) const NORMAL_TEMPORARY_FAILURE: Cause = Cause(41);
     pub(crate) const CHAN_NOT_IMPLEMENTED: Cause = Cause(66);
     pub(crate) const ORIGINATOR_CANCEL: Cause = Cause(487);
+    pub(crate) const LOSE_RACE: Cause = Cause(702);
     pub(crate) const NO_USER_RESPONSE: Cause = Cause(18);
     pub(crate) const INCOMPATIBLE_DESTINATION: Cause = Cause(88);
     pub(crate) const BLIND_TRANSFER: Cause = Cause(800);

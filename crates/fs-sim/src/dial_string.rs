@@ -6,16 +6,28 @@ use crate::dialplan::Application;
 /// Names and their values.
 type Assignments = Vec<(String, String)>;
 
+/// The most destinations between two `|`, and between two commas: FreeSWITCH's own number (`MAX_PEERS`).
+const PEERS_MAX: usize = 128;
+
 /// Whom to call, and how.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Request {
-    /// In the order in which they will show; a name appears once.
+    /// For all legs, in the order in which they will show; a name appears once.
     pub(crate) variables: Assignments,
-    /// `sofia/external/9196@127.0.0.1:5080`.
-    pub(crate) endpoint: String,
+    /// One after the other, as they stand between `|`; those that stand between commas are called at once.
+    pub(crate) groups: Vec<Vec<Destination>>,
     pub(crate) caller_name: Option<String>,
     pub(crate) caller_number: Option<String>,
     pub(crate) timeout_seconds: u64,
+}
+
+/// One destination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Destination {
+    /// For this leg alone (`[…]`).
+    pub(crate) variables: Assignments,
+    /// `sofia/external/9196@127.0.0.1:5080`.
+    pub(crate) endpoint: String,
 }
 
 /// What the leg does once it is answered.
@@ -24,7 +36,7 @@ pub(crate) enum OnAnswer {
     /// `&park()`
     Application(Application),
     /// `9197 XML default`
-    Extension { number: String, context: String },
+    Extension { number: String, dialplan: String, context: String },
 }
 
 /// Why an `originate` cannot be understood.
@@ -47,30 +59,37 @@ impl Request {
             return Err(Malformed::Usage);
         }
         let word = |index: usize| words.get(index).filter(|word| !word.eq_ignore_ascii_case("undef"));
-        let (variables, endpoint) = variables(&words[0])?;
+        let (variables, destinations) = variables(&words[0], &BRACES)?;
         let timeout = variables.iter().find(|(name, _)| name == "originate_timeout").map(|(_, value)| value.as_str());
         let timeout =
             timeout.or(word(6).map(String::as_str)).and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0);
+        let mut variables = variables;
+        // Who calls, as the command says it, is a variable like the others.
+        for (name, value) in [("origination_caller_id_name", word(4)), ("origination_caller_id_number", word(5))] {
+            if let (Some(value), false) = (value, variables.iter().any(|(known, _)| known == name)) {
+                variables.push((name.to_owned(), value.clone()));
+            }
+        }
         let request = Request {
-            caller_name: word(4).cloned(),
-            caller_number: word(5).cloned(),
+            caller_name: None,
+            caller_number: None,
             timeout_seconds: timeout.unwrap_or(TIMEOUT_SECONDS),
             variables,
-            endpoint: endpoint.to_owned(),
+            groups: groups(destinations)?,
         };
-        Ok((request, OnAnswer::parse(&words[1], word(3).map_or("default", String::as_str))))
+        let word = |index: usize, other: &str| word(index).map_or(other, String::as_str).to_owned();
+        Ok((request, OnAnswer::parse(&words[1], word(2, "XML"), word(3, "default"))))
     }
 
-    /// Reads the dial string of a `bridge`; of several destinations it takes the first.
+    /// Reads the dial string of a `bridge`.
     pub(crate) fn bridge(text: &str) -> Result<Request, Malformed> {
-        let (variables, endpoint) = variables(text)?;
-        let endpoint = endpoint.split([',', '|']).next().unwrap_or_default();
+        let (variables, destinations) = variables(text, &BRACES)?;
         Ok(Request {
             caller_name: None,
             caller_number: None,
             timeout_seconds: TIMEOUT_SECONDS,
             variables,
-            endpoint: endpoint.trim_end().to_owned(),
+            groups: groups(destinations)?,
         })
     }
 
@@ -80,14 +99,14 @@ impl Request {
 }
 
 impl OnAnswer {
-    fn parse(word: &str, context: &str) -> OnAnswer {
+    fn parse(word: &str, dialplan: String, context: String) -> OnAnswer {
         match word.strip_prefix('&').filter(|rest| !rest.is_empty()) {
             Some(rest) => {
                 let rest = rest.split(')').next().unwrap_or(rest);
                 let (name, data) = rest.split_once('(').unwrap_or((rest, ""));
                 OnAnswer::Application(Application::new(name, data))
             }
-            None => OnAnswer::Extension { number: word.to_owned(), context: context.to_owned() },
+            None => OnAnswer::Extension { number: word.to_owned(), dialplan, context },
         }
     }
 }
@@ -177,18 +196,16 @@ fn unquote(text: &str, separator: Option<char>) -> String {
     out
 }
 
-/// Takes `<…>`, `{…}` and `[…]` off the front of a dial string. Braces win over both others.
-fn variables(dial_string: &str) -> Result<(Assignments, &str), Malformed> {
-    let mut found: Vec<(u8, String, String)> = Vec::new();
+/// What opens and closes variables for all legs, and for one; later ones win over earlier ones.
+const BRACES: [(char, char); 2] = [('<', '>'), ('{', '}')];
+const BRACKETS: [(char, char); 1] = [('[', ']')];
+
+/// Takes variables off the front of a dial string: those in what comes last of `kinds` win.
+fn variables<'a>(dial_string: &'a str, kinds: &[(char, char)]) -> Result<(Assignments, &'a str), Malformed> {
+    let mut found: Vec<(usize, String, String)> = Vec::new();
     let mut rest = dial_string.trim_start_matches(' ');
-    loop {
-        let (close, rank) = match rest.chars().next() {
-            Some('<') => ('>', 0),
-            Some('[') => (']', 1),
-            Some('{') => ('}', 2),
-            _ => break,
-        };
-        let end = end_of_brackets(rest, close).ok_or(Malformed::Brackets)?;
+    while let Some(rank) = kinds.iter().position(|(open, _)| rest.starts_with(*open)) {
+        let end = end_of_brackets(rest, kinds[rank].1).ok_or(Malformed::Brackets)?;
         for (name, value) in assignments(&rest[1..end]) {
             match found.iter_mut().find(|(_, known, _)| *known == name) {
                 Some(known) if known.0 > rank => {}
@@ -201,6 +218,37 @@ fn variables(dial_string: &str) -> Result<(Assignments, &str), Malformed> {
     let variables =
         found.into_iter().map(|(_, name, value)| (name, value)).filter(|(_, value)| !value.is_empty()).collect();
     Ok((variables, rest))
+}
+
+/// The destinations of a dial string, without what stands before all of them.
+fn groups(text: &str) -> Result<Vec<Vec<Destination>>, Malformed> {
+    let destination = |text: &str| {
+        let (variables, endpoint) = variables(text, &BRACKETS)?;
+        Ok(Destination { variables, endpoint: endpoint.trim_end().to_owned() })
+    };
+    split(text, '|').map(|group| split(group, ',').map(destination).collect()).collect()
+}
+
+/// Splits at `separator` outside of brackets and quotes.
+fn split(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (mut depth, mut quoted) = (0_usize, false);
+        let end = text.char_indices().find_map(|(at, c)| {
+            match c {
+                '[' => depth += 1,
+                ']' => depth = depth.saturating_sub(1),
+                '\'' => quoted = !quoted,
+                c if c == separator && depth == 0 && !quoted => return Some(at),
+                _ => {}
+            }
+            None
+        });
+        rest = end.map(|end| &text[end + separator.len_utf8()..]);
+        Some(&text[..end.unwrap_or(text.len())])
+    })
+    .take(PEERS_MAX)
 }
 
 fn end_of_brackets(text: &str, close: char) -> Option<usize> {
@@ -297,24 +345,40 @@ mod tests {
     fn variables_come_out_as_recorded() {
         for (text, expected) in RECORDED {
             let parsed = Request::parse(text).map(|(request, _)| request);
-            let value = parsed.as_ref().map(|request| request.variable("n"));
-            assert_eq!(value, expected.as_ref().map(|value| *value), "{text}");
+            let own = |request: &Request| -> Option<String> {
+                let variables = &request.groups[0][0].variables;
+                variables.iter().find(|(name, _)| name == "n").map(|(_, value)| value.clone())
+            };
+            // What stands in braces is set last.
+            let value = parsed.as_ref().map(|request| request.variable("n").map(str::to_owned).or(own(request)));
+            let value = value.as_ref().map(|value| value.as_deref());
+            assert_eq!(value.map_err(|error| *error), expected.as_ref().map(|value| *value), "{text}");
         }
     }
 
     #[test]
     fn a_brace_too_many_ends_up_in_the_endpoint() {
-        assert_eq!(Request::parse("{n=a}b}null/x &park()").expect("a request").0.endpoint, "b}null/x");
+        let request = Request::parse("{n=a}b}null/x &park()").expect("a request").0;
+        assert_eq!(request.groups[0][0].endpoint, "b}null/x");
     }
 
     #[test]
-    fn a_bridge_takes_its_first_destination() {
-        let request = Request::bridge("{a=1,originate_timeout=3}[b=2]null/x,null/y|null/z").expect("a request");
-        assert_eq!(
-            (request.endpoint.as_str(), request.variable("a"), request.variable("b")),
-            ("null/x", Some("1"), Some("2"))
-        );
+    fn destinations_at_once_and_one_after_the_other() {
+        let text = "{a=1,originate_timeout=3}[b=2,c=4]null/x,[b=3]null/y|null/z";
+        let request = Request::bridge(text).expect("a request");
+        let told: Vec<Vec<String>> = request
+            .groups
+            .iter()
+            .map(|group| group.iter().map(|one| format!("{} {:?}", one.endpoint, one.variables)).collect())
+            .collect();
+        let expected = [
+            vec![r#"null/x [("b", "2"), ("c", "4")]"#.to_owned(), r#"null/y [("b", "3")]"#.to_owned()],
+            vec!["null/z []".to_owned()],
+        ];
+        assert_eq!(told, expected);
+        assert_eq!((request.variable("a"), request.variable("b")), (Some("1"), None));
         assert_eq!(Request::bridge("{a=1"), Err(Malformed::Brackets));
+        assert_eq!(Request::bridge("[a=1"), Err(Malformed::Brackets));
     }
 
     #[test]
@@ -323,8 +387,13 @@ mod tests {
         assert_eq!(on_answer("null/x &park()"), OnAnswer::Application(Application::new("park", "")));
         assert_eq!(on_answer("null/x &park"), OnAnswer::Application(Application::new("park", "")));
         assert_eq!(on_answer("null/x '&playback(a b)'"), OnAnswer::Application(Application::new("playback", "a b")));
-        let extension = OnAnswer::Extension { number: "9197".to_owned(), context: "default".to_owned() };
-        assert_eq!(on_answer("null/x 9197 XML default"), extension);
+        let extension = |number: &str, dialplan: &str| {
+            let [number, dialplan, context] = [number, dialplan, "default"].map(str::to_owned);
+            OnAnswer::Extension { number, dialplan, context }
+        };
+        assert_eq!(on_answer("null/x 9197 XML default"), extension("9197", "XML"));
+        assert_eq!(on_answer("null/x 9197"), extension("9197", "XML"));
+        assert_eq!(on_answer("null/x 'answer,park' inline"), extension("answer,park", "inline"));
     }
 
     #[test]

@@ -160,7 +160,8 @@ async fn control(server: &Server, command: &str) -> String {
 /// Says the client's part to a server that connects to it, and returns what it hears. `killed` is when somebody
 /// else hangs the channel up.
 async fn play(recording: &Recording, killed: Option<Duration>) -> String {
-    let server = Server::start(Config::default()).await.expect("a server");
+    // These were recorded on a server as it starts.
+    let server = Server::start(Config { verbose_events: false, ..Config::default() }).await.expect("a server");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let callee = recording.channel_says("Channel-Name");

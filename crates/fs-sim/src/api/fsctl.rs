@@ -141,7 +141,12 @@ fn knob(call: Call<'_>, what: &str, value: Option<&str>) -> Option<String> {
         "max_dtmf_duration" => samples_of("max", &mut knobs.dtmf_max),
         "min_dtmf_duration" => samples_of("min", &mut knobs.dtmf_min),
         "default_dtmf_duration" => samples_of("default", &mut knobs.dtmf_default),
-        "verbose_events" => on_off(&mut knobs.verbose_events, ["on", "off"]),
+        "verbose_events" => {
+            if let Some(value) = value {
+                call.switch.set_verbose(is_true(value));
+            }
+            format!("+OK verbose_events is {} \n", if call.switch.is_verbose() { "on" } else { "off" })
+        }
         "api_expansion" => on_off(&mut knobs.api_expansion, ["on", "off"]),
         "threaded_system_exec" => on_off(&mut knobs.threaded_system_exec, ["true", "false"]),
         "debug_level" => {

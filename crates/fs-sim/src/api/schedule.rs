@@ -65,7 +65,7 @@ pub(super) fn sched_transfer(call: Call<'_>) -> Answer {
 
 /// By task number or by group, which is a channel's UUID for most; without either there is none to delete.
 pub(super) fn sched_del(call: Call<'_>) -> Answer {
-    let deleted = call.switch.unschedule(call.arguments);
+    let deleted = call.switch.unschedule(call.now, call.arguments);
     text(format!("+OK Deleted: {deleted}\n"))
 }
 
@@ -73,7 +73,7 @@ pub(super) fn sched_del(call: Call<'_>) -> Answer {
 pub(super) fn unsched_api(call: Call<'_>) -> Answer {
     text(match leading_number(call.arguments) {
         0 => "",
-        number if call.switch.unschedule(&number.to_string()) > 0 => "+OK\n",
+        number if call.switch.unschedule(call.now, &number.to_string()) > 0 => "+OK\n",
         _ => "-ERR No such id\n",
     })
 }

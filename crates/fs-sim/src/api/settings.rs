@@ -56,7 +56,6 @@ pub(crate) struct Knobs {
     pub(super) dtmf_min: u32,
     pub(super) dtmf_default: u32,
     pub(super) dtmf_max: u32,
-    pub(super) verbose_events: bool,
     pub(super) api_expansion: bool,
     pub(super) threaded_system_exec: bool,
     pub(super) tracelevel: i32,
@@ -127,7 +126,6 @@ impl Default for Knobs {
             dtmf_default: 2_000,
             dtmf_max: 192_000,
             // The recorded conversations, whose events these are, were held with it.
-            verbose_events: true,
             api_expansion: true,
             threaded_system_exec: false,
             tracelevel: 0,

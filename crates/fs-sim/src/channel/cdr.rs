@@ -1,15 +1,13 @@
 //! The variables that a channel gets when it ends: its call record, and RTP's statistics
 //! (switch_channel.c `switch_channel_set_timestamps`, switch_rtp.c).
 
-use super::{CallState, Channel, ChannelState, Variables};
+use super::{Channel, Variables};
 use crate::{cause::Cause, clock::Stamp};
 
 impl Channel {
-    /// Enters the reporting state at `now` with the record of the call among the variables.
+    /// Puts the record of the call, which ends at `now`, among the variables.
     pub(crate) fn report(&mut self, now: Stamp) {
         let cause = self.cause.unwrap_or(Cause::NORMAL_CLEARING);
-        self.state = ChannelState::Reporting;
-        self.call_state = CallState::Hangup;
         self.times.hangup = now;
 
         let times = self.times;

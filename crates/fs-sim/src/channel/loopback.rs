@@ -1,6 +1,6 @@
 //! What mod_loopback's channels carry: two legs without a network between them, and `null`, which is one.
 
-use super::{Channel, Codec, Profile, profile};
+use super::{Profile, profile};
 use crate::clock::Stamp;
 
 /// Which end of a loopback a channel is.
@@ -48,14 +48,5 @@ fn base(destination: &str, context: &str, callee_number: &str, caller: Caller<'_
         index: 1,
         created: now,
         ..Profile::default()
-    }
-}
-
-/// Linear audio both ways.
-pub(crate) fn codec(channel: &mut Channel) {
-    channel.codec = Some(Codec::L16);
-    for (name, value) in [("read_codec", "L16"), ("read_rate", "8000"), ("write_codec", "L16"), ("write_rate", "8000")]
-    {
-        channel.variables.push(name, value);
     }
 }

@@ -100,11 +100,11 @@ impl ChannelState {
         }
     }
 
-    /// `Channel-State-Number` says where the machine goes next, which in `Init` is `Routing`.
     pub(crate) fn number(self) -> u64 {
         match self {
-            ChannelState::None | ChannelState::New => 0,
-            ChannelState::Init | ChannelState::Routing => 2,
+            ChannelState::New => 0,
+            ChannelState::Init => 1,
+            ChannelState::Routing => 2,
             ChannelState::SoftExecute => 3,
             ChannelState::Execute => 4,
             ChannelState::ExchangeMedia => 5,
@@ -114,6 +114,7 @@ impl ChannelState {
             ChannelState::Hangup => 10,
             ChannelState::Reporting => 11,
             ChannelState::Destroy => 12,
+            ChannelState::None => 13,
         }
     }
 }
@@ -141,6 +142,18 @@ impl CallState {
             CallState::Hangup => "HANGUP",
         }
     }
+
+    /// `Channel-Call-State-Number`.
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            CallState::Down => 0,
+            CallState::Ringing => 2,
+            CallState::Early => 3,
+            CallState::Active => 4,
+            CallState::RingWait => 6,
+            CallState::Hangup => 7,
+        }
+    }
 }
 
 /// The codec of both directions.
@@ -158,6 +171,14 @@ impl Codec {
         match self {
             Codec::L16 => "L16",
             Codec::Pcmu => "PCMU",
+        }
+    }
+
+    /// Bits a second, as events tell them.
+    pub(crate) fn bit_rate(self) -> &'static str {
+        match self {
+            Codec::L16 => "128000",
+            Codec::Pcmu => "64000",
         }
     }
 }
@@ -189,10 +210,15 @@ pub(crate) struct Channel {
     pub(crate) uuid: Arc<str>,
     pub(crate) direction: Direction,
     pub(crate) endpoint: Endpoint,
+    /// `Channel-State`: the state whose work is being done.
     pub(crate) state: ChannelState,
+    /// `Channel-State-Number`: the state that is asked for, and comes next.
+    pub(crate) next: ChannelState,
     pub(crate) call_state: CallState,
     pub(crate) hit_dialplan: bool,
     pub(crate) codec: Option<Codec>,
+    /// The codec is that of both directions, not only of what is read.
+    pub(crate) writes: bool,
     pub(crate) profile: Profile,
     pub(crate) times: Times,
     pub(crate) variables: Variables,

@@ -21,6 +21,8 @@ pub(crate) struct Profile {
     pub(crate) context: String,
     pub(crate) rdnis: String,
     pub(crate) channel_name: String,
+    /// Its logical direction is inbound, whatever its own is: it has been transferred.
+    pub(crate) logically_inbound: bool,
     /// Grows by one with each transfer.
     pub(crate) index: u64,
     pub(crate) created: Stamp,

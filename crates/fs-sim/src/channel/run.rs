@@ -96,8 +96,8 @@ pub(crate) enum Doing {
     Sleep(Duration),
     Play(Play),
     Record(Recording),
-    /// It waits for the answer of the leg that it has called.
-    Call(SessionId),
+    /// It waits for the answer of a leg that it has called: the number of the dial.
+    Call(u64),
     Bridge(Bridge),
     Socket(Socket),
     /// It waits for an answer to its own message, then ends the call.

@@ -38,6 +38,29 @@ impl Variables {
         }
     }
 
+    /// Adds a value to those that `name` has: more than one are written as an array (switch_event.c).
+    pub(crate) fn add(&mut self, name: &str, value: &str) {
+        match self.get(name) {
+            None => self.set(name, value),
+            Some(known) => {
+                let known = known.strip_prefix("ARRAY::").unwrap_or(known);
+                self.replace(name, &format!("ARRAY::{known}|:{value}"));
+            }
+        }
+    }
+
+    /// Changes a value where it stands.
+    fn replace(&mut self, name: &str, value: &str) {
+        let all: Vec<(String, String)> = self
+            .iter()
+            .map(|(known, old)| (known.to_owned(), if known == name { value } else { old }.to_owned()))
+            .collect();
+        *self = Variables::default();
+        for (name, value) in all {
+            self.push(&name, &value);
+        }
+    }
+
     pub(crate) fn set_number(&mut self, name: &str, value: u64) {
         self.set(name, &value.to_string());
     }
@@ -141,6 +164,17 @@ mod tests {
         assert_eq!(plain(&variables), "variable_a: 1\nvariable_c: 3\nvariable_b: two%20words\n");
         assert_eq!(variables.get("b"), Some("two words"));
         assert_eq!(variables.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "c", "b"]);
+    }
+
+    #[test]
+    fn a_second_value_makes_an_array_in_the_same_place() {
+        let mut variables = Variables::default();
+        variables.add("a", "1");
+        variables.set("b", "2");
+        variables.add("a", "3");
+        variables.add("a", "4");
+        assert_eq!(variables.get("a"), Some("ARRAY::1|:3|:4"));
+        assert_eq!(variables.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]

@@ -1,18 +1,14 @@
 //! The headers of a channel's events (switch_channel.c, switch_caller.c).
 
-use super::{CallState, Channel, ChannelState, Codec};
+use super::{CallState, Channel, Direction};
 use crate::event::{EventKind, EventWriter};
-
-/// `Channel-State-Number` once a hangup has been asked for, and in CHANNEL_DESTROY.
-const HANGUP_NUMBER: u64 = 10;
-const DESTROY_NUMBER: u64 = 12;
 
 impl Channel {
     /// Writes everything that an event of `kind` says about this channel.
-    pub(crate) fn write(&self, out: &mut EventWriter, kind: EventKind) {
+    /// Without `verbose_events` only some kinds carry its variables.
+    pub(crate) fn write(&self, out: &mut EventWriter, kind: EventKind, verbose: bool) {
         self.write_basic(out, kind);
-        // Without `verbose_events` only some events carry them (switch_channel.c).
-        if kind != EventKind::DTMF {
+        if verbose || kind.carries_variables() {
             out.variables(&self.variables);
         }
     }
@@ -25,7 +21,7 @@ impl Channel {
         }
         out.header("Channel-State", self.state.name());
         out.header("Channel-Call-State", self.call_state.name());
-        out.number("Channel-State-Number", self.state_number(kind));
+        out.number("Channel-State-Number", self.next.number());
         out.header(
             "Channel-Name",
             if self.profile.channel_name.is_empty() { "N/A" } else { &self.profile.channel_name },
@@ -40,18 +36,17 @@ impl Channel {
             out.header("Hangup-Cause", cause);
         }
         if let Some(codec) = self.codec {
-            let (name, bits) = match codec {
-                Codec::L16 => ("L16", "128000"),
-                Codec::Pcmu => ("PCMU", "64000"),
-            };
+            let (name, bits) = (codec.name(), codec.bit_rate());
             out.header("Channel-Read-Codec-Name", name);
             out.header("Channel-Read-Codec-Rate", "8000");
             out.header("Channel-Read-Codec-Bit-Rate", bits);
-            out.header("Channel-Write-Codec-Name", name);
-            out.header("Channel-Write-Codec-Rate", "8000");
-            out.header("Channel-Write-Codec-Bit-Rate", bits);
+            if self.writes {
+                out.header("Channel-Write-Codec-Name", name);
+                out.header("Channel-Write-Codec-Rate", "8000");
+                out.header("Channel-Write-Codec-Bit-Rate", bits);
+            }
         }
-        if self.state != ChannelState::None {
+        if self.profile.index > 0 {
             self.write_caller(out);
         }
         if let Some(other_leg) = &self.other_leg {
@@ -59,21 +54,12 @@ impl Channel {
         }
     }
 
-    fn state_number(&self, kind: EventKind) -> u64 {
-        if kind == EventKind::CHANNEL_DESTROY && self.state != ChannelState::None {
-            DESTROY_NUMBER
-        } else if self.cause.is_some() && self.call_state != CallState::Hangup {
-            HANGUP_NUMBER
-        } else {
-            self.state.number()
-        }
-    }
-
     /// The caller profile and the times of the call.
     pub(crate) fn write_caller(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         out.header("Caller-Direction", self.direction.name());
-        out.header("Caller-Logical-Direction", self.direction.name());
+        let logical = if profile.logically_inbound { Direction::Inbound } else { self.direction };
+        out.header("Caller-Logical-Direction", logical.name());
         out.header_if("Caller-Username", &profile.username);
         out.header_if("Caller-Dialplan", &profile.dialplan);
         out.header_if("Caller-Caller-ID-Name", &profile.caller_name);

@@ -17,7 +17,7 @@ use crate::{Network, Sip, fault::Planned};
 pub struct Config {
     /// The switch name, which events carry as `FreeSWITCH-Switchname`.
     pub name: String,
-    /// The machine's name, which events carry as `FreeSWITCH-Hostname`.
+    /// The machine's name, which events carry as `FreeSWITCH-Hostname`: this machine's own, unless it is set.
     pub hostname: String,
     /// Where the Event Socket listens; port 0 takes a free one.
     pub listen: SocketAddr,
@@ -30,6 +30,9 @@ pub struct Config {
     /// The most new channels a second; `fsctl sps` changes it. As in FreeSWITCH one less than this passes
     /// in a second (switch_core_session.c).
     pub sessions_per_second: u32,
+    /// Whether every event of a channel carries its variables, as on the recorded server: a FreeSWITCH starts without,
+    /// and sends them with some kinds only. `fsctl verbose_events` changes it.
+    pub verbose_events: bool,
     /// How often HEARTBEAT is sent; zero for never.
     pub heartbeat: Duration,
     /// How long a connection without input waits before it hands over its events: FreeSWITCH's 20 ms, or
@@ -51,12 +54,13 @@ impl Default for Config {
     fn default() -> Config {
         Config {
             name: "fs1".to_owned(),
-            hostname: "simulated".to_owned(),
+            hostname: hostname(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             password: "ClueCon".to_owned(),
             users: Vec::new(),
             max_sessions: 1_000,
             sessions_per_second: 30,
+            verbose_events: true,
             heartbeat: Duration::from_secs(20),
             event_delay: Duration::from_millis(20),
             seed: 1,
@@ -65,6 +69,17 @@ impl Default for Config {
             network: None,
             faults: Vec::new(),
         }
+    }
+}
+
+/// What this machine calls itself.
+fn hostname() -> String {
+    let from_file = |path: &str| std::fs::read_to_string(path).ok();
+    let name = ["/proc/sys/kernel/hostname", "/etc/hostname"].into_iter().find_map(from_file);
+    let name = name.or_else(|| std::env::var("HOSTNAME").ok()).unwrap_or_default();
+    match name.trim() {
+        "" => "localhost".to_owned(),
+        name => name.to_owned(),
     }
 }
 

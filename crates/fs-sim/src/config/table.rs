@@ -62,6 +62,7 @@ pub struct ServerTable {
     max_sessions: Option<u32>,
     #[serde(deserialize_with = "positive")]
     sessions_per_second: Option<u32>,
+    verbose_events: Option<bool>,
     #[serde(deserialize_with = "heartbeat")]
     heartbeat: Option<Duration>,
     #[serde(deserialize_with = "event_delay")]
@@ -117,6 +118,7 @@ impl ServerTable {
         put(&mut config.users, &self.users);
         put(&mut config.max_sessions, &self.max_sessions);
         put(&mut config.sessions_per_second, &self.sessions_per_second);
+        put(&mut config.verbose_events, &self.verbose_events);
         put(&mut config.heartbeat, &self.heartbeat);
         put(&mut config.event_delay, &self.event_delay);
         put(&mut config.seed, &self.seed.map(|seed| seed.0));

@@ -52,6 +52,13 @@ pub(crate) enum Output {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Origin(pub(crate) &'static str, pub(crate) &'static str, pub(crate) u32);
 
+/// A place in the order of events (see [`Bus::reserve`]).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reserved {
+    sequence: u64,
+    at: Duration,
+}
+
 /// The names that every event of a server carries.
 #[derive(Debug)]
 pub(crate) struct Identity {
@@ -70,6 +77,8 @@ pub(crate) struct Bus {
     pub(crate) clock: Clock,
     pub(crate) identity: Identity,
     pub(crate) subscriptions: BTreeMap<ListenerId, Subscription>,
+    /// Every event of a channel carries its variables (`fsctl verbose_events`).
+    pub(crate) verbose: bool,
     outbox: Vec<Output>,
     sequence: u64,
     head: Head,
@@ -87,11 +96,12 @@ struct Head {
 }
 
 impl Bus {
-    pub(crate) fn new(clock: Clock, identity: Identity) -> Bus {
+    pub(crate) fn new(clock: Clock, identity: Identity, verbose: bool) -> Bus {
         Bus {
             clock,
             identity,
             subscriptions: BTreeMap::new(),
+            verbose,
             outbox: Vec::new(),
             sequence: 0,
             head: Head::default(),
@@ -107,11 +117,17 @@ impl Bus {
         self.outbox.drain(..)
     }
 
+    /// Whether anybody gets events of this kind, so that they are worth being made.
+    pub(crate) fn is_wanted(&self, kind: EventKind) -> bool {
+        self.subscriptions.values().any(|subscription| subscription.wants(kind, None))
+    }
+
     /// Sends a channel's event as the channel is now.
     pub(crate) fn channel(&mut self, now: Duration, kind: EventKind, origin: Origin, channel: &Channel) {
+        let verbose = self.verbose;
         self.publish(now, kind, None, None, |writer, head| {
             head(writer, kind, origin);
-            channel.write(writer, kind);
+            channel.write(writer, kind, verbose);
         });
     }
 
@@ -125,12 +141,13 @@ impl Bus {
         before: &[(&str, &str)],
         after: &[(&str, &str)],
     ) {
+        let verbose = self.verbose;
         self.publish(now, kind, None, None, |writer, head| {
             head(writer, kind, origin);
             for (name, value) in before {
                 writer.header(name, value);
             }
-            channel.write(writer, kind);
+            channel.write(writer, kind, verbose);
             for (name, value) in after {
                 writer.header_if(name, value);
             }
@@ -150,7 +167,7 @@ impl Bus {
         self.date(now);
         let mut writer = EventWriter::new(format, Vec::new());
         self.write_head(&mut writer, kind, origin);
-        channel.write(&mut writer, kind);
+        channel.write(&mut writer, kind, self.verbose);
         let (frame, _) = writer.finish(None);
         let text = String::from_utf8_lossy(&frame).into_owned();
         // The headers of the frame are not part of it.
@@ -191,13 +208,23 @@ impl Bus {
         });
     }
 
-    /// Sends what a channel's state is, without its variables.
-    pub(crate) fn state(&mut self, now: Duration, channel: &Channel) {
-        let origin = Origin("switch_channel.c", "switch_channel_perform_set_running_state", 2408);
-        self.publish(now, EventKind::CHANNEL_STATE, None, None, |writer, head| {
-            head(writer, EventKind::CHANNEL_STATE, origin);
-            channel.write_basic(writer, EventKind::CHANNEL_STATE);
-        });
+    /// Takes a place in the order of events for one that is sent later, under this number and of this time.
+    pub(crate) fn reserve(&mut self, now: Duration) -> Reserved {
+        self.sequence += 1;
+        Reserved { sequence: self.sequence, at: now }
+    }
+
+    /// Sends an event that belongs to no channel in the place that was taken for it.
+    pub(crate) fn general_reserved(
+        &mut self,
+        place: Reserved,
+        kind: EventKind,
+        origin: Origin,
+        headers: &[(&str, &str)],
+    ) {
+        let last = std::mem::replace(&mut self.sequence, place.sequence - 1);
+        self.general(place.at, kind, origin, headers, None);
+        self.sequence = last;
     }
 
     /// Sends a client's event that a channel passes on: with its own headers and the channel's alone.
@@ -241,7 +268,7 @@ impl Bus {
         for (name, value) in profile.into_list() {
             writer.header(&name.replacen("Caller", "Channel", 1), &value);
         }
-        channel.write(&mut writer, EventKind::CHANNEL_DATA);
+        channel.write(&mut writer, EventKind::CHANNEL_DATA, self.verbose);
         for (name, value) in after {
             writer.header(name, value);
         }

@@ -25,6 +25,49 @@ const NAMES: [&str; 91] = [
     "CALL_SETUP_RESULT", "CALL_DETAIL", "DEVICE_STATE", "TEXT",
 ];
 
+/// The kinds that always carry a channel's variables, one bit for each.
+const VERBOSE: u128 = {
+    let kinds = [
+        EventKind::CHANNEL_CREATE,
+        EventKind::CHANNEL_ORIGINATE,
+        EventKind::CHANNEL_UUID,
+        EventKind::CHANNEL_ANSWER,
+        EventKind::CHANNEL_PARK,
+        EventKind::CHANNEL_UNPARK,
+        EventKind::CHANNEL_BRIDGE,
+        EventKind::CHANNEL_UNBRIDGE,
+        EventKind::CHANNEL_PROGRESS,
+        EventKind::CHANNEL_PROGRESS_MEDIA,
+        EventKind::CHANNEL_HANGUP,
+        EventKind::CHANNEL_HANGUP_COMPLETE,
+        EventKind::REQUEST_PARAMS,
+        EventKind::CHANNEL_DATA,
+        EventKind::CHANNEL_EXECUTE,
+        EventKind::CHANNEL_EXECUTE_COMPLETE,
+        EventKind::CHANNEL_DESTROY,
+        EventKind::SESSION_HEARTBEAT,
+        EventKind::API,
+        EventKind::RECORD_START,
+        EventKind::RECORD_STOP,
+        EventKind::PLAYBACK_START,
+        EventKind::PLAYBACK_STOP,
+        EventKind::CALL_UPDATE,
+        EventKind::MEDIA_BUG_START,
+        EventKind::MEDIA_BUG_STOP,
+        EventKind::CHANNEL_HOLD,
+        EventKind::CHANNEL_UNHOLD,
+        EventKind::TEXT,
+        EventKind::CUSTOM,
+    ];
+    let mut bits = 0;
+    let mut index = 0;
+    while index < kinds.len() {
+        bits |= 1 << kinds[index].0;
+        index += 1;
+    }
+    bits
+};
+
 const PREFIX_LENGTH: usize = "SWITCH_EVENT_".len();
 
 impl EventKind {
@@ -55,6 +98,28 @@ impl EventKind {
     pub(crate) const CHANNEL_HANGUP: EventKind = EventKind::known("CHANNEL_HANGUP");
     pub(crate) const CHANNEL_HANGUP_COMPLETE: EventKind = EventKind::known("CHANNEL_HANGUP_COMPLETE");
     pub(crate) const CHANNEL_DESTROY: EventKind = EventKind::known("CHANNEL_DESTROY");
+    pub(crate) const TEXT: EventKind = EventKind::known("TEXT");
+    pub(crate) const SESSION_HEARTBEAT: EventKind = EventKind::known("SESSION_HEARTBEAT");
+    pub(crate) const REQUEST_PARAMS: EventKind = EventKind::known("REQUEST_PARAMS");
+    pub(crate) const MEDIA_BUG_STOP: EventKind = EventKind::known("MEDIA_BUG_STOP");
+    pub(crate) const MEDIA_BUG_START: EventKind = EventKind::known("MEDIA_BUG_START");
+    pub(crate) const RE_SCHEDULE: EventKind = EventKind::known("RE_SCHEDULE");
+    pub(crate) const DEL_SCHEDULE: EventKind = EventKind::known("DEL_SCHEDULE");
+    pub(crate) const ADD_SCHEDULE: EventKind = EventKind::known("ADD_SCHEDULE");
+    pub(crate) const CODEC: EventKind = EventKind::known("CODEC");
+    pub(crate) const CHANNEL_UUID: EventKind = EventKind::known("CHANNEL_UUID");
+    pub(crate) const CHANNEL_UNHOLD: EventKind = EventKind::known("CHANNEL_UNHOLD");
+    pub(crate) const CHANNEL_OUTGOING: EventKind = EventKind::known("CHANNEL_OUTGOING");
+    pub(crate) const CHANNEL_HOLD: EventKind = EventKind::known("CHANNEL_HOLD");
+    pub(crate) const CHANNEL_CALLSTATE: EventKind = EventKind::known("CHANNEL_CALLSTATE");
+    pub(crate) const CALL_UPDATE: EventKind = EventKind::known("CALL_UPDATE");
+    pub(crate) const API: EventKind = EventKind::known("API");
+
+    /// Whether a channel's event of this kind carries its variables without `fsctl verbose_events on`
+    /// (switch_channel.c `switch_channel_event_set_extended_data`).
+    pub(crate) fn carries_variables(self) -> bool {
+        VERBOSE >> self.0 & 1 == 1
+    }
 
     /// The kind that a client names, in any case of letters; thirteen more characters may come before it
     /// (`switch_name_event`, for the sake of `SWITCH_EVENT_`).

@@ -6,7 +6,7 @@ mod kind;
 mod render;
 mod subscription;
 
-pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output};
+pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output, Reserved};
 pub(crate) use kind::EventKind;
 pub(crate) use render::{EventWriter, Format};
 pub(crate) use subscription::{Allowed, Mine, Subscription};

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, is_true, originate::Asker};
+use super::{Step, Switch, is_false, is_true, originate::Asker};
 use crate::{
     cause::Cause,
     channel::{
@@ -29,30 +29,45 @@ impl Switch {
             // What stays where nothing comes of it.
             caller.variables.set("originate_disposition", "failure");
             caller.variables.set("DIALSTATUS", "INVALIDARGS");
+            // It adds to what earlier calls have left, unless it is told not to.
+            if caller.variables.get("preserve_originated_vars").is_some_and(is_false) {
+                caller.variables.unset("originated_legs");
+                caller.variables.unset("originate_causes");
+            }
         }
         let called = match Request::bridge(data) {
             Ok(mut request) => {
+                if self.channels.get(&a).is_some_and(|caller| caller.call_state == CallState::Active) {
+                    self.set_call_state(now, a, CallState::RingWait);
+                }
                 self.inherit(a, &mut request);
-                self.call(now, &request, Asker::Bridge(a))
+                self.call_out(now, request, Asker::Bridge(a))
             }
             Err(_) => Err(Cause::DESTINATION_OUT_OF_ORDER),
         };
         match called {
-            Ok(b) => {
-                let callee = self.channels.get(&b).map(|callee| (callee.uuid.clone(), leg_text(callee)));
-                if let (Some(caller), Some((uuid, leg))) = (self.channels.get_mut(&a), callee) {
-                    if caller.call_state == CallState::Active {
-                        caller.call_state = CallState::RingWait;
-                    }
-                    caller.variables.set("originate_signal_bond", &uuid);
-                    caller.variables.set("originated_legs", &leg);
-                }
-                Some(Doing::Call(b))
-            }
+            Ok(dial) => Some(Doing::Call(dial)),
             Err(cause) => {
                 self.callee_failed(now, a, None, cause);
                 None
             }
+        }
+    }
+
+    /// A leg was called for a caller.
+    pub(super) fn callee_called(&mut self, a: SessionId, b: SessionId) {
+        let Some(callee) = self.channels.get(&b) else { return };
+        let (uuid, leg) = (callee.uuid.clone(), leg_text(callee));
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        caller.variables.set("originate_signal_bond", &uuid);
+        caller.variables.add("originated_legs", &leg);
+    }
+
+    /// A leg that was called has ended unanswered.
+    pub(super) fn note_cause(&mut self, a: SessionId, b: SessionId, cause: Cause) {
+        let Some(uuid) = self.channels.get(&b).map(|callee| callee.uuid.clone()) else { return };
+        if let Some(caller) = self.channels.get_mut(&a) {
+            caller.variables.add("originate_causes", &format!("{uuid};{}", cause.name()));
         }
     }
 
@@ -61,7 +76,6 @@ impl Switch {
         let Some(caller) = self.channels.get(&a) else { return };
         let timeout = request
             .variable("originate_timeout")
-            .or_else(|| request.variable("leg_timeout"))
             .or_else(|| caller.variables.get("originate_timeout"))
             .or_else(|| caller.variables.get("call_timeout"));
         if let Some(seconds) = timeout.and_then(|text| text.parse().ok()).filter(|seconds| *seconds > 0) {
@@ -76,11 +90,15 @@ impl Switch {
             }
         }
         // A SIP leg carries the headers of its caller on, unless that is told not to (mod_sofia.c).
-        if request.endpoint.starts_with("sofia/") && caller.variables.get("sip_copy_custom_headers").is_none_or(is_true)
-        {
-            for (name, value) in caller.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")) {
-                if request.variable(name).is_none() {
-                    request.variables.push((name.to_owned(), value.to_owned()));
+        if caller.variables.get("sip_copy_custom_headers").is_none_or(is_true) {
+            let shared = &request.variables;
+            let sip = request.groups.iter_mut().flatten().filter(|one| one.endpoint.starts_with("sofia/"));
+            for destination in sip {
+                for (name, value) in caller.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")) {
+                    let known = |known: &(String, String)| known.0 == name;
+                    if !shared.iter().any(known) && !destination.variables.iter().any(known) {
+                        destination.variables.push((name.to_owned(), value.to_owned()));
+                    }
                 }
             }
         }
@@ -90,7 +108,7 @@ impl Switch {
 
     /// The called leg rings or has early media: its caller passes that on to who called it.
     pub(super) fn callee_progressed(&mut self, now: Duration, b: SessionId, media: bool) {
-        let Some(Asker::Bridge(a)) = self.attempts.get(&b).map(|attempt| &attempt.asker) else { return };
+        let Some(Asker::Bridge(a)) = self.asker(b) else { return };
         let a = *a;
         let stamp = self.stamp(now);
         let callee = self.channels.get(&b).map(|callee| callee.profile.clone());
@@ -111,31 +129,40 @@ impl Switch {
     }
 
     /// The called leg has answered: its caller's bridge begins.
-    pub(super) fn callee_answered(&mut self, now: Duration, a: SessionId, b: SessionId) {
+    pub(super) fn callee_answered(
+        &mut self,
+        now: Duration,
+        a: SessionId,
+        (dial, b): (u64, SessionId),
+        losers: &[SessionId],
+    ) {
         if !self.is_up(a) {
             return self.hang_up(now, b, Cause::ORIGINATOR_CANCEL);
         }
-        self.note_outcome(a, Some(b), None);
+        for loser in losers {
+            self.note_cause(a, *loser, Cause::LOSE_RACE);
+        }
+        self.note_success(a, b);
         if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
             self.answered(now, a);
         }
         if let Some(caller) = self.channels.get_mut(&a) {
             caller.variables.unset("originate_signal_bond");
-            if caller.call_state == CallState::RingWait {
-                caller.call_state = CallState::Active;
-            }
         }
         let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
         let other_leg = self.channels.get(&b).map(|callee| relation(callee));
         if let Some(caller) = self.channels.get_mut(&a) {
             caller.other_leg = other_leg;
+            if caller.call_state == CallState::RingWait {
+                self.set_call_state(now, a, CallState::Active);
+            }
         }
         if let Some(callee) = self.channels.get_mut(&b) {
             callee.variables.set("endpoint_disposition", if callee.is_answered() { "ANSWER" } else { "EARLY MEDIA" });
         }
         self.join(now, a, b);
         let bridge = Bridge { partner: b, leads: true, parted: None };
-        if let Some(run) = self.channels.get_mut(&a).and_then(|caller| calling(caller, b)) {
+        if let Some(run) = self.channels.get_mut(&a).and_then(|caller| calling(caller, dial)) {
             run.doing = Doing::Bridge(bridge);
         }
         self.proceed(now, a);
@@ -149,8 +176,6 @@ impl Switch {
         let Some(callee) = self.channels.get_mut(&b) else { return };
         callee.partner = Some(a);
         callee.times.bridged = stamp;
-        callee.state = ChannelState::ExchangeMedia;
-        callee.call_state = CallState::Active;
         let doing = Doing::Bridge(Bridge { partner: a, leads: false, parted: None });
         callee.thread.runs.push(Run::silent(number, "bridge", doing));
         let profile = callee.profile.clone();
@@ -164,6 +189,7 @@ impl Switch {
         caller.variables.set("signal_bond", &uuid);
         let (caller_uuid, caller_profile) = (caller.uuid.clone(), caller.profile.clone());
         self.tell_bridge(now, a, &uuid, EventKind::CHANNEL_BRIDGE, BRIDGED);
+        self.enter(now, b, ChannelState::ExchangeMedia);
         partner_headers(self, a, &uuid, &profile.channel_name, (&profile.callee_name, &profile.callee_number));
         let caller_id = (&*caller_profile.caller_name, &*caller_profile.caller_number);
         partner_headers(self, b, &caller_uuid, &caller_profile.channel_name, caller_id);
@@ -250,78 +276,91 @@ impl Switch {
         }
     }
 
-    /// The called leg has failed: its caller's `bridge` is over, and with it the caller's call unless it may go on.
-    pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, b: Option<SessionId>, cause: Cause) {
-        self.note_outcome(a, b, Some(cause));
+    /// Nobody has answered: the caller's `bridge` is over, and with it the caller's call unless it may go on.
+    pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, dial: Option<u64>, cause: Cause) {
+        if let Some(caller) = self.channels.get_mut(&a) {
+            let variables = &mut caller.variables;
+            variables.set("originate_failed_cause", cause.name());
+            variables.set("originate_disposition", cause.name());
+            variables.set("DIALSTATUS", dial_status(cause));
+        }
         let Some(caller) = self.channels.get_mut(&a).filter(|caller| caller.is_up()) else { return };
         let variables = &caller.variables;
         let goes_on = match variables.get("continue_on_fail") {
             Some(text) => is_true(text) || names(text, cause),
             None => variables.get("failure_causes").map_or(NO_FAILURE.contains(&cause), |text| !names(text, cause)),
         };
-        if caller.call_state == CallState::RingWait {
-            caller.call_state = CallState::Active;
-        }
-        if let Some(run) = b.and_then(|b| calling(caller, b)) {
+        if let Some(run) = dial.and_then(|dial| calling(caller, dial)) {
             run.doing = Doing::Nothing;
+        }
+        if caller.call_state == CallState::RingWait {
+            self.set_call_state(now, a, CallState::Active);
         }
         if !goes_on {
             self.hang_up(now, a, cause);
         }
-        if b.is_some() {
+        if dial.is_some() {
             self.add_leg(now, a, Step::Look);
         }
     }
 
-    /// What a caller's variables say about the leg that it has called.
-    fn note_outcome(&mut self, a: SessionId, b: Option<SessionId>, failed: Option<Cause>) {
-        let callee = b.and_then(|b| self.channels.get(&b));
-        let leg = callee.map(|callee| (callee.uuid.clone(), leg_text(callee)));
-        let of_callee = |name: &str| callee.and_then(|callee| callee.variables.get(name)).map(str::to_owned);
-        let carried = match failed {
-            Some(_) => ["sip_invite_failure_status", "sip_invite_failure_phrase", "proto_specific_hangup_cause"],
-            None => ["switch_r_sdp", "", ""],
-        };
-        let carried = carried.map(of_callee);
-        let over_sip = callee.is_some_and(|callee| matches!(callee.endpoint, Endpoint::Sofia(_)));
+    /// What a caller's variables say about the leg that has answered it.
+    fn note_success(&mut self, a: SessionId, b: SessionId) {
+        let Some(callee) = self.channels.get(&b) else { return };
+        let uuid = callee.uuid.clone();
+        let sdp = callee.variables.get("switch_r_sdp").map(str::to_owned);
+        let over_sip = matches!(callee.endpoint, Endpoint::Sofia(_));
         let Some(caller) = self.channels.get_mut(&a) else { return };
         let variables = &mut caller.variables;
-        let outcome = failed.map_or("SUCCESS", Cause::name);
-        if let Some((uuid, legs)) = &leg {
-            variables.set("originated_legs", legs);
-            let cause = failed.map_or("NONE", Cause::name);
-            variables.set("originate_causes", &format!("{uuid};{cause}"));
-        }
-        let [first, phrase, protocol] = carried;
-        match failed {
-            Some(cause) => {
-                if let (Some(status), true) = (first, over_sip) {
-                    variables.set("sip_invite_failure_status", &status);
-                    variables.set("sip_invite_failure_phrase", phrase.as_deref().unwrap_or_default());
-                    variables.set("sip_hangup_phrase", phrase.as_deref().unwrap_or_default());
-                }
-                variables.set("last_bridge_hangup_cause", cause.name());
-                variables.set("last_bridge_proto_specific_hangup_cause", protocol.as_deref().unwrap_or_default());
-                variables.set("originate_failed_cause", cause.name());
+        variables.add("originate_causes", &format!("{uuid};NONE"));
+        if let (Some(sdp), true) = (sdp, over_sip) {
+            variables.set("switch_m_sdp", &sdp);
+            for flow in ["video_media_flow", "text_media_flow"] {
+                variables.set(flow, "inactive");
             }
-            None => {
-                if let (Some(sdp), true) = (first, over_sip) {
-                    variables.set("switch_m_sdp", &sdp);
-                    for flow in ["video_media_flow", "text_media_flow"] {
-                        variables.set(flow, "inactive");
-                    }
-                    variables.set("audio_media_flow", "sendrecv");
-                }
-            }
+            variables.set("audio_media_flow", "sendrecv");
         }
-        variables.set("originate_disposition", outcome);
-        variables.set("DIALSTATUS", outcome);
+        for name in ["originate_disposition", "DIALSTATUS"] {
+            variables.set(name, "SUCCESS");
+        }
+    }
+
+    /// What a caller's variables say about a leg that has failed it.
+    pub(super) fn note_failure(&mut self, a: SessionId, b: SessionId) {
+        let Some(callee) = self.channels.get(&b) else { return };
+        let of_callee = |name: &str| callee.variables.get(name).unwrap_or_default().to_owned();
+        let status = of_callee("sip_invite_failure_status");
+        let phrase = of_callee("sip_invite_failure_phrase");
+        let protocol = of_callee("proto_specific_hangup_cause");
+        let cause = callee.cause.map_or("", Cause::name);
+        let over_sip = matches!(callee.endpoint, Endpoint::Sofia(_));
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        let variables = &mut caller.variables;
+        if over_sip && !status.is_empty() {
+            variables.set("sip_invite_failure_status", &status);
+            variables.set("sip_invite_failure_phrase", &phrase);
+            variables.set("sip_hangup_phrase", &phrase);
+        }
+        variables.set("last_bridge_hangup_cause", cause);
+        variables.set("last_bridge_proto_specific_hangup_cause", &protocol);
     }
 }
 
-/// The application of `caller` that waits for this leg's answer.
-fn calling(caller: &mut Channel, b: SessionId) -> Option<&mut Run> {
-    caller.thread.runs.iter_mut().find(|run| matches!(run.doing, Doing::Call(callee) if callee == b))
+/// `DIALSTATUS` of a call that has failed.
+fn dial_status(cause: Cause) -> &'static str {
+    match cause {
+        Cause::ORIGINATOR_CANCEL => "CANCEL",
+        Cause::USER_BUSY => "BUSY",
+        Cause::NO_ANSWER => "NOANSWER",
+        Cause::DESTINATION_OUT_OF_ORDER | Cause::INVALID_PROFILE => "INVALIDARGS",
+        Cause::CALL_REJECTED => "DONTCALL",
+        other => other.name(),
+    }
+}
+
+/// The application of `caller` that waits for this dial.
+fn calling(caller: &mut Channel, dial: u64) -> Option<&mut Run> {
+    caller.thread.runs.iter_mut().find(|run| matches!(run.doing, Doing::Call(number) if number == dial))
 }
 
 /// A called leg, as `originated_legs` names it.

@@ -194,6 +194,13 @@ impl Switch {
         true
     }
 
+    /// Runs an application that takes no time, from its beginning to its end.
+    pub(super) fn run_at_once(&mut self, now: Duration, id: SessionId, application: &Application) {
+        if self.begin(now, id, application, None) && self.is_up(id) {
+            self.over(now, id);
+        }
+    }
+
     /// Tells of the application that runs now.
     fn emit_run(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
         let Some(channel) = self.channels.get(&id) else { return };

@@ -4,88 +4,120 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Step, Switch,
-    near::{CREATED, blank, identify},
-    random_uuid,
+    near::{blank, identify},
 };
 use crate::{
     cause::Cause,
-    channel::{ChannelState, Dialog, Direction, Endpoint, LoopbackSide, SessionId, loopback, loopback::Caller, sofia},
-    event::EventKind,
+    channel::{
+        ChannelState, Codec, Dialog, Direction, Endpoint, LoopbackSide, SessionId, loopback, loopback::Caller, sofia,
+    },
 };
 
 impl Switch {
-    /// The B side of a loopback is made in the same moment as its A side.
-    pub(super) fn create_loopback_b(&mut self, now: Duration, a: SessionId) {
-        let Some(b) = self.take_session(now, Direction::Inbound) else {
-            return self.hang_up(now, a, Cause::DESTINATION_OUT_OF_ORDER);
-        };
+    /// The B side of a loopback is made in the same moment as its A side: `false` if there is no room for it.
+    pub(super) fn create_loopback_b(&mut self, now: Duration, a: SessionId) -> bool {
+        let Some(b) = self.take_session(now, Direction::Inbound) else { return false };
         let stamp = self.stamp(now);
-        let Some(near) = self.channels.get_mut(&a) else { return };
+        let uuid = self.random_uuid();
+        let Some(near) = self.channels.get_mut(&a) else { return false };
         near.peer = Some(b);
-        let uuid = near.variables.get("other_loopback_leg_uuid").unwrap_or_default().to_owned();
         let mut far = blank(&uuid, Direction::Inbound);
-        far.state = ChannelState::Init;
         far.endpoint = Endpoint::Loopback;
         far.times.created = stamp;
         let profile = &near.profile;
         let caller = Caller { name: &profile.caller_name, number: &profile.caller_number };
-        far.profile = loopback::profile(&profile.destination, &profile.context, LoopbackSide::B, caller, stamp);
+        let profile = loopback::profile(&profile.destination, &profile.context, LoopbackSide::B, caller, stamp);
         far.peer = Some(a);
         far.hit_dialplan = true;
         far.variables.push("direction", "inbound");
         identify(&mut far);
         far.variables.push("session_id", &b.0.to_string());
-        far.variables.push("channel_name", &far.profile.channel_name.clone());
-        loopback::codec(&mut far);
-        for (name, value) in near.variables.iter().filter(|(name, _)| travels_to_b(name)) {
+        far.variables.push("channel_name", &profile.channel_name);
+        far.profile.channel_name.clone_from(&profile.channel_name);
+        self.insert(b, far);
+        self.set_linear_codec(now, b);
+        let Some(far) = self.channels.get_mut(&b) else { return false };
+        far.profile = profile;
+        if let Some(near) = self.channels.get_mut(&a) {
+            near.variables.set("other_loopback_leg_uuid", &uuid);
+            near.variables.set("loopback_leg", "A");
+        }
+        true
+    }
+
+    /// It begins, with what its A side hands over.
+    pub(super) fn start_loopback_b(&mut self, now: Duration, b: SessionId) {
+        let Some(a) = self.channels.get(&b).and_then(|far| far.peer) else { return };
+        let Some(near) = self.channels.get(&a) else { return };
+        let handed: Vec<(String, String)> = near
+            .variables
+            .iter()
+            .filter(|(name, _)| travels_to_b(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        let uuid = near.uuid.clone();
+        let from = near.variables.get("loopback_from_uuid").map(str::to_owned);
+        let Some(far) = self.channels.get_mut(&b) else { return };
+        for (name, value) in &handed {
             far.variables.set(name, value);
         }
-        far.variables.set("other_loopback_leg_uuid", &near.uuid);
-        if let Some(from) = near.variables.get("loopback_from_uuid") {
-            far.variables.set("other_loopback_from_uuid", from);
+        far.variables.set("other_loopback_leg_uuid", &uuid);
+        if let Some(from) = from {
+            far.variables.set("other_loopback_from_uuid", &from);
             far.variables.unset("loopback_from_uuid");
         }
-        far.variables.set("loopback_leg", "B");
-        self.insert(b, far);
-        self.emit(now, b, EventKind::CHANNEL_CREATE, CREATED);
-        self.add_leg(now, b, Step::Route);
+        self.enter(now, b, ChannelState::Init);
+        if let Some(far) = self.channels.get_mut(&b) {
+            far.variables.set("loopback_leg", "B");
+        }
+        self.created(now, b);
+        self.add_leg(now, b, Step::Hunt);
     }
 
     /// An INVITE arrives: the far leg of its call comes to be, or there is no room for it.
-    pub(super) fn invited(&mut self, now: Duration, dialog: Arc<Dialog>, linear: bool) -> Option<SessionId> {
+    pub(super) fn invited(&mut self, now: Duration, dialog: Arc<Dialog>) -> Option<SessionId> {
         dialog.arrived(self.line.host);
         let b = self.take_session(now, Direction::Inbound)?;
         let stamp = self.stamp(now);
-        let mut far = blank(&random_uuid(&mut self.rng), Direction::Inbound);
-        far.state = ChannelState::Init;
+        let uuid = self.random_uuid();
+        let mut far = blank(&uuid, Direction::Inbound);
         far.times.created = stamp;
-        far.profile = sofia::far_profile(&dialog, stamp);
+        far.profile.channel_name = sofia::far_name(&dialog);
         far.hit_dialplan = true;
         far.variables.push("direction", "inbound");
         identify(&mut far);
         far.variables.push("session_id", &b.0.to_string());
-        sofia::far_invited(&mut far, &dialog, stamp);
+        sofia::far_created(&mut far, &dialog);
         far.endpoint = Endpoint::Sofia(dialog);
-        if linear {
-            far.state = ChannelState::New;
-        }
         self.insert(b, far);
         Some(b)
     }
 
-    /// What a far leg does first: it asks the dialplan, unless its audio is not spoken here.
+    /// What a far leg does first: it looks at the INVITE, and asks the dialplan unless its audio is not spoken here.
     pub(super) fn begin_far(&mut self, now: Duration, b: SessionId, linear: bool) {
+        self.enter(now, b, ChannelState::New);
+        let stamp = self.stamp(now);
+        let Some(far) = self.channels.get_mut(&b) else { return };
+        let Endpoint::Sofia(dialog) = &far.endpoint else { return };
+        let dialog = dialog.clone();
+        far.profile = sofia::far_profile(&dialog, stamp);
+        sofia::far_invited(far, &dialog, stamp);
         if linear {
             return self.hang_up(now, b, Cause::INCOMPATIBLE_DESTINATION);
         }
-        self.emit(now, b, EventKind::CHANNEL_CREATE, CREATED);
-        self.add_leg(now, b, Step::Route);
+        self.set_codec(now, b, Codec::Pcmu);
+        if let Some(far) = self.channels.get_mut(&b) {
+            sofia::far_received(far);
+        }
+        self.enter(now, b, ChannelState::Init);
+        self.created(now, b);
+        self.add_leg(now, b, Step::Hunt);
     }
 }
 
 /// A loopback's B side starts with the caller's own variables, not with what describes its A side.
 fn travels_to_b(name: &str) -> bool {
-    const OWN_TO_A: [&str; 13] = [
+    const OWN_TO_A: [&str; 14] = [
         "direction",
         "is_outbound",
         "session_id",
@@ -99,6 +131,7 @@ fn travels_to_b(name: &str) -> bool {
         "originate_early_media",
         "originate_endpoint",
         "loopback_leg",
+        "originating_leg_uuid",
     ];
     !OWN_TO_A.contains(&name)
 }

@@ -20,6 +20,7 @@ impl Switch {
     pub(crate) fn hang_up(&mut self, now: Duration, id: SessionId, cause: Cause) {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
+        channel.next = ChannelState::Hangup;
         let waits_for_frame = channel.is_answered() && !channel.thread.runs.is_empty();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.gone(now, id, cause);
@@ -32,6 +33,7 @@ impl Switch {
     pub(super) fn ended_by_peer(&mut self, now: Duration, id: SessionId, cause: Cause) {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
+        channel.next = ChannelState::Hangup;
         self.hang_line_up(id);
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         if let Some(channel) = self.channels.get_mut(&id)
@@ -44,9 +46,8 @@ impl Switch {
         self.add_leg(now, id, Step::Report);
     }
 
-    /// Tells those that wait for a leg, or are bridged with it, that it has hung up.
+    /// Tells the one that is bridged with a leg that it has hung up.
     fn gone(&mut self, now: Duration, id: SessionId, cause: Cause) {
-        self.fail(now, id, cause);
         // One that leads its bridge takes it down itself.
         if !self.leads_bridge(id) {
             self.part(now, id, Some(cause));
@@ -69,7 +70,10 @@ impl Switch {
         self.recordings_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
+        let cause = channel.cause;
         channel.report(stamp);
+        self.set_call_state(now, id, CallState::Hangup);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         match channel.endpoint {
             Endpoint::Sofia(_) => {
                 if !channel.variables.get("sip_hangup_disposition").is_some_and(|how| ENDED_BY_PEER.contains(&how)) {
@@ -82,14 +86,19 @@ impl Switch {
             Endpoint::Loopback => channel.variables.set("is_loopback", "1"),
             Endpoint::Null | Endpoint::Unborn => {}
         }
+        self.tell_peer(now, id);
+        if let Some(channel) = self.channels.get_mut(&id)
+            && channel.call_uuid.take().is_some()
+        {
+            channel.variables.set("call_uuid", &channel.uuid);
+        }
         self.enter(now, id, ChannelState::Reporting);
         self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
+        if let Some(cause) = cause {
+            self.fail(now, id, cause);
+        }
         self.tell_ended(now, id, Told::Lingering);
-        self.tell_peer(now, id);
         if let Some(channel) = self.channels.get_mut(&id) {
-            if channel.call_uuid.take().is_some() {
-                channel.variables.set("call_uuid", &channel.uuid);
-            }
             // It is not found by its name any more, but it stays while a connection holds it.
             self.by_uuid.remove(&channel.uuid);
         }
@@ -101,21 +110,20 @@ impl Switch {
         if self.controlled_by.contains_key(&id) {
             return;
         }
+        self.ask_for(id, ChannelState::Destroy);
         self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
         self.enter(now, id, ChannelState::Destroy);
         self.channels.remove(&id);
         self.diverted.remove(&id);
     }
 
-    fn enter(&mut self, now: Duration, id: SessionId, state: ChannelState) {
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.state = state;
-            self.bus.state(now, channel);
-        }
-    }
-
     /// Sends the other leg what this leg's end means to it: a BYE, a CANCEL or a refusal.
     fn tell_peer(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let alone = channel.peer.is_none() && channel.remote.is_none();
+        if alone && channel.direction == Direction::Outbound && !channel.is_answered() {
+            self.invite_in_vain(now, id);
+        }
         let Some(channel) = self.channels.get(&id) else { return };
         let Some(cause) = channel.cause else { return };
         let signal = match channel.endpoint {
@@ -124,7 +132,26 @@ impl Switch {
             Endpoint::Sofia(_) => Signal::Refuse { status: cause.sip_status(), phrase: None, cause: cause.over_sip() },
             _ => Signal::Bye(cause),
         };
-        self.tell(now, id, signal);
+        match (&channel.endpoint, channel.peer) {
+            // The other side of a loopback knows at once.
+            (Endpoint::Loopback, Some(peer)) => self.step(now, peer, Step::Told(signal)),
+            _ => self.tell(now, id, signal),
+        }
         self.hang_line_up(id);
+    }
+
+    /// A leg that has ended before its INVITE was there has sent it all the same.
+    fn invite_in_vain(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let refused = channel.variables.get("sip_invite_failure_status").is_some();
+        if refused || !matches!(channel.endpoint, Endpoint::Sofia(_)) || !self.calls_itself(id) {
+            return;
+        }
+        self.invited_here(now, id, false);
+        let far = self.channels.get(&id).and_then(|near| near.peer);
+        if let Some(far) = far.and_then(|far| self.channels.get_mut(&far)) {
+            // It is told before it has begun to do anything.
+            far.thread.leaving = true;
+        }
     }
 }

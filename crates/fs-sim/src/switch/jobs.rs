@@ -5,9 +5,11 @@ use std::{sync::Arc, time::Duration};
 use super::{Due, Switch};
 use crate::{
     api::{self, Answer},
-    event::{EventKind, ListenerId, Origin, Output},
+    event::{EventKind, ListenerId, Origin, Output, Reserved},
     frame,
 };
+
+const EXECUTED: Origin = Origin("switch_loadable_module.c", "switch_api_execute", 2954);
 
 /// One run of an API command.
 #[derive(Clone, Debug)]
@@ -17,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) waits: Waits,
     /// The session of the connection that started it in the background.
     pub(crate) owner: Option<Arc<str>>,
+    /// The place of its own event among the others, which is sent when it is done.
+    pub(crate) place: Option<Reserved>,
 }
 
 /// Where a job's output goes.
@@ -34,12 +38,13 @@ impl Job {
     /// Splits `name arguments`.
     pub(crate) fn new(text: &str, waits: Waits) -> Job {
         let (command, arguments) = text.split_once(' ').unwrap_or((text, ""));
-        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits, owner: None }
+        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits, owner: None, place: None }
     }
 }
 
 impl Switch {
-    pub(crate) fn start(&mut self, now: Duration, job: Job) {
+    pub(crate) fn start(&mut self, now: Duration, mut job: Job) {
+        job.place = Some(self.bus.reserve(now));
         match api::run(self, now, &job) {
             Answer::Text(text) => self.finish(now, &job, &text),
             Answer::Later => {}
@@ -53,6 +58,11 @@ impl Switch {
     }
 
     pub(crate) fn finish(&mut self, now: Duration, job: &Job, output: &str) {
+        if let Some(place) = job.place {
+            let headers = [("API-Command", &*job.command), ("API-Command-Argument", job.arguments.trim())];
+            let said = if headers[1].1.is_empty() { 1 } else { 2 };
+            self.bus.general_reserved(place, EventKind::API, EXECUTED, &headers[..said]);
+        }
         match &job.waits {
             Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
             Waits::Nobody => {}

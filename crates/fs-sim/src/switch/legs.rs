@@ -1,20 +1,20 @@
 //! What happens to a leg by itself: SIP's messages between two legs, and their answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::RngExt;
 
-use super::{Step, Switch};
+use super::{Step, Switch, redirect};
 use crate::{
     cause::Cause,
-    channel::{CallState, Channel, ChannelState, Endpoint, SessionId, Signal, sofia},
+    channel::{CallState, Channel, ChannelState, Codec, Direction, Endpoint, SessionId, Signal, sofia},
     clock::Stamp,
     dialplan::{self, Application},
     event::{EventKind, Origin},
 };
 
-const RING_READY: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3524);
-const PRE_ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3604);
+const RING_READY: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_ring_ready_value", 3505);
+const PRE_ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_pre_answered", 3560);
 const ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark_answered", 3846);
 
 impl Switch {
@@ -28,7 +28,7 @@ impl Switch {
         }
         match step {
             Step::Told(signal) => self.told(now, id, signal),
-            Step::Route => self.route(now, id),
+            Step::Hunt => self.hunt(now, id),
             Step::Look => self.proceed(now, id),
             Step::Launch => self.launch(now, id),
             Step::Break => self.broken(now, id),
@@ -39,25 +39,39 @@ impl Switch {
         }
     }
 
-    /// A far leg asks the dialplan what to do.
-    fn route(&mut self, now: Duration, id: SessionId) {
+    /// A leg asks the dialplan what to do: a far one, or one that was sent there.
+    fn hunt(&mut self, now: Duration, id: SessionId) {
+        self.enter(now, id, ChannelState::Routing);
+        // Asking takes a place in the order of events, though no listener gets it.
+        self.bus.reserve(now);
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.state = ChannelState::Routing;
-        channel.call_state = CallState::Ringing;
-        let Some(route) = dialplan::route(&channel.profile.context, &channel.profile.destination) else {
-            channel.variables.set("call_uuid", &channel.uuid);
-            return self.hang_up(now, id, Cause::NO_ROUTE_DESTINATION);
+        let is_far = channel.direction == Direction::Inbound && channel.profile.index == 1;
+        let profile = &mut channel.profile;
+        let applications = if profile.dialplan.eq_ignore_ascii_case("inline") {
+            let applications = redirect::inline(&profile.destination);
+            // That was no number: it is what was dialled before again.
+            let before = std::mem::take(&mut profile.rdnis);
+            if !before.is_empty() {
+                profile.destination = before;
+            }
+            applications
+        } else {
+            let Some(route) = dialplan::route(&profile.context, &profile.destination) else {
+                channel.variables.set("call_uuid", &channel.uuid);
+                return self.hang_up(now, id, Cause::NO_ROUTE_DESTINATION);
+            };
+            if let Some(matched) = &route.matched {
+                channel.variables.set("DP_MATCH", matched);
+            }
+            if route.answers_at_once && is_far { self.callee_does(route.applications) } else { route.applications }
         };
-        if let Some(matched) = &route.matched {
-            channel.variables.set("DP_MATCH", matched);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.todo = applications.into_iter().rev().collect();
+        channel.variables.set("call_uuid", channel.call_uuid.as_deref().unwrap_or(&channel.uuid));
+        if channel.direction == Direction::Outbound && !channel.hit_dialplan {
+            self.flip(now, id);
         }
-        channel.variables.set("call_uuid", &channel.uuid);
-        channel.state = ChannelState::Execute;
-        let applications =
-            if route.answers_at_once { self.callee_does(route.applications) } else { route.applications };
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.todo = applications.into_iter().rev().collect();
-        }
+        self.enter(now, id, ChannelState::Execute);
         self.proceed(now, id);
     }
 
@@ -103,9 +117,7 @@ impl Switch {
         channel.times.progress = stamp;
         with_dialog(channel, sofia::far_rings, sofia::near_replied);
         self.emit(now, id, EventKind::CHANNEL_PROGRESS, RING_READY);
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.call_state = CallState::Ringing;
-        }
+        self.set_call_state(now, id, CallState::Ringing);
         self.tell_near(now, id, Signal::Ringing);
         self.callee_progressed(now, id, false);
     }
@@ -118,19 +130,33 @@ impl Switch {
             return;
         }
         channel.times.progress_media = stamp;
-        with_dialog(channel, sofia::far_media, |channel, dialog| {
-            sofia::near_replied(channel, dialog);
-            sofia::near_media(channel, dialog);
-        });
+        let described = match with_dialog(channel, sofia::far_media, sofia::near_replied) {
+            Some(dialog) if channel.direction == Direction::Outbound => {
+                sofia::near_described(channel, &dialog).then_some(dialog)
+            }
+            _ => None,
+        };
+        channel.variables.set("endpoint_disposition", "EARLY MEDIA");
         self.emit(now, id, EventKind::CHANNEL_PROGRESS_MEDIA, PRE_ANSWERED);
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.call_state = CallState::Early;
-            channel.variables.set("endpoint_disposition", "EARLY MEDIA");
+        self.set_call_state(now, id, CallState::Early);
+        if let Some(dialog) = described {
+            self.near_starts_media(now, id, &dialog);
         }
         self.tell_near(now, id, Signal::EarlyMedia);
         self.callee_progressed(now, id, true);
-        if self.attempts.get(&id).is_some_and(|attempt| !attempt.ignore_early_media) {
+        if self.early_media_answers(id) {
             self.succeed(now, id);
+        }
+    }
+
+    /// A near leg takes the codec that the other end has named, and starts its media.
+    fn near_starts_media(&mut self, now: Duration, id: SessionId, dialog: &sofia::Dialog) {
+        if let Some(channel) = self.channels.get_mut(&id) {
+            sofia::near_negotiated(channel, dialog);
+        }
+        self.set_codec(now, id, Codec::Pcmu);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            sofia::near_media(channel, dialog);
         }
     }
 
@@ -141,17 +167,20 @@ impl Switch {
         if channel.is_answered() {
             return;
         }
+        if let Some(dialog) = with_dialog(channel, sofia::far_media, sofia::near_replied)
+            && channel.direction == Direction::Outbound
+            && sofia::near_described(channel, &dialog)
+        {
+            self.near_starts_media(now, id, &dialog);
+        }
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         channel.times.answered = stamp;
-        with_dialog(channel, sofia::far_media, |channel, dialog| {
-            sofia::near_replied(channel, dialog);
-            sofia::near_media(channel, dialog);
-        });
         self.emit(now, id, EventKind::CHANNEL_ANSWER, ANSWERED);
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.call_state = CallState::Active;
         channel.variables.set("endpoint_disposition", "ANSWER");
         let partner = channel.partner;
         self.execute_on_answer(now, id);
+        self.set_call_state(now, id, CallState::Active);
         // Bridged by early media before, its caller is answered with it.
         if let Some(partner) = partner {
             self.answered(now, partner);
@@ -172,33 +201,29 @@ impl Switch {
     }
 
     fn is_near(&self, id: SessionId) -> bool {
-        self.channels.get(&id).is_some_and(|channel| channel.direction == crate::channel::Direction::Outbound)
+        self.channels.get(&id).is_some_and(|channel| channel.direction == Direction::Outbound)
     }
 
-    /// The answered leg of an originate becomes the called party and runs what was asked.
+    /// The answered leg of an originate runs what was asked.
     fn launch(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.state = ChannelState::Execute;
-        channel.hit_dialplan = true;
-        channel.variables.set("pre_transfer_caller_id_name", &channel.profile.caller_name);
-        channel.variables.set("pre_transfer_caller_id_number", &channel.profile.caller_number);
-        channel.variables.set("channel_cid_flipped", "yes");
-        channel.profile.flip();
         channel.variables.set("call_uuid", &channel.uuid);
+        self.enter(now, id, ChannelState::Execute);
         self.proceed(now, id);
     }
 }
 
-/// Applies what a message of the SIP dialog sets: to a far leg, or to a near one.
+/// Applies what a message of the SIP dialog sets, to a far leg or to a near one, and hands out the dialog.
 fn with_dialog(
     channel: &mut Channel,
     far: impl FnOnce(&mut Channel, &sofia::Dialog),
     near: impl FnOnce(&mut Channel, &sofia::Dialog),
-) {
-    let Endpoint::Sofia(dialog) = &channel.endpoint else { return };
+) -> Option<Arc<sofia::Dialog>> {
+    let Endpoint::Sofia(dialog) = &channel.endpoint else { return None };
     let dialog = dialog.clone();
     match channel.direction {
-        crate::channel::Direction::Inbound => far(channel, &dialog),
-        crate::channel::Direction::Outbound => near(channel, &dialog),
+        Direction::Inbound => far(channel, &dialog),
+        Direction::Outbound => near(channel, &dialog),
     }
+    Some(dialog)
 }

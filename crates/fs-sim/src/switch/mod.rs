@@ -24,6 +24,7 @@ mod record;
 mod redirect;
 mod schedule;
 mod sip;
+mod states;
 mod timers;
 
 #[cfg(test)]
@@ -57,7 +58,7 @@ use crate::{
     log::frame,
     network::{Call, Place},
 };
-use originate::Attempt;
+use originate::Dial;
 use outbound::Dialling;
 use peer::Peer;
 use schedule::{TASKS_OF_ITS_OWN, Task};
@@ -76,8 +77,12 @@ pub(crate) struct Switch {
     /// What callees do is drawn apart from everything else, once for each call in the order in which they come in: the
     /// same calls get the same callees whatever the times were.
     callee_rng: ChaCha8Rng,
-    /// Originates that have not been answered yet, by their near leg.
-    attempts: HashMap<SessionId, Attempt>,
+    /// Who calls somebody and has no answer yet, by number.
+    dials_open: HashMap<u64, Dial>,
+    /// How many dials there have been.
+    dials_begun: u64,
+    /// The dial of each leg that has not been answered yet.
+    attempts: HashMap<SessionId, u64>,
     /// How many applications have begun.
     runs: u64,
     /// What has been recorded, by its path.
@@ -141,10 +146,12 @@ impl Switch {
             channels: BTreeMap::new(),
             limits: Limits::new(config.max_sessions, config.sessions_per_second),
             by_uuid: HashMap::new(),
-            bus: Bus::new(Clock::new(started), identity),
+            bus: Bus::new(Clock::new(started), identity, config.verbose_events),
             timers,
             rng,
             callee_rng: ChaCha8Rng::seed_from_u64(config.seed),
+            dials_open: HashMap::new(),
+            dials_begun: 0,
             attempts: HashMap::new(),
             runs: 0,
             files: HashMap::new(),
@@ -185,11 +192,14 @@ impl Switch {
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
                 Due::Packet(packet) => self.packet_arrived(at, *packet),
-                Due::OriginateTimeout(id) => self.originate_timed_out(at, id),
+                Due::OriginateTimeout(dial, round) => self.originate_timed_out(at, dial, round),
+                Due::LegTimeout(id) => self.leg_timed_out(at, id),
+                Due::Redial(dial) => self.redial(at, dial),
                 Due::Task(number) => self.run_task(at, number),
                 Due::Finish(job) => self.finish(at, &job.0, &job.1),
                 Due::Heartbeat => {
                     self.send_heartbeat(at);
+                    self.heartbeat_again(at);
                     self.timers.add(at + self.heartbeat, Due::Heartbeat);
                 }
                 Due::LingerEnds(listener) => self.linger_ended(listener),
@@ -247,6 +257,15 @@ impl Switch {
 
     pub(crate) fn hostname(&self) -> &str {
         &self.bus.identity.hostname
+    }
+
+    /// `fsctl verbose_events`: whether every event of a channel carries its variables.
+    pub(crate) fn set_verbose(&mut self, verbose: bool) {
+        self.bus.verbose = verbose;
+    }
+
+    pub(crate) fn is_verbose(&self) -> bool {
+        self.bus.verbose
     }
 
     fn add_leg(&mut self, at: Duration, id: SessionId, step: Step) {
@@ -328,4 +347,10 @@ pub(crate) fn random_uuid(rng: &mut impl Rng) -> String {
 pub(crate) fn is_true(text: &str) -> bool {
     ["yes", "on", "true", "t", "enabled", "active", "allow"].iter().any(|known| known.eq_ignore_ascii_case(text))
         || text.parse::<i64>().is_ok_and(|number| number != 0)
+}
+
+/// Its idea of a false one (`switch_false`).
+fn is_false(text: &str) -> bool {
+    ["no", "off", "false", "f", "disabled", "inactive", "disallow"].iter().any(|known| known.eq_ignore_ascii_case(text))
+        || text.parse::<i64>() == Ok(0)
 }

@@ -4,28 +4,21 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    Due, Step, Switch,
+    Step, Switch,
     execute::leading_number,
-    is_true,
-    originate::{Asker, Attempt, DESTROYED},
-    random_uuid,
+    originate::{DESTROYED, Leg},
+    states::{CREATED, ORIGINATED},
 };
 use crate::{
     cause::Cause,
     channel::{
         CallState, Channel, ChannelState, Dialog, Direction, Endpoint, LoopbackSide, OtherLeg, Profile, Relation,
-        SessionId, Signal, Thread, Times, Variables, loopback, loopback::Caller, profile::ANONYMOUS_NUMBER, sofia,
-        sofia::Invitation,
+        SessionId, Signal, Thread, Times, Variables, loopback, sofia, sofia::Invitation,
     },
-    dial_string::Request,
     event::{EventKind, Origin},
 };
 
-/// How often an originate that waits looks at its legs and at the time (switch_ivr_originate.c).
-const LOOK_PERIOD: Duration = Duration::from_millis(20);
-
-pub(super) const CREATED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_run", 626);
-const ORIGINATED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_run", 632);
+const RENAMED: Origin = Origin("switch_core_session.c", "switch_core_session_set_uuid", 2051);
 
 /// The endpoint part of a dial string, understood.
 enum Target<'a> {
@@ -43,6 +36,7 @@ enum Target<'a> {
 /// What a call takes on from the leg that asks for it.
 #[derive(Clone, Copy)]
 struct Onward {
+    caller: Option<SessionId>,
     /// How many more hops it may take.
     hops: u32,
     identity: sofia::Identity,
@@ -82,51 +76,169 @@ impl Target<'_> {
 }
 
 impl Switch {
-    /// Calls what a request names, for an `originate` or a `bridge`: the new leg, or why there is none.
-    pub(super) fn call(&mut self, now: Duration, request: &Request, asker: Asker) -> Result<SessionId, Cause> {
-        let target = Target::parse(&request.endpoint);
+    /// Calls one destination of a dial: the new leg, or why there is none.
+    pub(super) fn call(&mut self, now: Duration, leg: &Leg<'_>, caller: Option<SessionId>) -> Result<SessionId, Cause> {
+        let target = Target::parse(leg.endpoint);
         if let Target::Unknown = target {
             return Err(Cause::CHAN_NOT_IMPLEMENTED);
         }
-        let mut uuid = request.variable("origination_uuid").map_or_else(|| random_uuid(&mut self.rng), str::to_owned);
-        if self.find(&uuid).is_some() {
+        let mut wanted = leg.variable("origination_uuid").map(str::to_owned);
+        if wanted.as_deref().is_some_and(|uuid| self.find(uuid).is_some()) {
             // A UUID in use: mod_sofia refuses the call, the others make a channel with another one (mod_loopback).
             if let Target::Sofia(..) = target {
                 self.limits.refused += 1;
                 return Err(Cause::DESTINATION_OUT_OF_ORDER);
             }
-            uuid = random_uuid(&mut self.rng);
+            wanted = None;
         }
-        let onward = self.onward(&asker, request)?;
+        let onward = self.onward(caller, leg)?;
         let id = self.take_session(now, Direction::Outbound).ok_or(Cause::DESTINATION_OUT_OF_ORDER)?;
-        let mut channel = blank(&uuid, Direction::Outbound);
         if let Target::Refused(cause) = target {
-            self.destroy_unborn(now, id, channel);
+            let uuid = wanted.unwrap_or_else(|| self.random_uuid());
+            self.destroy_unborn(now, id, blank(&uuid, Direction::Outbound));
             return Err(cause);
         }
-        self.timers.add(self.patience_ends(now, request.timeout_seconds), Due::OriginateTimeout(id));
-        self.build_near(now, id, &mut channel, &target, request, onward);
-        if let Asker::Bridge(caller) = asker {
-            self.called_by(caller, &mut channel, onward.hops);
+        match target {
+            Target::Sofia(profile, address) => self.go_out_by_sip(now, id, leg, wanted, (profile, &address), onward),
+            _ => self.go_out_without_network(now, id, leg, wanted, &target, onward),
         }
-        self.insert(id, channel);
-        let ignore_early_media = request.variable("ignore_early_media").is_some_and(is_true);
-        self.attempts.insert(id, Attempt { asker, ignore_early_media });
-        self.emit(now, id, EventKind::CHANNEL_CREATE, CREATED);
-        self.emit(now, id, EventKind::CHANNEL_ORIGINATE, ORIGINATED);
-        let Some(channel) = self.channels.get_mut(&id) else { return Ok(id) };
-        channel.state = ChannelState::ConsumeMedia;
-        match channel.endpoint {
-            Endpoint::Null => self.add_leg(now, id, Step::Told(Signal::Answer)),
-            Endpoint::Loopback => self.create_loopback_b(now, id),
-            _ => self.invite(now, id),
+        self.enter(now, id, ChannelState::Init);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            match &channel.endpoint {
+                Endpoint::Sofia(dialog) => {
+                    let dialog = dialog.clone();
+                    sofia::near_after(channel, &dialog);
+                }
+                Endpoint::Loopback => {
+                    if !self.create_loopback_b(now, id) {
+                        // It is there, and stays as it is: nobody tells it that its other side is not.
+                        self.emit(now, id, EventKind::CHANNEL_CREATE, CREATED);
+                        self.emit(now, id, EventKind::CHANNEL_ORIGINATE, ORIGINATED);
+                        return Ok(id);
+                    }
+                }
+                Endpoint::Null | Endpoint::Unborn => {}
+            }
+        }
+        self.created(now, id);
+        self.enter(now, id, ChannelState::Routing);
+        self.enter(now, id, ChannelState::ConsumeMedia);
+        match self.channels.get(&id).map(|channel| (&channel.endpoint, channel.peer)) {
+            Some((Endpoint::Null, _)) => self.add_leg(now, id, Step::Told(Signal::Answer)),
+            Some((Endpoint::Loopback, Some(b))) => self.start_loopback_b(now, b),
+            Some((Endpoint::Sofia(_), _)) => self.invite(now, id),
+            _ => {}
         }
         Ok(id)
     }
 
+    /// A channel of mod_sofia comes to be, and its variables.
+    fn go_out_by_sip(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        leg: &Leg<'_>,
+        wanted: Option<String>,
+        (profile, address): (&'static sofia::SipProfile, &sofia::Address<'_>),
+        onward: Onward,
+    ) {
+        let uuid = wanted.unwrap_or_else(|| self.random_uuid());
+        let stamp = self.stamp(now);
+        let who = leg.caller();
+        let mut channel = blank(&uuid, Direction::Outbound);
+        channel.times.created = stamp;
+        outbound_start(&mut channel);
+        let invitation = Invitation {
+            profile,
+            host: self.line.host,
+            address,
+            caller: who,
+            headers: leg.sip_headers(),
+            parameters: leg.variable("sip_invite_params"),
+            identity: onward.identity,
+            max_forwards: onward.hops,
+        };
+        let dialog = Arc::new(Dialog::new(&mut self.rng, invitation, stamp));
+        channel.profile = sofia::near_profile(&dialog, who.name, stamp);
+        identify(&mut channel);
+        channel.variables.push("session_id", &id.0.to_string());
+        sofia::near_before(&mut channel, &dialog);
+        channel.endpoint = Endpoint::Sofia(dialog);
+        channel.next = ChannelState::Init;
+        self.called_by(onward, &mut channel);
+        self.insert(id, channel);
+        self.goes_out(now, id);
+        self.own_variables(id, leg, "sofia", onward.caller);
+    }
+
+    /// A channel of mod_loopback comes to be: by another name than the one that it is to have, which it gets next.
+    fn go_out_without_network(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        leg: &Leg<'_>,
+        wanted: Option<String>,
+        target: &Target<'_>,
+        onward: Onward,
+    ) {
+        let stamp = self.stamp(now);
+        let first = self.random_uuid();
+        let who = leg.caller();
+        let (profile, first_name, endpoint, kind) = match target {
+            Target::Loopback { number, context } => {
+                let profile = loopback::profile(number, context, LoopbackSide::A, who, stamp);
+                let (_, rest) = leg.endpoint.split_once('/').unwrap_or_default();
+                (profile, format!("loopback/{rest}-a"), Endpoint::Loopback, "loopback")
+            }
+            _ => {
+                let destination = if let Target::Null(destination) = target { destination } else { "" };
+                let profile = loopback::null_profile(destination, who, stamp);
+                let name = profile.channel_name.clone();
+                (profile, name, Endpoint::Null, "null")
+            }
+        };
+        let mut channel = blank(&first, Direction::Outbound);
+        channel.times.created = stamp;
+        channel.endpoint = endpoint;
+        outbound_start(&mut channel);
+        identify(&mut channel);
+        channel.variables.push("session_id", &id.0.to_string());
+        channel.variables.push("channel_name", &first_name);
+        channel.profile.channel_name = first_name;
+        self.insert(id, channel);
+        self.set_linear_codec(now, id);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.variables.set("channel_name", &profile.channel_name);
+        channel.profile = profile;
+        channel.next = ChannelState::Init;
+        if let Some(uuid) = wanted {
+            self.rename(now, id, &uuid);
+        }
+        if let Some(mut channel) = self.channels.remove(&id) {
+            self.called_by(onward, &mut channel);
+            self.channels.insert(id, channel);
+        }
+        self.goes_out(now, id);
+        self.own_variables(id, leg, kind, onward.caller);
+    }
+
+    /// A channel gets another UUID.
+    fn rename(&mut self, now: Duration, id: SessionId, uuid: &str) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let old = std::mem::replace(&mut channel.uuid, uuid.into());
+        channel.variables.set("uuid", uuid);
+        channel.variables.set("call_uuid", uuid);
+        self.by_uuid.remove(&old);
+        self.by_uuid.insert(channel.uuid.clone(), id);
+        let before = [("Old-Unique-ID", &*old)];
+        if let Some(channel) = self.channels.get(&id) {
+            self.bus.channel_with(now, EventKind::CHANNEL_UUID, RENAMED, channel, &before, &[]);
+        }
+    }
+
     /// A leg that another one calls knows of it from the beginning.
-    fn called_by(&self, caller: SessionId, channel: &mut Channel, hops: u32) {
-        let Some(caller) = self.channels.get(&caller) else { return };
+    fn called_by(&self, onward: Onward, channel: &mut Channel) {
+        let Some(caller) = onward.caller.and_then(|caller| self.channels.get(&caller)) else { return };
         channel.other_leg = Some(OtherLeg::new(Relation::Originator, caller));
         channel.call_uuid = Some(caller.call_uuid.clone().unwrap_or_else(|| caller.uuid.clone()));
         channel.profile.original_name.clone_from(&caller.profile.original_name);
@@ -136,7 +248,7 @@ impl Switch {
         channel.profile.dialplan.clone_from(&caller.profile.dialplan);
         channel.profile.network_address.clone_from(&caller.profile.network_address);
         let variables = &mut channel.variables;
-        variables.set_number("max_forwards", u64::from(hops));
+        variables.set_number("max_forwards", u64::from(onward.hops));
         for (to, from) in [("switch_m_sdp", "switch_r_sdp"), ("sip_cid_type", "sip_cid_type")] {
             if let Some(value) = caller.variables.get(from) {
                 variables.set(to, value);
@@ -145,7 +257,7 @@ impl Switch {
         if let Some(codec) = caller.codec {
             variables.set("originator_codec", &format!("{}@8000h@20i", codec.name()));
         }
-        for name in ["originator", "signal_bond", "call_uuid", "originating_leg_uuid"] {
+        for name in ["originator", "signal_bond", "call_uuid"] {
             variables.set(name, &caller.uuid);
         }
         if let Endpoint::Loopback = channel.endpoint {
@@ -155,21 +267,13 @@ impl Switch {
 
     /// What a call takes on from the leg that asks for it. Each takes one hop away, until none is left
     /// (`switch_core_session_outgoing_channel`).
-    fn onward(&self, asker: &Asker, request: &Request) -> Result<Onward, Cause> {
-        let caller = if let Asker::Bridge(caller) = asker { self.channels.get(caller) } else { None };
-        let known = |name: &str| caller.and_then(|caller| caller.variables.get(name));
+    fn onward(&self, caller: Option<SessionId>, leg: &Leg<'_>) -> Result<Onward, Cause> {
+        let channel = caller.and_then(|caller| self.channels.get(&caller));
+        let known = |name: &str| channel.and_then(|caller| caller.variables.get(name));
         let hops = known("max_forwards").map_or(i64::from(sofia::MAX_FORWARDS), |text| leading_number(text) - 1);
         let hops = u32::try_from(hops).ok().filter(|hops| *hops > 0).ok_or(Cause::EXCHANGE_ROUTING_ERROR)?;
-        let identity = request.variable("sip_cid_type").or_else(|| known("sip_cid_type"));
-        Ok(Onward { hops, identity: sofia::Identity::parse(identity) })
-    }
-
-    /// An originate counts whole seconds of the epoch, and looks at them every 20 ms from its beginning on.
-    fn patience_ends(&self, now: Duration, seconds: u64) -> Duration {
-        let clock = self.bus.clock;
-        let patience = clock.up_at_second(clock.second(now).saturating_add(seconds)).saturating_sub(now);
-        let looks = patience.as_nanos().div_ceil(LOOK_PERIOD.as_nanos());
-        now.saturating_add(LOOK_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX)))
+        let identity = leg.variable("sip_cid_type").or_else(|| known("sip_cid_type"));
+        Ok(Onward { caller, hops, identity: sofia::Identity::parse(identity) })
     }
 
     /// A channel that its endpoint refused: its only event is the last one.
@@ -180,66 +284,18 @@ impl Switch {
         self.bus.channel(now, EventKind::CHANNEL_DESTROY, DESTROYED, &channel);
     }
 
-    fn build_near(
-        &mut self,
-        now: Duration,
-        id: SessionId,
-        channel: &mut Channel,
-        target: &Target<'_>,
-        request: &Request,
-        onward: Onward,
-    ) {
-        let stamp = self.stamp(now);
-        channel.state = ChannelState::Init;
-        channel.times = Times { created: stamp, ..Times::default() };
-        let name =
-            request.variable("origination_caller_id_name").or(request.caller_name.as_deref()).unwrap_or_default();
-        let number = request
-            .variable("origination_caller_id_number")
-            .or(request.caller_number.as_deref())
-            .unwrap_or(ANONYMOUS_NUMBER);
-        let caller = Caller { name, number };
-        outbound_start(channel);
-        match target {
-            Target::Sofia(profile, address) => {
-                let headers =
-                    request.variables.iter().filter(|(name, _)| name.starts_with("sip_h_")).cloned().collect();
-                let invitation = Invitation {
-                    profile,
-                    host: self.line.host,
-                    address,
-                    caller,
-                    headers,
-                    parameters: request.variable("sip_invite_params"),
-                    identity: onward.identity,
-                    max_forwards: onward.hops,
-                };
-                let dialog = Arc::new(Dialog::new(&mut self.rng, invitation, stamp));
-                channel.profile = sofia::near_profile(&dialog, name, stamp);
-                identify(channel);
-                channel.variables.push("session_id", &id.0.to_string());
-                sofia::near_before(channel, &dialog);
-                own_variables(channel, request, "sofia");
-                sofia::near_after(channel, &dialog);
-                channel.endpoint = Endpoint::Sofia(dialog);
-            }
-            Target::Loopback { number, context } => {
-                channel.profile = loopback::profile(number, context, LoopbackSide::A, caller, stamp);
-                loopback_start(channel, id);
-                own_variables(channel, request, "loopback");
-                channel.endpoint = Endpoint::Loopback;
-                let other = random_uuid(&mut self.rng);
-                channel.variables.set("other_loopback_leg_uuid", &other);
-                channel.variables.set("loopback_leg", "A");
-            }
-            Target::Null(destination) => {
-                channel.profile = loopback::null_profile(destination, caller, stamp);
-                loopback_start(channel, id);
-                own_variables(channel, request, "null");
-                channel.endpoint = Endpoint::Null;
-            }
-            Target::Refused(_) | Target::Unknown => {}
+    /// The variables that the command gave, those of the one destination first, and what the dialling adds to them.
+    fn own_variables(&mut self, id: SessionId, leg: &Leg<'_>, endpoint: &str, caller: Option<SessionId>) {
+        let uuid = caller.and_then(|caller| self.channels.get(&caller)).map(|caller| caller.uuid.clone());
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        for (name, value) in leg.own.iter().chain(leg.shared) {
+            channel.variables.set(name, value);
         }
+        channel.variables.set("originate_early_media", if leg.early_media_counts() { "true" } else { "false" });
+        if let Some(uuid) = uuid {
+            channel.variables.set("originating_leg_uuid", &uuid);
+        }
+        channel.variables.set("originate_endpoint", endpoint);
     }
 }
 
@@ -249,9 +305,11 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         direction,
         endpoint: Endpoint::Unborn,
         state: ChannelState::None,
+        next: ChannelState::New,
         call_state: CallState::Down,
         hit_dialplan: false,
         codec: None,
+        writes: true,
         profile: Profile::default(),
         times: Times::default(),
         variables: Variables::default(),
@@ -276,22 +334,4 @@ fn outbound_start(channel: &mut Channel) {
 pub(super) fn identify(channel: &mut Channel) {
     channel.variables.push("uuid", &channel.uuid);
     channel.variables.push("call_uuid", &channel.uuid);
-}
-
-fn loopback_start(channel: &mut Channel, id: SessionId) {
-    channel.variables.push("session_id", &id.0.to_string());
-    loopback::codec(channel);
-    let name = channel.profile.channel_name.clone();
-    channel.variables.push("channel_name", &name);
-    identify(channel);
-}
-
-/// The variables that the command gave, and what the originate adds to them.
-fn own_variables(channel: &mut Channel, request: &Request, endpoint: &str) {
-    for (name, value) in &request.variables {
-        channel.variables.set(name, value);
-    }
-    let early_media = !request.variable("ignore_early_media").is_some_and(is_true);
-    channel.variables.set("originate_early_media", if early_media { "true" } else { "false" });
-    channel.variables.set("originate_endpoint", endpoint);
 }

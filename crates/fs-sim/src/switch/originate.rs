@@ -1,23 +1,45 @@
-//! `originate`: the near leg comes to be, waits for an answer, and does what was asked (switch_ivr_originate.c).
+//! `originate`: legs are called, one after the other or at once, until one is answered, which then does what was asked
+//! (switch_ivr_originate.c).
 
 use std::time::Duration;
 
-use super::{Job, Step, Switch, random_uuid};
+use super::{Due, Job, Step, Switch, is_true};
 use crate::{
     cause::Cause,
-    channel::{Channel, SessionId},
+    channel::{Channel, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
     clock::Stamp,
-    dial_string::{Malformed, OnAnswer, Request},
-    dialplan::{self, Application},
+    dial_string::{Destination, Malformed, OnAnswer, Request},
     event::Origin,
 };
 
-/// A called leg that has not been answered yet.
+/// How often an originate that waits looks at its legs and at the time.
+const LOOK_PERIOD: Duration = Duration::from_millis(20);
+
+/// How long it waits before it tries again, without `originate_retry_sleep_ms`.
+const RETRY_SLEEP: Duration = Duration::from_secs(1);
+
+/// What `originate_retry_sleep_ms` may say.
+const RETRY_SLEEP_MS: std::ops::RangeInclusive<u64> = 500..=60_000;
+
+/// The most tries of an originate.
+const RETRIES_MAX: u32 = 100;
+
+/// One try to reach somebody: the destinations that are left, and the legs that may still be answered.
 #[derive(Debug)]
-pub(crate) struct Attempt {
-    pub(crate) asker: Asker,
-    /// Early media is no answer to it.
-    pub(crate) ignore_early_media: bool,
+pub(crate) struct Dial {
+    asker: Asker,
+    request: Request,
+    /// Which of the destinations between `|` is called now.
+    group: usize,
+    /// How often all of them are called, this time included.
+    tries: u32,
+    retry_sleep: Duration,
+    /// The legs that are called at once, as far as they came to be.
+    pub(super) legs: Vec<SessionId>,
+    /// How the first of them ended, or why none came to be.
+    cause: Option<Cause>,
+    /// Counts the groups that were called, so that the patience with one does not end another.
+    round: u64,
 }
 
 /// Who waits for the answer.
@@ -27,6 +49,64 @@ pub(crate) enum Asker {
     Job(Job, OnAnswer),
     /// The leg whose `bridge` it is.
     Bridge(SessionId),
+}
+
+/// One destination of a request, with what the request says about it.
+pub(super) struct Leg<'a> {
+    /// Variables of its own, which are set first.
+    pub(super) own: &'a [(String, String)],
+    pub(super) shared: &'a [(String, String)],
+    pub(super) endpoint: &'a str,
+    caller_name: Option<&'a str>,
+    caller_number: Option<&'a str>,
+}
+
+impl<'a> Leg<'a> {
+    fn new(request: &'a Request, destination: &'a Destination) -> Leg<'a> {
+        Leg {
+            own: &destination.variables,
+            shared: &request.variables,
+            endpoint: &destination.endpoint,
+            caller_name: request.caller_name.as_deref(),
+            caller_number: request.caller_number.as_deref(),
+        }
+    }
+
+    /// What is asked for the leg: its own wins.
+    pub(super) fn variable(&self, name: &str) -> Option<&'a str> {
+        let find = |of: &'a [(String, String)]| of.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);
+        find(self.own).or_else(|| find(self.shared))
+    }
+
+    /// Who calls.
+    pub(super) fn caller(&self) -> Caller<'a> {
+        let name = self.variable("origination_caller_id_name").or(self.caller_name).unwrap_or_default();
+        let number = self.variable("origination_caller_id_number").or(self.caller_number).unwrap_or(ANONYMOUS_NUMBER);
+        Caller { name, number }
+    }
+
+    /// Headers for the INVITE.
+    pub(super) fn sip_headers(&self) -> Vec<(String, String)> {
+        let mut headers: Vec<(String, String)> = Vec::new();
+        for (name, value) in self.own.iter().chain(self.shared).filter(|(name, _)| name.starts_with("sip_h_")) {
+            match headers.iter_mut().find(|(known, _)| known == name) {
+                Some(known) => known.1.clone_from(value),
+                None => headers.push((name.clone(), value.clone())),
+            }
+        }
+        headers
+    }
+
+    pub(super) fn early_media_counts(&self) -> bool {
+        early_media_counts(self.shared)
+    }
+}
+
+fn early_media_counts(variables: &[(String, String)]) -> bool {
+    let value = |wanted: &str| variables.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.as_str());
+    let ignored =
+        value("ignore_early_media").is_some_and(|value| is_true(value) || value == "consume" || value == "ring_ready");
+    !ignored && !value("bridge_early_media").is_some_and(is_true)
 }
 
 pub(crate) const USAGE: &str = "-USAGE: <call url> <exten>|&<application_name>(<app_args>) [<dialplan>] [<context>] [<cid_name>] [<cid_num>] [<timeout_sec>]\n";
@@ -43,43 +123,222 @@ impl Switch {
             Err(Malformed::Brackets) => return Some(failed(Cause::DESTINATION_OUT_OF_ORDER)),
         };
         let asker = Asker::Job(job.clone(), on_answer);
-        self.call(now, &request, asker).err().map(failed)
+        self.call_out(now, request, asker).err().map(failed)
     }
 
-    pub(super) fn originate_timed_out(&mut self, now: Duration, id: SessionId) {
-        if self.attempts.contains_key(&id) {
+    /// Calls what a request names, for an `originate` or a `bridge`: the number of the dial, or why there is none.
+    pub(super) fn call_out(&mut self, now: Duration, request: Request, asker: Asker) -> Result<u64, Cause> {
+        let number = |name: &str| request.variable(name).and_then(|text| text.parse::<u64>().ok());
+        let tries = number("originate_retries").and_then(|tries| u32::try_from(tries).ok());
+        let sleep = number("originate_retry_sleep_ms").filter(|ms| RETRY_SLEEP_MS.contains(ms));
+        let dial = Dial {
+            asker,
+            group: 0,
+            tries: tries.filter(|tries| (1..=RETRIES_MAX).contains(tries)).unwrap_or(1),
+            retry_sleep: sleep.map_or(RETRY_SLEEP, Duration::from_millis),
+            legs: Vec::new(),
+            cause: None,
+            round: 0,
+            request,
+        };
+        self.dials_begun += 1;
+        let number = self.dials_begun;
+        self.dials_open.insert(number, dial);
+        if self.call_group(now, number) {
+            return Ok(number);
+        }
+        let cause = self.dials_open.remove(&number).and_then(|dial| dial.cause);
+        Err(cause.unwrap_or(Cause::DESTINATION_OUT_OF_ORDER))
+    }
+
+    /// Calls the destinations whose turn it is, or those after them: `false` if none is left to wait for.
+    fn call_group(&mut self, now: Duration, number: u64) -> bool {
+        while let Some(dial) = self.dials_open.get_mut(&number) {
+            dial.round += 1;
+            dial.legs.clear();
+            let round = dial.round;
+            let Some(group) = dial.request.groups.get(dial.group) else {
+                if dial.tries <= 1 {
+                    return false;
+                }
+                dial.tries -= 1;
+                dial.group = 0;
+                let sleep = dial.retry_sleep;
+                self.timers.add(now + sleep, Due::Redial(number));
+                return true;
+            };
+            // What the legs need is the dial's own, which is put back when they are there.
+            let destinations = group.clone();
+            let request = std::mem::take(&mut dial.request);
+            let caller = if let Asker::Bridge(caller) = dial.asker { Some(caller) } else { None };
+            dial.cause = None;
+            let mut cause = None;
+            let mut legs = Vec::new();
+            for destination in &destinations {
+                let leg = Leg::new(&request, destination);
+                match self.call(now, &leg, caller) {
+                    Ok(id) => {
+                        legs.push(id);
+                        self.attempts.insert(id, number);
+                        if let Some(caller) = caller {
+                            self.callee_called(caller, id);
+                        }
+                        self.limit_leg(now, id);
+                    }
+                    Err(refused) => cause = Some(refused),
+                }
+            }
+            let patience = request.timeout_seconds;
+            let ends = self.patience_ends(now, patience);
+            let Some(dial) = self.dials_open.get_mut(&number) else { return false };
+            dial.request = request;
+            dial.group += 1;
+            if !legs.is_empty() {
+                dial.legs = legs;
+                self.timers.add(ends, Due::OriginateTimeout(number, round));
+                return true;
+            }
+            dial.cause = cause;
+        }
+        false
+    }
+
+    /// The next destinations of a dial, after a pause.
+    pub(super) fn redial(&mut self, now: Duration, number: u64) {
+        if !self.call_group(now, number) {
+            self.nobody_answers(now, number);
+        }
+    }
+
+    /// A leg may have a patience of its own: `leg_timeout`.
+    fn limit_leg(&mut self, now: Duration, id: SessionId) {
+        let seconds = self.channels.get(&id).and_then(|channel| channel.variables.get("leg_timeout"));
+        let Some(seconds) = seconds.and_then(|text| text.parse::<u64>().ok()).filter(|seconds| *seconds > 0) else {
+            return;
+        };
+        // It has to be over, not just reached.
+        let ends = self.patience_ends(now, seconds.saturating_add(1));
+        self.timers.add(ends, Due::LegTimeout(id));
+    }
+
+    /// An originate counts whole seconds of the epoch, and looks at them every 20 ms from its beginning on.
+    fn patience_ends(&self, now: Duration, seconds: u64) -> Duration {
+        let clock = self.bus.clock;
+        let patience = clock.up_at_second(clock.second(now).saturating_add(seconds)).saturating_sub(now);
+        let looks = patience.as_nanos().div_ceil(LOOK_PERIOD.as_nanos());
+        now.saturating_add(LOOK_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX)))
+    }
+
+    /// The patience with all legs is at an end, and with it the whole try.
+    pub(super) fn originate_timed_out(&mut self, now: Duration, number: u64, round: u64) {
+        let Some(dial) = self.dials_open.get_mut(&number).filter(|dial| dial.round == round) else { return };
+        dial.tries = 0;
+        dial.group = usize::MAX;
+        dial.cause = Some(Cause::NO_ANSWER);
+        for id in dial.legs.clone() {
             self.hang_up(now, id, Cause::NO_ANSWER);
         }
     }
 
-    /// The near leg was answered, or has early media and that is enough.
+    pub(super) fn leg_timed_out(&mut self, now: Duration, id: SessionId) {
+        if self.attempts.contains_key(&id) {
+            self.hang_up(now, id, Cause::ALLOTTED_TIMEOUT);
+        }
+    }
+
+    /// Whoever waits for a dial waits no longer.
+    pub(super) fn cancel_dial(&mut self, now: Duration, number: u64, cause: Cause) {
+        let Some(dial) = self.dials_open.get_mut(&number) else { return };
+        dial.tries = 0;
+        dial.group = usize::MAX;
+        dial.cause = Some(cause);
+        for id in dial.legs.clone() {
+            self.hang_up(now, id, cause);
+        }
+        if self.dials_open.get(&number).is_some_and(|dial| dial.legs.is_empty()) {
+            self.nobody_answers(now, number);
+        }
+    }
+
+    /// Who asked for a leg that has not been answered yet.
+    pub(super) fn asker(&self, id: SessionId) -> Option<&Asker> {
+        self.dials_open.get(self.attempts.get(&id)?).map(|dial| &dial.asker)
+    }
+
+    /// Whether early media is an answer to whoever waits for a leg.
+    pub(super) fn early_media_answers(&self, id: SessionId) -> bool {
+        let dial = self.attempts.get(&id).and_then(|number| self.dials_open.get(number));
+        dial.is_some_and(|dial| early_media_counts(&dial.request.variables))
+    }
+
+    /// A leg was answered, or has early media and that is enough: it wins, and the others lose.
     pub(super) fn succeed(&mut self, now: Duration, id: SessionId) {
-        let Some(attempt) = self.attempts.remove(&id) else { return };
-        match attempt.asker {
-            Asker::Bridge(caller) => self.callee_answered(now, caller, id),
+        let Some(number) = self.attempts.remove(&id) else { return };
+        let Some(dial) = self.dials_open.remove(&number) else { return };
+        let losers: Vec<SessionId> = dial.legs.iter().copied().filter(|leg| *leg != id).collect();
+        for leg in &losers {
+            self.attempts.remove(leg);
+            if let Some(channel) = self.channels.get_mut(leg).filter(|channel| channel.is_up()) {
+                channel.variables.set("group_dial_status", "loser");
+                self.hang_up(now, *leg, Cause::LOSE_RACE);
+            }
+        }
+        match dial.asker {
+            Asker::Bridge(caller) => self.callee_answered(now, caller, (number, id), &losers),
             Asker::Job(job, on_answer) => {
-                let transfer_id = random_uuid(&mut self.rng);
-                let stamp = self.stamp(now);
                 let Some(channel) = self.channels.get_mut(&id) else { return };
                 let uuid = channel.uuid.clone();
                 match on_answer {
-                    OnAnswer::Application(application) => channel.todo = vec![application],
-                    OnAnswer::Extension { number, context } => {
-                        transfer(channel, &number, &context, stamp, &transfer_id);
+                    OnAnswer::Application(application) => {
+                        channel.todo = vec![application];
+                        self.flip(now, id);
+                        self.finish(now, &job, &format!("+OK {uuid}\n"));
+                        self.add_leg(now, id, Step::Launch);
+                    }
+                    OnAnswer::Extension { number, dialplan, context } => {
+                        self.sent_to_extension(now, id, &number, &dialplan, &context);
+                        self.finish(now, &job, &format!("+OK {uuid}\n"));
+                        self.add_leg(now, id, Step::Hunt);
                     }
                 }
-                self.finish(now, &job, &format!("+OK {uuid}\n"));
-                self.add_leg(now, id, Step::Launch);
             }
         }
     }
 
-    /// The near leg ended before it was answered.
+    /// A leg ended before it was answered: the last of those that are called at once makes the next ones be called.
     pub(super) fn fail(&mut self, now: Duration, id: SessionId, cause: Cause) {
-        match self.attempts.remove(&id).map(|attempt| attempt.asker) {
-            Some(Asker::Job(job, _)) => self.finish(now, &job, &failed(cause)),
-            Some(Asker::Bridge(caller)) => self.callee_failed(now, caller, Some(id), cause),
-            None => {}
+        let Some(number) = self.attempts.remove(&id) else { return };
+        let caller = match self.dials_open.get(&number).map(|dial| &dial.asker) {
+            Some(Asker::Bridge(caller)) => Some(*caller),
+            _ => None,
+        };
+        if let Some(caller) = caller {
+            self.note_cause(caller, id, cause);
+        }
+        let Some(dial) = self.dials_open.get_mut(&number) else { return };
+        // The first destination's cause is the one that is told.
+        if dial.legs.first() == Some(&id) && dial.cause.is_none() {
+            dial.cause = Some(cause);
+        }
+        let waits = dial.legs.iter().any(|leg| self.attempts.contains_key(leg));
+        if waits {
+            return;
+        }
+        if dial.group < dial.request.groups.len() || dial.tries > 1 {
+            return self.timers.add(now, Due::Redial(number));
+        }
+        if let Some(caller) = caller {
+            self.note_failure(caller, id);
+        }
+        self.nobody_answers(now, number);
+    }
+
+    fn nobody_answers(&mut self, now: Duration, number: u64) {
+        let Some(dial) = self.dials_open.remove(&number) else { return };
+        let cause = dial.cause.unwrap_or(Cause::DESTINATION_OUT_OF_ORDER);
+        match dial.asker {
+            Asker::Job(job, _) => self.finish(now, &job, &failed(cause)),
+            Asker::Bridge(caller) => self.callee_failed(now, caller, Some(number), cause),
         }
     }
 }
@@ -90,25 +349,9 @@ fn failed(cause: Cause) -> String {
 
 /// A channel gets a new profile, and says where it comes from.
 pub(super) fn moved(channel: &mut Channel, history: &str, now: Stamp) {
-    channel.variables.set("transfer_history", history);
+    channel.variables.add("transfer_history", history);
     channel.variables.set("transfer_source", history);
     channel.profile.transfer_source = history.to_owned();
     channel.profile.created = now;
     channel.profile.index += 1;
-}
-
-/// The answered leg goes through the dialplan itself (`switch_ivr_session_transfer`).
-pub(super) fn transfer(channel: &mut Channel, number: &str, context: &str, now: Stamp, id: &str) {
-    let history = format!("{}:{id}:bl_xfer:{number}/{context}/XML", now.seconds());
-    channel.variables.set("max_forwards", "70");
-    moved(channel, &history, now);
-    channel.profile.dialplan = "XML".to_owned();
-    channel.profile.rdnis = std::mem::replace(&mut channel.profile.destination, number.to_owned());
-    channel.profile.context = context.to_owned();
-    let route = dialplan::route(context, number);
-    let applications = route.map_or_else(
-        || vec![Application::new("hangup", Cause::NO_ROUTE_DESTINATION.name())],
-        |route| route.applications,
-    );
-    channel.todo = applications.into_iter().rev().collect();
 }

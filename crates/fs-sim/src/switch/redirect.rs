@@ -4,15 +4,16 @@
 
 use std::time::Duration;
 
-use super::{
-    Step, Switch, applications,
-    originate::{moved, transfer},
-};
+use super::{Step, Switch, applications, execute::leading_number, originate::moved};
 use crate::{
+    cause::Cause,
     channel::{Bridge, ChannelState, Doing, OtherLeg, Relation, Run, SessionId},
     dialplan::Application,
     event::{EventKind, Origin},
 };
+
+/// How often a leg may be sent elsewhere, without `max_forwards`.
+const FORWARDS_MAX: i64 = 70;
 
 const BRIDGES: [Origin; 2] = [
     Origin("switch_ivr_bridge.c", "uuid_bridge_on_soft_execute", 1236),
@@ -22,10 +23,11 @@ const BRIDGES: [Origin; 2] = [
 /// Where a channel goes.
 #[derive(Clone, Debug)]
 pub(crate) enum Redirect {
+    /// Without a dialplan or a context, to those that it was in.
     Extension {
         number: String,
-        dialplan: String,
-        context: String,
+        dialplan: Option<String>,
+        context: Option<String>,
     },
     Park,
     /// To a bridge with this one.
@@ -35,26 +37,33 @@ pub(crate) enum Redirect {
 impl Redirect {
     /// `<extension> [<dialplan> [<context>]]`
     pub(crate) fn extension(words: &[String]) -> Option<Redirect> {
-        let word = |index: usize, other: &str| words.get(index).map_or(other, String::as_str).to_owned();
         let number = words.first()?.clone();
-        Some(Redirect::Extension { number, dialplan: word(1, "XML"), context: word(2, "default") })
+        Some(Redirect::Extension { number, dialplan: words.get(1).cloned(), context: words.get(2).cloned() })
     }
 }
 
 impl Switch {
     /// Sends a channel elsewhere, which it notices at its next frame.
     pub(crate) fn send_elsewhere(&mut self, now: Duration, id: SessionId, redirect: Redirect) {
-        if let Redirect::Extension { number, dialplan, context } = &redirect {
-            let transfer_id = self.random_uuid();
-            let stamp = self.stamp(now);
-            if let Some(channel) = self.channels.get_mut(&id) {
+        match &redirect {
+            Redirect::Extension { number, dialplan, context } => {
+                let Some(profile) = self.channels.get(&id).map(|channel| &channel.profile) else { return };
+                let known = |known: &str, other: &str| {
+                    Some(known).filter(|known| !known.is_empty()).unwrap_or(other).to_owned()
+                };
+                let dialplan = dialplan.clone().unwrap_or_else(|| match &*profile.dialplan {
+                    "inline" => "XML".to_owned(),
+                    other => known(other, "XML"),
+                });
+                let context = context.clone().unwrap_or_else(|| known(&profile.context, "default"));
                 // Who it is from here on is said at once.
-                transfer(channel, number, context, stamp, &transfer_id);
-                if dialplan.eq_ignore_ascii_case("inline") {
-                    channel.todo = inline(number);
+                self.sent_to_extension(now, id, number, &dialplan, &context);
+                if let Some(channel) = self.channels.get_mut(&id) {
+                    channel.other_leg = None;
                 }
-                channel.other_leg = None;
             }
+            Redirect::Park => self.ask_for(id, ChannelState::Park),
+            Redirect::Bridge(_) => {}
         }
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.thread.leaving = true;
@@ -70,10 +79,7 @@ impl Switch {
         match redirect {
             Redirect::Extension { .. } => {
                 self.leave(now, id);
-                let Some(channel) = self.channels.get_mut(&id) else { return };
-                channel.state = ChannelState::Execute;
-                channel.hit_dialplan = true;
-                self.proceed(now, id);
+                self.add_leg(now, id, Step::Hunt);
             }
             Redirect::Park => {
                 self.leave(now, id);
@@ -81,13 +87,41 @@ impl Switch {
                 channel.todo.clear();
                 // Parked this way a second time, a channel only leaves its park.
                 if channel.state != ChannelState::Park {
-                    channel.state = ChannelState::Park;
+                    self.enter(now, id, ChannelState::Park);
                     applications::park_outright(self, now, id);
                 }
                 self.proceed(now, id);
             }
             Redirect::Bridge(other) => self.bridge_outright(now, id, other),
         }
+    }
+
+    /// A leg is to go through the dialplan: its profile says so from here on (`switch_ivr_session_transfer`).
+    pub(super) fn sent_to_extension(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        number: &str,
+        dialplan: &str,
+        context: &str,
+    ) {
+        let transfer_id = self.random_uuid();
+        let stamp = self.stamp(now);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let history = format!("{}:{transfer_id}:bl_xfer:{number}/{context}/{dialplan}", stamp.seconds());
+        let forwards = channel.variables.get("max_forwards").map_or(FORWARDS_MAX, |left| leading_number(left) - 1);
+        if forwards <= 0 {
+            return self.hang_up(now, id, Cause::EXCHANGE_ROUTING_ERROR);
+        }
+        channel.variables.set("max_forwards", &forwards.to_string());
+        channel.variables.unset("signal_bond");
+        moved(channel, &history, stamp);
+        let profile = &mut channel.profile;
+        profile.logically_inbound = true;
+        profile.dialplan = dialplan.to_owned();
+        profile.rdnis = std::mem::replace(&mut profile.destination, number.to_owned());
+        profile.context = context.to_owned();
+        channel.next = ChannelState::Routing;
     }
 
     /// Ends all that a channel is inside of.
@@ -133,9 +167,7 @@ impl Switch {
         }
         for id in [a, b] {
             self.leave(now, id);
-            if let Some(channel) = self.channels.get_mut(&id) {
-                channel.state = ChannelState::SoftExecute;
-            }
+            self.enter(now, id, ChannelState::SoftExecute);
         }
         for ((id, other), origin) in [(a, b), (b, a)].into_iter().zip(BRIDGES) {
             if let (Some(channel), Some(other)) = (self.channels.get(&id), self.channels.get(&other)) {
@@ -154,11 +186,18 @@ impl Switch {
     }
 }
 
-/// The dialplan `inline`: `application:argument` between commas, the last first.
-fn inline(text: &str) -> Vec<Application> {
+/// The dialplan `inline`: `application:argument` between commas, or between what `m:x:` names instead.
+pub(super) fn inline(text: &str) -> Vec<Application> {
+    let mut parts = (',', text);
+    if let Some(rest) = text.strip_prefix("m:")
+        && let Some(separator) = rest.chars().next()
+        && let Some(rest) = rest[separator.len_utf8()..].strip_prefix(':')
+    {
+        parts = (separator, rest);
+    }
     let application = |part: &str| {
         let (name, data) = part.split_once(':').unwrap_or((part, ""));
-        Application::new(name, data)
+        Application::new(name.trim_start_matches(' '), data)
     };
-    text.split(',').filter(|part| !part.is_empty()).map(application).rev().collect()
+    parts.1.split(parts.0).filter(|part| !part.is_empty()).map(application).collect()
 }

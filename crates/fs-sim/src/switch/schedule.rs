@@ -3,7 +3,12 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Due, Job, Legs, Redirect, Switch, Waits, execute::leading_number};
-use crate::{cause::Cause, channel::SessionId};
+use crate::{
+    cause::Cause,
+    channel::SessionId,
+    dialplan::Application,
+    event::{EventKind, Origin},
+};
 
 /// How often the scheduler looks for tasks that are due (switch_scheduler.c).
 const SCHEDULER_PERIOD: Duration = Duration::from_millis(500);
@@ -30,12 +35,30 @@ pub(crate) enum Planned {
     Transfer(Redirect),
 }
 
+impl Planned {
+    /// `Task-Desc`.
+    fn description(&self) -> &'static str {
+        match self {
+            Planned::HangUp(_) => "switch_ivr_schedule_hangup",
+            Planned::Command { .. } => "sched_api_function",
+            Planned::Broadcast { .. } => "switch_ivr_schedule_broadcast",
+            Planned::Transfer(_) => "switch_ivr_schedule_transfer",
+        }
+    }
+}
+
 /// A planned thing with the name by which `sched_del` finds it.
 #[derive(Debug)]
 pub(crate) struct Task {
     group: Arc<str>,
+    /// The second of the epoch for which it is planned.
+    second: u64,
     planned: Planned,
 }
+
+const ADDED: Origin = Origin("switch_scheduler.c", "switch_scheduler_add_task_ex", 266);
+const AGAIN: Origin = Origin("switch_scheduler.c", "switch_scheduler_execute", 73);
+const DELETED: Origin = Origin("switch_scheduler.c", "task_thread_loop", 151);
 
 impl Switch {
     /// Runs what the variables `execute_on_answer…` say; only what takes no time is known.
@@ -50,7 +73,7 @@ impl Switch {
         for text in wanted {
             let (name, data) = text.split_once("::").or(text.split_once(' ')).unwrap_or((&text, ""));
             if name.eq_ignore_ascii_case("sched_hangup") {
-                super::applications::sched_hangup(self, now, id, data);
+                self.run_at_once(now, id, &Application::new(name, data));
             }
         }
     }
@@ -83,23 +106,32 @@ impl Switch {
         if self.tasks.len() >= TASKS_MAX {
             return number;
         }
-        let at = self.bus.clock.up_at_second(second).max(now);
-        let looks = at.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
-        self.tasks.insert(number, Task { group: group.into(), planned });
-        let at = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
-        self.timers.add(at, Due::Task(number));
+        self.tell_task(now, (EventKind::ADD_SCHEDULE, ADDED), number, planned.description(), group, second);
+        self.tasks.insert(number, Task { group: group.into(), second, planned });
+        self.look_at(now, second, number);
         number
     }
 
     pub(super) fn run_task(&mut self, now: Duration, number: u64) {
         let Some(task) = self.tasks.remove(&number) else { return };
         let channel = self.find(&task.group);
+        let description = task.planned.description();
         match (task.planned, channel) {
             (Planned::Command { text, every }, _) => {
                 self.start(now, Job::new(&text, Waits::Nobody));
                 if every > 0 {
                     let second = self.bus.clock.second(now).saturating_add(every);
-                    self.plan(now, second, &task.group, Planned::Command { text, every });
+                    let planned = Planned::Command { text, every };
+                    self.tell_task(
+                        now,
+                        (EventKind::RE_SCHEDULE, AGAIN),
+                        number,
+                        planned.description(),
+                        &task.group,
+                        second,
+                    );
+                    self.tasks.insert(number, Task { second, planned, group: task.group });
+                    return self.look_at(now, second, number);
                 }
             }
             (Planned::HangUp(cause), Some(id)) => self.hang_up(now, id, cause),
@@ -107,17 +139,54 @@ impl Switch {
             (Planned::Transfer(redirect), Some(id)) => self.send_elsewhere(now, id, redirect),
             (_, None) => {}
         }
+        self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, description, &task.group, task.second);
+    }
+
+    /// The server's heartbeat is a task of its own, which is planned again each time.
+    pub(super) fn heartbeat_again(&mut self, now: Duration) {
+        let second = self.bus.clock.second(now + self.heartbeat);
+        self.tell_task(now, (EventKind::RE_SCHEDULE, AGAIN), 1, "heartbeat", "core", second);
+    }
+
+    /// The scheduler looks at a task when it has come, and not before.
+    fn look_at(&mut self, now: Duration, second: u64, number: u64) {
+        let at = self.bus.clock.up_at_second(second).max(now);
+        let looks = at.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
+        let at = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
+        self.timers.add(at, Due::Task(number));
+    }
+
+    fn tell_task(
+        &mut self,
+        now: Duration,
+        (kind, origin): (EventKind, Origin),
+        number: u64,
+        description: &str,
+        group: &str,
+        second: u64,
+    ) {
+        let (number, second) = (number.to_string(), second.to_string());
+        let headers =
+            [("Task-ID", &*number), ("Task-Desc", description), ("Task-Group", group), ("Task-Runtime", &second)];
+        self.bus.general(now, kind, origin, &headers, None);
     }
 
     /// Takes tasks away, by number or by group, which is a channel's UUID for most: how many there were.
-    pub(crate) fn unschedule(&mut self, number_or_group: &str) -> usize {
-        let before = self.tasks.len();
-        match number_or_group.parse::<u64>() {
-            Ok(number) => {
-                self.tasks.remove(&number);
+    pub(crate) fn unschedule(&mut self, now: Duration, number_or_group: &str) -> usize {
+        let wanted: Vec<u64> = match number_or_group.parse::<u64>() {
+            Ok(number) => vec![number],
+            Err(_) => {
+                let of_group = self.tasks.iter().filter(|(_, task)| *task.group == *number_or_group);
+                of_group.map(|(number, _)| *number).collect()
             }
-            Err(_) => self.tasks.retain(|_, task| *task.group != *number_or_group),
+        };
+        let mut deleted = 0;
+        for number in wanted {
+            let Some(task) = self.tasks.remove(&number) else { continue };
+            deleted += 1;
+            let description = task.planned.description();
+            self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, description, &task.group, task.second);
         }
-        before - self.tasks.len()
+        deleted
     }
 }

@@ -66,6 +66,16 @@ impl Switch {
         }
     }
 
+    /// Whether the INVITE of a near leg goes to its own server.
+    pub(super) fn calls_itself(&self, id: SessionId) -> bool {
+        let Some(Endpoint::Sofia(dialog)) = self.channels.get(&id).map(|channel| &channel.endpoint) else {
+            return false;
+        };
+        let (host, port) = dialog.next_hop();
+        let is_open = self.line.elsewhere == Elsewhere::Itself || sofia::is_profile_port(port);
+        is_open && (self.line.is_self(host) || self.line.node.is_none())
+    }
+
     /// The address that a near leg calls is nobody's: it learns so, or arrives at its own server, at `at`.
     fn nobody_there(&mut self, at: Duration, id: SessionId, invite: Signal) {
         let signal = if self.line.elsewhere == Elsewhere::Itself { invite } else { Signal::UNREACHABLE };
@@ -149,12 +159,12 @@ impl Switch {
     }
 
     /// The INVITE of near leg `a` arrives at its own server.
-    fn invited_here(&mut self, now: Duration, a: SessionId, linear: bool) {
+    pub(super) fn invited_here(&mut self, now: Duration, a: SessionId, linear: bool) {
         let Some(near) = self.channels.get_mut(&a) else { return };
         let Endpoint::Sofia(dialog) = &near.endpoint else { return };
         let dialog = dialog.clone();
         near.remote = None;
-        let Some(b) = self.invited(now, dialog, linear) else {
+        let Some(b) = self.invited(now, dialog) else {
             return self.add_leg(now + SIP_HOP, a, Step::Told(Signal::NO_ROOM));
         };
         if let Some(far) = self.channels.get_mut(&b) {
@@ -197,7 +207,7 @@ impl Switch {
 
     fn invited_from_elsewhere(&mut self, now: Duration, packet: Packet, linear: bool) {
         let Packet { call, dialog, from, .. } = packet;
-        let Some(b) = self.invited(now, dialog.clone(), linear) else {
+        let Some(b) = self.invited(now, dialog.clone()) else {
             let refusal = Signal::NO_ROOM;
             return self.post(Packet { to: To::Node(from), call, dialog, signal: refusal, at: now + SIP_HOP, from });
         };

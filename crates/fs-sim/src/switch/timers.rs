@@ -17,8 +17,12 @@ pub(crate) enum Due {
     Leg(SessionId, Step),
     /// A SIP message from another server arrives.
     Packet(Box<Packet>),
-    /// An originate has waited long enough.
-    OriginateTimeout(SessionId),
+    /// A dial has waited long enough for the legs of this round.
+    OriginateTimeout(u64, u64),
+    /// It has waited long enough for this leg.
+    LegTimeout(SessionId),
+    /// A dial goes on to its next destinations.
+    Redial(u64),
     /// A planned task comes true, unless `sched_del` has taken it away.
     Task(u64),
     /// A command that only takes its time is over: its job and its output.
@@ -38,8 +42,8 @@ const EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 pub(crate) enum Step {
     /// The other end of the leg's connection tells it something.
     Told(Signal),
-    /// Far leg: the dialplan is asked.
-    Route,
+    /// The dialplan is asked what to do.
+    Hunt,
     /// A frame of audio passes: what has come in or is over is looked at.
     Look,
     /// Near leg, answered: what the originate asked for begins.

@@ -4,11 +4,14 @@ use super::{Dialog, Identity, Media};
 use crate::{
     VERSION,
     cause::{Cause, sip_phrase},
-    channel::{Channel, Codec, Direction, Profile, profile},
+    channel::{Channel, Direction, Profile, profile},
     clock::Stamp,
 };
 
 const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+
+/// The codecs that both ends have.
+const CODECS: &str = "CORE_PCM_MODULE.PCMU@8000h@20i@64000b";
 
 const SENDRECV: &str = "a=sendrecv\r\n";
 
@@ -18,6 +21,7 @@ pub(crate) fn near_before(channel: &mut Channel, dialog: &Dialog) {
     v.push("sip_local_network_addr", &dialog.near_host);
     v.push("sip_profile_name", dialog.near_profile.name);
     v.push("video_media_flow", "disabled");
+    v.push("audio_media_flow", "disabled");
     v.push("text_media_flow", "disabled");
     v.push("channel_name", &channel.profile.channel_name);
     v.push("sip_destination_url", &format!("sip:{}", dialog.url));
@@ -57,30 +61,37 @@ pub(crate) fn far_profile(dialog: &Dialog, now: Stamp) -> Profile {
         destination: dialog.number.clone(),
         source: "mod_sofia".to_owned(),
         context: dialog.far_profile.context.to_owned(),
-        channel_name: format!("sofia/{}/{}", dialog.far_profile.name, dialog.caller()),
+        channel_name: far_name(dialog),
         index: 1,
         created: now,
         ..Profile::default()
     }
 }
 
-/// The variables of a far leg as the INVITE arrives.
+/// What a far leg is called.
+pub(crate) fn far_name(dialog: &Dialog) -> String {
+    format!("sofia/{}/{}", dialog.far_profile.name, dialog.caller())
+}
+
+/// The variables of a far leg as it comes to be, before the INVITE is looked at.
+pub(crate) fn far_created(channel: &mut Channel, dialog: &Dialog) {
+    let v = &mut channel.variables;
+    v.push("sip_from_user", &dialog.caller_number);
+    v.push("sip_from_uri", &dialog.caller());
+    v.push("sip_from_host", &dialog.near_host);
+    v.push("video_media_flow", "disabled");
+    v.push("audio_media_flow", "disabled");
+    v.push("text_media_flow", "disabled");
+    v.push("channel_name", &far_name(dialog));
+    v.push("sip_call_id", &dialog.call_id);
+}
+
+/// What the INVITE says to a far leg, its session description included.
 pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
-    let name = channel.profile.channel_name.clone();
     let caller = dialog.caller();
     let destination = dialog.destination();
     let sip_port = dialog.near_profile.port.to_string();
     let v = &mut channel.variables;
-    v.push("sip_from_user", &dialog.caller_number);
-    v.push("sip_from_uri", &caller);
-    v.push("sip_from_host", &dialog.near_host);
-    if !dialog.caller_name.is_empty() {
-        v.push("sip_from_display", &dialog.caller_name);
-    }
-    v.push("video_media_flow", "disabled");
-    v.push("text_media_flow", "disabled");
-    v.push("channel_name", &name);
-    v.push("sip_call_id", &dialog.call_id);
     v.push("sip_local_network_addr", dialog.far_host());
     v.push("sip_network_ip", &dialog.near_host);
     v.push("sip_network_port", &sip_port);
@@ -106,6 +117,9 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
         Identity::Unsaid => {}
     }
     v.push("sip_full_via", &dialog.via(&dialog.branch));
+    if !dialog.caller_name.is_empty() {
+        v.push("sip_from_display", &dialog.caller_name);
+    }
     v.push("sip_full_from", &dialog.from());
     v.push("sip_full_to", &format!("<sip:{destination}>"));
     if let Some(path) = &dialog.path {
@@ -131,6 +145,7 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("sip_contact_port", &sip_port);
     v.push("sip_contact_uri", &format!("mod_sofia@{}:{sip_port}", dialog.near_host));
     v.push("sip_contact_host", &dialog.near_host);
+    v.push("endpoint_disposition", "INBOUND CALL");
     v.push("sip_user_agent", &user_agent());
     v.push("sip_via_host", &dialog.near_host);
     v.push("sip_via_port", &sip_port);
@@ -144,25 +159,30 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     }
     v.set("switch_r_sdp", &dialog.near.sdp(&dialog.near_host, &dialog.near_host, ""));
     negotiated(channel, &dialog.near, &dialog.near_host);
-    let v = &mut channel.variables;
-    v.set("endpoint_disposition", "RECEIVED");
+}
+
+/// A far leg is ready to be routed.
+pub(crate) fn far_received(channel: &mut Channel) {
+    channel.variables.set("dtmf_type", "rfc2833");
+    channel.variables.set("endpoint_disposition", "RECEIVED");
 }
 
 /// Both sides' codec, once the other side's session description is known.
 fn negotiated(channel: &mut Channel, other: &Media, other_host: &str) {
     let far = channel.direction == Direction::Inbound;
-    channel.codec = Some(Codec::Pcmu);
     let v = &mut channel.variables;
-    v.set("ep_codec_string", "CORE_PCM_MODULE.PCMU@8000h@20i@64000b");
+    if far {
+        v.set("ep_codec_string", CODECS);
+    }
     v.set("rtp_use_codec_string", "PCMU");
     v.set("remote_video_media_flow", "inactive");
     v.set("remote_text_media_flow", "inactive");
     v.set("remote_audio_media_flow", "sendrecv");
     if far {
         v.set("audio_media_flow", "sendrecv");
-        v.set("remote_media_ip", other_host);
-        v.set_number("remote_media_port", u64::from(other.port));
     }
+    v.set("remote_media_ip", other_host);
+    v.set_number("remote_media_port", u64::from(other.port));
     for (name, value) in [
         ("rtp_audio_recv_pt", "0"),
         ("rtp_use_codec_name", "PCMU"),
@@ -170,13 +190,6 @@ fn negotiated(channel: &mut Channel, other: &Media, other_host: &str) {
         ("rtp_use_codec_ptime", "20"),
         ("rtp_use_codec_channels", "1"),
         ("rtp_last_audio_codec_string", "PCMU@8000h@20i@1c"),
-        ("read_codec", "PCMU"),
-        ("original_read_codec", "PCMU"),
-        ("read_rate", "8000"),
-        ("original_read_rate", "8000"),
-        ("write_codec", "PCMU"),
-        ("write_rate", "8000"),
-        ("dtmf_type", "rfc2833"),
     ] {
         v.set(name, value);
     }
@@ -261,13 +274,25 @@ pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
     v.set("sip_call_id", &dialog.call_id);
 }
 
-/// The far leg's session description arrives at the near leg, with a 183 or a 200.
-pub(crate) fn near_media(channel: &mut Channel, dialog: &Dialog) {
-    if channel.variables.get("rtp_use_ssrc").is_none() {
-        channel.variables.set("switch_r_sdp", &dialog.far.sdp(crate::event::IPV4, dialog.far_host(), ""));
-        negotiated(channel, &dialog.far, dialog.far_host());
-        media_started(channel, (&dialog.near, &dialog.near_host), (&dialog.far, dialog.far_host()));
+/// The far leg's session description arrives at the near leg, with a 183 or a 200: `false` if it was known.
+pub(crate) fn near_described(channel: &mut Channel, dialog: &Dialog) -> bool {
+    if channel.variables.get("rtp_use_ssrc").is_some() {
+        return false;
     }
+    channel.variables.set("switch_r_sdp", &dialog.far.sdp(crate::event::IPV4, dialog.far_host(), ""));
+    channel.variables.set("ep_codec_string", CODECS);
+    true
+}
+
+/// The near leg takes it.
+pub(crate) fn near_negotiated(channel: &mut Channel, dialog: &Dialog) {
+    negotiated(channel, &dialog.far, dialog.far_host());
+}
+
+/// The near leg starts its media.
+pub(crate) fn near_media(channel: &mut Channel, dialog: &Dialog) {
+    channel.variables.set("dtmf_type", "rfc2833");
+    media_started(channel, (&dialog.near, &dialog.near_host), (&dialog.far, dialog.far_host()));
 }
 
 /// A refusal arrives at the near leg.

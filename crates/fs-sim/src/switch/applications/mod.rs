@@ -12,7 +12,6 @@ mod variables;
 use std::time::Duration;
 
 pub(super) use call::{UNPARKED, park_outright};
-pub(super) use schedule::sched_hangup;
 
 use super::Switch;
 use crate::{
@@ -112,7 +111,7 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, end: End
         Doing::Record(recording) => record::finish(switch, now, id, &recording),
         Doing::Bridge(bridge) => switch.finish_bridge(now, id, bridge),
         // The caller is gone before its call is answered.
-        Doing::Call(callee) => switch.hang_up(now, callee, Cause::ORIGINATOR_CANCEL),
+        Doing::Call(dial) => switch.cancel_dial(now, dial, Cause::ORIGINATOR_CANCEL),
         Doing::Deflect(_) if end == End::ItsOwn => call::deflected(switch, now, id),
         _ => {}
     }

@@ -199,10 +199,7 @@ impl Switch {
         if resumes && on_top && stage == Some(Stage::Serving) {
             // A synchronous channel resets itself then, and nothing more comes of it.
             self.over(now, id);
-            if let Some(channel) = self.channels.get_mut(&id) {
-                channel.state = ChannelState::Reset;
-            }
-            return;
+            return self.enter(now, id, ChannelState::Reset);
         }
         self.proceed(now, id);
     }
