@@ -1,22 +1,29 @@
 //! A span of time that may vary from call to call.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp, LogNormal, Normal, Uniform};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::value::Time;
+use crate::value::{Number, Time};
 
 /// The longest time that [`Delay::sample`] gives: distributions with a long tail would otherwise now and
 /// then hold a call for days.
 pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
 
+/// The most times of a list: each draw goes through it.
+const LIST_MAX: usize = 10_000;
+
+/// The largest weight in a list: sums stay exact enough.
+const WEIGHT_MAX: f64 = 1e6;
+
 /// How long something takes: always the same, or drawn anew each time.
 ///
 /// In a configuration it is `"250ms"`, `{ uniform = ["100ms", "500ms"] }`, `{ exponential = "180s" }`,
-/// `{ normal = { mean = "300ms", stdev = "50ms" } }` or `{ lognormal = { median = "300ms", sigma = 0.4 } }`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// `{ normal = { mean = "300ms", stdev = "50ms" } }`, `{ lognormal = { median = "300ms", sigma = 0.4 } }` or
+/// `{ list = ["100ms", ["2s", 0.5]] }`, where the second comes half as often as the first.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Delay {
     /// Always this long.
     Constant(Duration),
@@ -46,6 +53,8 @@ pub enum Delay {
         /// The standard deviation of the value's natural logarithm; not negative.
         sigma: f64,
     },
+    /// One of these, each with its weight against the others'.
+    List(Arc<[(Duration, f64)]>),
 }
 
 impl Delay {
@@ -53,6 +62,7 @@ impl Delay {
     /// configuration refuses, give the mean or median alone.
     pub fn sample(&self, rng: &mut impl Rng) -> Duration {
         let drawn = match *self {
+            Delay::List(ref list) => pick(list, rng).map(|time| time.as_secs_f64()),
             Delay::Constant(time) => Some(time.as_secs_f64()),
             Delay::Uniform { from, to } => draw(Uniform::new_inclusive(from.as_secs_f64(), to.as_secs_f64()), rng),
             Delay::Normal { mean, stdev } => draw(Normal::new(mean.as_secs_f64(), stdev.as_secs_f64()), rng),
@@ -65,11 +75,24 @@ impl Delay {
 
     fn middle(&self) -> Duration {
         match *self {
+            Delay::List(ref list) => list.first().map_or(Duration::ZERO, |(time, _)| *time),
             Delay::Constant(time) | Delay::Uniform { from: time, .. } => time,
             Delay::Normal { mean, .. } | Delay::Exponential { mean } => mean,
             Delay::LogNormal { median, .. } => median,
         }
     }
+}
+
+fn pick(list: &[(Duration, f64)], rng: &mut impl Rng) -> Option<Duration> {
+    let sum: f64 = list.iter().map(|(_, weight)| weight).sum();
+    let mut drawn = draw(Uniform::new(0.0, sum), rng)?;
+    for (time, weight) in list {
+        if drawn < *weight {
+            return Some(*time);
+        }
+        drawn -= weight;
+    }
+    list.last().map(|(time, _)| *time)
 }
 
 fn draw<D: Distribution<f64>, E>(distribution: Result<D, E>, rng: &mut impl Rng) -> Option<f64> {
@@ -83,6 +106,35 @@ enum Shape {
     Normal { mean: Time, stdev: Time },
     Exponential(Time),
     LogNormal { median: Time, sigma: f64 },
+    List(Vec<Weighted>),
+}
+
+/// `"250ms"`, or `["250ms", 3]` with a weight.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a time such as \"250ms\", or a time and its weight: [\"250ms\", 3]")]
+enum Weighted {
+    Alone(Time),
+    Weighted(Time, Number),
+}
+
+/// # Errors
+/// Says why a list cannot be drawn from.
+fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
+    let item = |item| match item {
+        Weighted::Alone(time) => (time.0, 1.0),
+        Weighted::Weighted(time, weight) => (time.0, weight.0),
+    };
+    let items: Arc<[_]> = items.into_iter().map(item).collect();
+    if items.is_empty() {
+        return Err("list: there is nothing in it");
+    }
+    if items.len() > LIST_MAX {
+        return Err("list: there are more than 10000 times in it");
+    }
+    if !items.iter().all(|(_, weight)| (f64::MIN_POSITIVE..=WEIGHT_MAX).contains(weight)) {
+        return Err("list: each weight must be above 0 and at most 1000000");
+    }
+    Ok(Delay::List(items))
 }
 
 impl<'de> Deserialize<'de> for Delay {
@@ -93,7 +145,9 @@ impl<'de> Deserialize<'de> for Delay {
             type Value = Delay;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a time such as \"250ms\", or a table with one of uniform, normal, exponential, lognormal")
+                f.write_str(
+                    "a time such as \"250ms\", or a table with one of uniform, normal, exponential, lognormal, list",
+                )
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Delay, E> {
@@ -107,6 +161,7 @@ impl<'de> Deserialize<'de> for Delay {
                         Err(de::Error::custom("uniform: the first time is above the second"))
                     }
                     Shape::Uniform(from, to) => Ok(Delay::Uniform { from: from.0, to: to.0 }),
+                    Shape::List(items) => list(items).map_err(de::Error::custom),
                     Shape::Normal { mean, stdev } => Ok(Delay::Normal { mean: mean.0, stdev: stdev.0 }),
                     Shape::Exponential(mean) if mean.0.is_zero() => {
                         Err(de::Error::custom("exponential: the mean is zero"))
@@ -159,6 +214,10 @@ mod tests {
             Ok(Delay::Normal { mean: ms(300), stdev: ms(50) })
         );
         assert_eq!(
+            read("{ list = [\"1s\", [\"2s\", 0.5]] }"),
+            Ok(Delay::List([(ms(1_000), 1.0), (ms(2_000), 0.5)].into()))
+        );
+        assert_eq!(
             read("{ lognormal = { median = \"300ms\", sigma = 0.4 } }"),
             Ok(Delay::LogNormal { median: ms(300), sigma: 0.4 })
         );
@@ -172,6 +231,9 @@ mod tests {
             ("{ uniform = [\"2s\", \"1s\"] }", "the first time is above the second"),
             ("{ exponential = \"0s\" }", "the mean is zero"),
             ("{ lognormal = { median = \"1s\", sigma = -1.0 } }", "sigma is negative"),
+            ("{ list = [] }", "there is nothing in it"),
+            ("{ list = [[\"1s\", 0]] }", "each weight must be above 0"),
+            ("{ list = [\"soon\"] }", "a time and its weight"),
             ("{ gamma = \"1s\" }", "gamma"),
         ] {
             let error = read(text).expect_err(text);
@@ -192,8 +254,9 @@ mod tests {
             Delay::Uniform { from: ms(100), to: ms(500) },
             Delay::Normal { mean: ms(300), stdev: ms(50) },
             Delay::Exponential { mean: ms(300) },
+            Delay::List([(ms(100), 3.0), (ms(900), 1.0)].into()),
         ] {
-            let got = mean(delay);
+            let got = mean(delay.clone());
             assert!((ms(290)..ms(310)).contains(&got), "{delay:?}: {got:?}");
         }
         assert_eq!(Delay::Constant(ms(7_200_000)).sample(&mut rng), DELAY_MAX);

@@ -89,8 +89,9 @@ mod sip;
 mod switch;
 pub mod value;
 
-pub use config::{Callee, Config, SERVERS_MAX, ServerTable, User, port_behind};
+pub use config::{Callee, Capacity, Config, Failure, SERVERS_MAX, ServerTable, User, port_behind};
 pub use delay::{DELAY_MAX, Delay};
+pub use dialplan::{Extension, Number};
 pub use fault::{Fault, OrderNumber, Planned, Whom};
 pub use network::Network;
 pub use server::{Server, State};

@@ -146,7 +146,7 @@ async fn a_stopped_server_frees_its_port_and_forgets_its_channels() {
 
 #[tokio::test]
 async fn an_impossible_callee_is_refused_with_the_reason() {
-    let callee = Callee { failures: [("USER_BUSY".to_owned(), 1.5)].into(), ..Callee::default() };
+    let callee = Callee { failures: [("USER_BUSY".to_owned(), 1.5.into())].into(), ..Callee::default() };
     let error = Server::start(Config { callee, ..Config::default() }).await.expect_err("more than all");
     assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
     assert!(error.to_string().contains("USER_BUSY is 1.5"), "{error}");

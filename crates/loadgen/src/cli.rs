@@ -35,6 +35,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
 /// What loadgen can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -73,6 +82,9 @@ pub enum Command {
         /// behind it.
         #[arg(long, value_name = "NUMBER")]
         seed: Option<u64>,
+        /// How the servers, and at the end what they carried, are printed.
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
     },
     /// List the call apps.
     Apps,

@@ -64,14 +64,14 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             print(&plan);
             Ok(0)
         }
-        Command::Sim { config, servers, listen, seed } => {
+        Command::Sim { config, servers, listen, seed, format } => {
             let mut servers = match config.as_deref().map(config::text).transpose()? {
                 Some((name, text)) if sim::is_for_sim(&text) => sim::servers(name, text, environment)?,
                 Some((name, text)) => sim::slaves(plan(name, text, None)?),
                 None => sim::defaults(servers),
             };
             sim::place(&mut servers, listen, seed)?;
-            print(&sim::sim(servers).await?);
+            print(&sim::sim(servers, format).await?);
             Ok(0)
         }
         Command::Apps => {

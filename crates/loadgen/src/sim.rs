@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use fs_sim::{Config, SERVERS_MAX};
+use fs_sim::{Config, Number, SERVERS_MAX};
+use serde_json::{Value, json};
+use tracing::info;
 
+use crate::cli::Format;
 use crate::config::{self, ConfigError, SimConfig};
 use crate::plan::{Plan, ServerPlan};
 
@@ -101,29 +104,124 @@ pub fn describe(servers: &[Planned]) -> String {
     servers.iter().map(line).collect()
 }
 
-/// Starts servers, prints where they listen, and keeps them up until SIGINT or SIGTERM.
+/// Starts servers on one network, prints where they listen and what they answer to, and keeps them up until SIGINT or
+/// SIGTERM. Returns what they carried, for a person or as one JSON object.
 ///
 /// # Errors
 /// A port cannot be had.
-pub async fn sim(planned: Vec<Planned>) -> anyhow::Result<String> {
+pub async fn sim(planned: Vec<Planned>, format: Format) -> anyhow::Result<String> {
+    let network = fs_sim::Network::new();
     let mut servers = Vec::new();
-    let mut places = String::new();
-    for Planned { config, .. } in planned {
-        let (name, address) = (config.name.clone(), config.listen);
-        let server = fs_sim::Server::start(config).await;
-        let server = server.with_context(|| format!("{name} cannot listen on {address}"))?;
-        places += &format!("{name} {}\n", server.addr());
-        servers.push(server);
+    for Planned { mut config, .. } in planned {
+        config.network = Some(network.clone());
+        let server = fs_sim::Server::start(config.clone()).await;
+        let server = server.with_context(|| format!("{} cannot listen on {}", config.name, config.listen))?;
+        config.listen = server.addr();
+        servers.push(Running { config, server });
     }
-    crate::cli::print(&places);
+    crate::cli::print(&match format {
+        Format::Text => beginning(&servers),
+        Format::Json => beginning_json(&servers),
+    });
+    info!(servers = servers.len(), "listening");
     wait_for_signal().await.context("cannot wait for signals")?;
-    let mut carried = String::new();
-    for server in servers {
-        let state = server.state();
-        carried += &format!("{} carried {} sessions\n", server.addr(), state.sessions_since_startup);
+    let end = match format {
+        Format::Text => servers.iter().map(carried).collect(),
+        Format::Json => format!("{}\n", json!({ "servers": servers.iter().map(carried_json).collect::<Vec<_>>() })),
+    };
+    for Running { server, .. } in servers {
         server.stop().await;
     }
-    Ok(carried)
+    Ok(end)
+}
+
+/// A server that is up, with the address that it got.
+struct Running {
+    config: Config,
+    server: fs_sim::Server,
+}
+
+/// Where they listen, what they answer to, and how to log in.
+fn beginning(servers: &[Running]) -> String {
+    let mut out = String::new();
+    for Running { config, .. } in servers {
+        out += &format!("{} listens on {}\n", config.name, config.listen);
+    }
+    for (names, numbers) in by_numbers(servers) {
+        out += &format!("\n{names}: sofia/external/<number>@127.0.0.1:5080 or loopback/<number>/<context>\n");
+        let of_default = |number: &&Number| number.context == "default";
+        let width = numbers.iter().map(|number| number.number.chars().count()).max().unwrap_or(0);
+        let line = |number: &Number| format!("  {:width$}  {}\n", number.number, number.about);
+        out += &numbers.iter().filter(of_default).map(line).collect::<String>();
+        for number in numbers.iter().filter(|number| !of_default(number)) {
+            out += &format!("  in the context {}: {}", number.context, line(number).trim_start());
+        }
+    }
+    if let Some(Running { config, .. }) = servers.first() {
+        // Only the one that everybody knows is shown.
+        let known = Config::default().password;
+        let password = if config.password == known { format!("-p {known}") } else { "and its password".to_owned() };
+        let (host, port) = (config.listen.ip(), config.listen.port());
+        out += &format!("\nto log in: fs_cli -H {host} -P {port} {password}\n");
+    }
+    out
+}
+
+/// The servers that answer to the same numbers, with these.
+fn by_numbers(servers: &[Running]) -> Vec<(String, Vec<Number>)> {
+    let mut groups: Vec<(Vec<&str>, Vec<Number>)> = Vec::new();
+    for Running { config, .. } in servers {
+        let numbers = config.numbers();
+        match groups.iter_mut().find(|(_, known)| *known == numbers) {
+            Some((names, _)) => names.push(&config.name),
+            None => groups.push((vec![&config.name], numbers)),
+        }
+    }
+    let all = groups.len() == 1 && servers.len() > 1;
+    let title =
+        |names: Vec<&str>| if all { "all of them answer to".to_owned() } else { names.join(", ") + " answers to" };
+    groups.into_iter().map(|(names, numbers)| (title(names), numbers)).collect()
+}
+
+fn beginning_json(servers: &[Running]) -> String {
+    let server = |Running { config, .. }: &Running| {
+        let number =
+            |number: Number| json!({ "context": number.context, "number": number.number, "about": number.about });
+        let numbers: Vec<_> = config.numbers().into_iter().map(number).collect();
+        json!({ "name": config.name, "listen": config.listen.to_string(), "numbers": numbers })
+    };
+    format!("{}\n", json!({ "servers": servers.iter().map(server).collect::<Vec<_>>() }))
+}
+
+/// What one carried, and what it refused and lost.
+fn carried(Running { config, server }: &Running) -> String {
+    let state = server.state();
+    let mut out = format!("{} carried {} sessions", config.name, state.sessions_since_startup);
+    for (count, what) in [
+        (state.channels as u64, "still up"),
+        (state.refused, "sessions refused"),
+        (state.events_lost, "events lost"),
+        (state.connections_refused, "connections refused"),
+    ] {
+        if count > 0 {
+            out += &format!(", {count} {what}");
+        }
+    }
+    out + "\n"
+}
+
+fn carried_json(Running { config, server }: &Running) -> Value {
+    let state = server.state();
+    json!({
+        "name": config.name,
+        "sessions": state.sessions_since_startup,
+        "sessions_up": state.channels,
+        "sessions_refused": state.refused,
+        "originates": state.originates,
+        "events_sent": state.events_sent,
+        "events_lost": state.events_lost,
+        "connections_refused": state.connections_refused,
+    })
 }
 
 async fn wait_for_signal() -> std::io::Result<()> {

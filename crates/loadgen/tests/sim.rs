@@ -61,6 +61,77 @@ async fn bad_files_are_refused_with_their_place() {
     }
 }
 
+const DIALPLAN: &str = r#"[[servers]]
+name = "one"
+[[servers.dialplan]]
+number = "^7(\\d+)$"
+about = "the menu"
+when = { caller_id_number = "^1" }
+do = [
+    "answer",
+    { application = "set", data = "x=$1", inline = true },
+]
+"#;
+
+#[tokio::test]
+async fn bad_dialplans_are_refused_with_their_place() {
+    for (from, to, message) in [
+        ("\"answer\"", "\"anser\"", "a.toml:8:5: unknown application \"anser\": did you mean \"answer\"?"),
+        ("\"set\"", "\"xyzzy\"", "a.toml:9:"),
+        ("\"set\"", "\"xyzzy\"", "known are answer, bridge, "),
+        ("\"set\"", "\"playback\"", "playback cannot be inline: what can is set, export, multiset, unset"),
+        ("\"^7(\\\\d+)$\"", "\"^7(\"", "a.toml:4:10: \"^7(\" is not a regular expression: "),
+        ("\"^1\"", "\"^[\"", "a.toml:6:29: \"^[\" is not a regular expression: "),
+        ("about", "abuot", "a.toml:5:1: unknown key \"abuot\" in [servers.dialplan]: did you mean \"about\"?"),
+        ("inline", "in_line", "unknown key \"in_line\" in [servers.dialplan.do]: did you mean \"inline\"?"),
+        ("do = [", "dont = [", "unknown key \"dont\" in [servers.dialplan]"),
+        (
+            "when = { caller_id_number = \"^1\" }",
+            "callee = 1",
+            "a.toml:6:10: invalid type: integer \"1\", expected a boolean",
+        ),
+    ] {
+        let text = DIALPLAN.replace(from, to);
+        assert_ne!(text, DIALPLAN, "{from}");
+        let run = Bench::new(&text).start(&["sim", "a.toml"]).end().await;
+        assert_eq!((run.code(), run.stdout.as_str()), (2, ""), "{to}: {}", run.stderr);
+        assert!(run.stderr.contains(message), "{to}:\n{}{message}", run.stderr);
+        assert!(run.stderr.starts_with("loadgen: a.toml:"), "{}", run.stderr);
+        assert_eq!(run.stderr.lines().count(), 1, "one message: {}", run.stderr);
+    }
+}
+
+#[tokio::test]
+async fn servers_say_where_they_are_and_end_by_a_signal() {
+    for (signal, arguments) in [("INT", &[][..]), ("TERM", &["--format", "json"][..])] {
+        let bench = Bench::new(DIALPLAN);
+        let mut running = bench.start(&[&["sim", "a.toml", "--listen", "127.0.0.1:0"], arguments].concat());
+        running.says("listening").await;
+        running.signal(signal);
+        let run = running.end().await;
+        assert_eq!(run.code(), 0, "{}", run.stderr);
+        if arguments.is_empty() {
+            let wanted = [
+                "one listens on 127.0.0.1:",
+                "^7(\\d+)$",
+                "the menu",
+                "ring<ms>",
+                "to log in: fs_cli -H 127.0.0.1 -P ",
+            ];
+            for words in wanted {
+                assert!(run.stdout.contains(words), "{words}: {}", run.stdout);
+            }
+            assert!(run.stdout.ends_with("one carried 0 sessions\n"), "{}", run.stdout);
+        } else {
+            let lines: Vec<serde_json::Value> =
+                run.stdout.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+            let [begin, end] = lines.as_slice() else { panic!("{}", run.stdout) };
+            assert_eq!(begin["servers"][0]["numbers"][0]["about"], "the menu");
+            assert_eq!((&end["servers"][0]["name"], &end["servers"][0]["sessions"]), (&"one".into(), &0.into()));
+        }
+    }
+}
+
 #[tokio::test]
 async fn check_tells_of_the_servers() {
     let run = Bench::new(GOOD).start(&["check", "a.toml"]).end().await;

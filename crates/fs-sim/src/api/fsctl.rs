@@ -157,10 +157,7 @@ fn knob(call: Call<'_>, what: &str, value: Option<&str>) -> Option<String> {
         }
         "min_idle_cpu" => {
             let percent = value.map_or(-1.0, |value| value.trim().parse().unwrap_or(0.0));
-            if (0.0..=100.0).contains(&percent) {
-                knobs.min_idle_cpu = percent;
-            }
-            match knobs.min_idle_cpu {
+            match call.switch.min_idle_cpu((0.0..=100.0).contains(&percent).then_some(percent)) {
                 0.0 => "+OK min idle cpu: DISABLED\n".to_owned(),
                 // The sign and the line's end get lost in FreeSWITCH's format.
                 percent => format!("+OK min idle cpu: {percent:.2}"),

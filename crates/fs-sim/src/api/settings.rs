@@ -50,7 +50,6 @@ pub(crate) struct Settings {
 /// What `fsctl` sets and shows, as the recorded server has it at its start.
 #[derive(Debug)]
 pub(crate) struct Knobs {
-    pub(super) min_idle_cpu: f64,
     pub(crate) log_level: i32,
     pub(super) debug_level: u32,
     pub(super) dtmf_min: u32,
@@ -119,7 +118,6 @@ impl Settings {
 impl Default for Knobs {
     fn default() -> Knobs {
         Knobs {
-            min_idle_cpu: 0.0,
             log_level: crate::log::SERVER_LEVEL,
             debug_level: 0,
             dtmf_min: 400,

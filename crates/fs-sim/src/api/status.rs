@@ -4,16 +4,16 @@ use super::{Answer, Call, text};
 use crate::{VERSION, VERSION_HUMAN, clock::spelled};
 
 pub(super) fn status(call: Call<'_>) -> Answer {
+    let (idle, min_idle) = (call.switch.idle_cpu(call.now), call.switch.min_idle_cpu(None));
     let limits = &mut call.switch.limits;
     let rate = limits.rate(call.now);
     let (started, peak, most) = (limits.since_startup, limits.peak_sessions, limits.max_sessions);
-    let least = call.switch.settings.knobs.min_idle_cpu;
     let sessions = call.switch.channels.len();
     text(format!(
         "UP {}\nFreeSWITCH (Version {VERSION_HUMAN}) is ready\n{started} session(s) since startup\n\
          {sessions} session(s) - peak {peak}, last 5min {peak} \n\
          {} session(s) per Sec out of max {}, peak {}, last 5min {} \n\
-         {most} session(s) max\nmin idle cpu {least:.2}/99.30\nCurrent Stack Size/Max 240K/8192K\n",
+         {most} session(s) max\nmin idle cpu {min_idle:.2}/{idle:.2}\nCurrent Stack Size/Max 240K/8192K\n",
         spelled(call.now),
         rate.last_second,
         rate.limit,

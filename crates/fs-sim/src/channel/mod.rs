@@ -30,7 +30,7 @@ pub(crate) mod sofia;
 mod variables;
 mod write;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
@@ -40,7 +40,7 @@ pub(crate) use signal::Signal;
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
 
-use crate::{cause::Cause, clock::Stamp, dialplan::Application, network::Remote};
+use crate::{cause::Cause, clock::Stamp, dialplan::Application, network::Remote, switch::CalleeNumber};
 
 /// A channel's number: FreeSWITCH's session id, never used twice while a server is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -237,6 +237,10 @@ pub(crate) struct Channel {
     pub(crate) recordings: Vec<Recording>,
     /// What the dialplan still has for it to run, last first.
     pub(crate) todo: Vec<Application>,
+    /// Which callee its call gets, known from the moment that the call was asked for.
+    pub(crate) callee: Option<CalleeNumber>,
+    /// It hangs up so long after its answer.
+    pub(crate) hold: Option<Duration>,
     /// What it runs now, and what it is asked to run.
     pub(crate) thread: Thread,
     /// The application that began last, with its argument.

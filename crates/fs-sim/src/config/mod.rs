@@ -1,16 +1,18 @@
 //! What a simulated server is told before it starts.
 
 mod callee;
+mod capacity;
 mod table;
 
 use std::{net::SocketAddr, time::Duration};
 
 use serde::Deserialize;
 
-pub use callee::Callee;
+pub use callee::{Callee, Failure};
+pub use capacity::Capacity;
 pub use table::{SERVERS_MAX, ServerTable, port_behind};
 
-use crate::{Network, Sip, fault::Planned};
+use crate::{Extension, Network, Number, Sip, dialplan::Dialplan, fault::Planned};
 
 /// One simulated server. The default is the recorded FreeSWITCH's configuration on a free port.
 #[derive(Clone, Debug)]
@@ -42,6 +44,12 @@ pub struct Config {
     pub seed: u64,
     /// How the numbers behave that would answer at once.
     pub callee: Callee,
+    /// Extensions that are looked at before the recorded server's own, in this order.
+    pub dialplan: Vec<Extension>,
+    /// How much it can do; the default does everything at once.
+    pub capacity: Capacity,
+    /// Idle-CPU in percent, whatever there is to do; without it, it follows from the capacity.
+    pub idle_cpu: Option<f64>,
     /// Where its SIP is.
     pub sip: Sip,
     /// The network on which it reaches other simulated servers over SIP; without one it is alone.
@@ -65,10 +73,21 @@ impl Default for Config {
             event_delay: Duration::from_millis(20),
             seed: 1,
             callee: Callee::default(),
+            dialplan: Vec::new(),
+            capacity: Capacity::default(),
+            idle_cpu: None,
             sip: Sip::default(),
             network: None,
             faults: Vec::new(),
         }
+    }
+}
+
+impl Config {
+    /// What it answers to, in the order in which it is looked at.
+    #[must_use]
+    pub fn numbers(&self) -> Vec<Number> {
+        Dialplan::new(self.dialplan.clone()).numbers().collect()
     }
 }
 

@@ -12,12 +12,12 @@ use std::{
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::{Callee, Config, User, callee};
+use super::{Callee, Capacity, Config, Failure, User, callee};
 use crate::{
-    Sip,
+    Extension, Sip,
     delay::Delay,
     fault::Planned,
-    value::{Count, Time},
+    value::{Count, Number, Time},
 };
 
 /// The most servers that one table stands for: more do not fit an operator's screen, or the ports of a machine.
@@ -41,7 +41,7 @@ const EVENT_DELAY_MAX: Duration = Duration::from_secs(60);
 ///     failures = { USER_BUSY = 0.2 }
 /// "#)?;
 /// let configs = table.configs(&fs_sim::Config::default())?;
-/// assert_eq!(configs[0].callee.failures["USER_BUSY"], 0.2);
+/// assert_eq!(configs[0].callee.failures["USER_BUSY"].share, 0.2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -70,8 +70,15 @@ pub struct ServerTable {
     seed: Option<Count>,
     ring_after: Option<Delay>,
     answer_after: Option<Delay>,
+    hold: Option<Delay>,
+    #[serde(deserialize_with = "callee::early_media")]
+    early_media: f64,
     #[serde(deserialize_with = "callee::failures")]
-    failures: BTreeMap<String, f64>,
+    failures: BTreeMap<String, Failure>,
+    dialplan: Option<Vec<Extension>>,
+    capacity: Option<Capacity>,
+    #[serde(deserialize_with = "percent")]
+    idle_cpu: Option<f64>,
     sip: Option<Sip>,
     faults: Option<Vec<Planned>>,
 }
@@ -122,8 +129,16 @@ impl ServerTable {
         put(&mut config.heartbeat, &self.heartbeat);
         put(&mut config.event_delay, &self.event_delay);
         put(&mut config.seed, &self.seed.map(|seed| seed.0));
-        config.callee =
-            Callee { ring_after: self.ring_after, answer_after: self.answer_after, failures: self.failures.clone() };
+        config.callee = Callee {
+            ring_after: self.ring_after.clone(),
+            answer_after: self.answer_after.clone(),
+            hold: self.hold.clone(),
+            early_media: self.early_media,
+            failures: self.failures.clone(),
+        };
+        put(&mut config.dialplan, &self.dialplan);
+        put(&mut config.capacity, &self.capacity);
+        put(&mut config.idle_cpu, &self.idle_cpu.map(Some));
         put(&mut config.sip, &self.sip);
         put(&mut config.faults, &self.faults);
     }
@@ -199,6 +214,13 @@ fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D
     counted(deserializer, u32::MAX.into()).map(|count| Some(count as u32))
 }
 
+fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    match Number::deserialize(deserializer)?.0 {
+        percent if (0.0..=100.0).contains(&percent) => Ok(Some(percent)),
+        percent => Err(de::Error::custom(format!("{percent}: it must be from 0 to 100 percent"))),
+    }
+}
+
 fn heartbeat<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
     match Time::deserialize(deserializer)?.0 {
         time if time.is_zero() || time >= HEARTBEAT_MIN => Ok(Some(time)),
@@ -246,7 +268,12 @@ mod tests {
             seed = 9
             ring_after = "1ms"
             answer_after = "2ms"
+            hold = "3ms"
+            early_media = 0.25
             failures = { USER_BUSY = 0.5 }
+            capacity = { service_time = "2ms", load_per_session = 0.001 }
+            idle_cpu = 12.5
+            dialplan = [{ number = "^7", do = ["answer"] }]
             sip = { host = "10.0.0.9" }
         "#;
         let config = read(text).expect("a server").remove(0);
@@ -256,7 +283,10 @@ mod tests {
         assert_eq!((config.max_sessions, config.sessions_per_second, config.seed), (7, 8, 9));
         assert_eq!((config.heartbeat, config.event_delay), (Duration::from_secs(1), Duration::ZERO));
         assert_eq!(config.callee.ring_after, Some(Delay::Constant(Duration::from_millis(1))));
-        assert_eq!(config.callee.failures["USER_BUSY"], 0.5);
+        assert_eq!(config.callee.failures["USER_BUSY"].share, 0.5);
+        assert_eq!(config.callee.hold, Some(Delay::Constant(Duration::from_millis(3))));
+        assert_eq!((config.callee.early_media, config.capacity.load_per_session), (0.25, 0.001));
+        assert_eq!((config.idle_cpu, config.dialplan.len()), (Some(12.5), 1));
         assert_eq!(config.sip.host, Some(Ipv4Addr::new(10, 0, 0, 9)));
     }
 
@@ -278,6 +308,10 @@ mod tests {
             ("password = 31337", "a password must be text, in quotes"),
             ("heartbeat = \"1ms\"", "it must be at least 10ms, or \"0s\""),
             ("event_delay = \"1h\"", "it must be at most 60s"),
+            ("idle_cpu = 101", "101: it must be from 0 to 100 percent"),
+            ("early_media = 2", "early_media is 2, not between 0 and 1"),
+            ("capacity = { load_per_session = -1 }", "load_per_session is -1, not between 0 and 1"),
+            ("dialplan = [{ number = \"1\", do = [\"anser\"] }]", "unknown application `anser`"),
             ("name = \"\"", "a name must have 1 to 64 characters"),
             ("users = [{ name = \"joe\" }]", "missing field `domain`"),
             ("rings = 1", "unknown field `rings`"),

@@ -110,6 +110,8 @@ impl Switch {
                 if !applications::finish(self, now, id, End::Broken) {
                     self.over(now, id);
                 }
+                // What the dialplan has next begins there and then.
+                self.add_leg(now, id, Step::Look);
             }
             Some(Doing::Bridge(bridge)) => {
                 let partner = bridge.partner;

@@ -124,7 +124,13 @@ impl Switch {
     }
 
     /// Begins an application: `false` if the channel does not get to run it.
-    fn begin(&mut self, now: Duration, id: SessionId, application: &Application, asked: Option<Asked>) -> bool {
+    pub(super) fn begin(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        application: &Application,
+        asked: Option<Asked>,
+    ) -> bool {
         let Some(channel) = self.channels.get_mut(&id) else { return false };
         if let Some(asked) = &asked {
             if let Some(uuid) = asked.message.header("event-uuid") {

@@ -28,6 +28,7 @@ impl Switch {
         let caller = Caller { name: &profile.caller_name, number: &profile.caller_number };
         let profile = loopback::profile(&profile.destination, &profile.context, LoopbackSide::B, caller, stamp);
         far.peer = Some(a);
+        far.callee = near.callee;
         far.hit_dialplan = true;
         far.variables.push("direction", "inbound");
         identify(&mut far);
@@ -71,7 +72,8 @@ impl Switch {
             far.variables.set("loopback_leg", "B");
         }
         self.created(now, b);
-        self.add_leg(now, b, Step::Hunt);
+        let wait = self.load.session(now, self.channels.len());
+        self.add_leg(now + wait, b, Step::Hunt);
     }
 
     /// An INVITE arrives: the far leg of its call comes to be, or there is no room for it.
@@ -111,7 +113,8 @@ impl Switch {
         }
         self.enter(now, b, ChannelState::Init);
         self.created(now, b);
-        self.add_leg(now, b, Step::Hunt);
+        let wait = self.load.session(now, self.channels.len());
+        self.add_leg(now + wait, b, Step::Hunt);
     }
 }
 

@@ -2,14 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use rand::RngExt;
-
 use super::{Step, Switch, redirect};
 use crate::{
     cause::Cause,
     channel::{CallState, Channel, ChannelState, Codec, Direction, Endpoint, SessionId, Signal, sofia},
     clock::Stamp,
-    dialplan::{self, Application},
+    dialplan::Application,
     event::{EventKind, Origin},
 };
 
@@ -35,6 +33,8 @@ impl Switch {
             Step::Redirect(redirect) => self.redirect(now, id, redirect),
             Step::Parted(from, cause) => self.parted(now, id, from, cause),
             Step::RecordLimit => self.record_limit(now, id),
+            Step::Send => self.invite(now, id),
+            Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),
             Step::Report => {}
         }
     }
@@ -56,16 +56,22 @@ impl Switch {
             }
             applications
         } else {
-            let Some(route) = dialplan::route(&profile.context, &profile.destination) else {
+            let Some(route) = self.dialplan.route(channel) else {
                 channel.variables.set("call_uuid", &channel.uuid);
                 return self.hang_up(now, id, Cause::NO_ROUTE_DESTINATION);
             };
             if let Some(matched) = &route.matched {
                 channel.variables.set("DP_MATCH", matched);
             }
-            if route.answers_at_once && is_far { self.callee_does(route.applications) } else { route.applications }
+            for application in &route.inline {
+                self.run_inline(now, id, application);
+            }
+            match route.callee {
+                Some(extension) if is_far => self.callee_does(id, extension, route.applications),
+                _ => route.applications,
+            }
         };
-        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.todo = applications.into_iter().rev().collect();
         channel.variables.set("call_uuid", channel.call_uuid.as_deref().unwrap_or(&channel.uuid));
         if channel.direction == Direction::Outbound && !channel.hit_dialplan {
@@ -75,36 +81,11 @@ impl Switch {
         self.proceed(now, id);
     }
 
-    /// What a number that would answer at once does instead, by configuration.
-    fn callee_does(&mut self, applications: Vec<Application>) -> Vec<Application> {
-        if !self.failures.is_empty() {
-            let mut drawn: f64 = self.callee_rng.random();
-            for (cause, share) in &self.failures {
-                if drawn < *share {
-                    return vec![Application::new("hangup", cause.name())];
-                }
-                drawn -= share;
-            }
+    /// Runs an application while the dialplan is being looked at.
+    fn run_inline(&mut self, now: Duration, id: SessionId, application: &Application) {
+        if self.begin(now, id, application, None) {
+            self.over(now, id);
         }
-        let (ring, answer) = (self.callee.ring_after, self.callee.answer_after);
-        if ring.is_none() && answer.is_none() {
-            return applications;
-        }
-        let mut all = Vec::new();
-        let mut sleep = |all: &mut Vec<Application>, delay: Option<crate::Delay>| {
-            if let Some(delay) = delay {
-                let time = delay.sample(&mut self.callee_rng);
-                all.push(Application::new("sleep", &format!("{:.3}", time.as_secs_f64() * 1_000.0)));
-            }
-        };
-        sleep(&mut all, ring);
-        all.push(Application::new("ring_ready", ""));
-        sleep(&mut all, answer);
-        if applications.first().is_none_or(|first| first.name != "answer") {
-            all.push(Application::new("answer", ""));
-        }
-        all.extend(applications);
-        all
     }
 
     /// A leg rings: its own ringing is reported, and a far leg's is passed on.
@@ -179,6 +160,9 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         channel.variables.set("endpoint_disposition", "ANSWER");
         let partner = channel.partner;
+        if let Some(hold) = channel.hold.take() {
+            self.add_leg(now + hold, id, Step::HoldEnds);
+        }
         self.execute_on_answer(now, id);
         self.set_call_state(now, id, CallState::Active);
         // Bridged by early media before, its caller is answered with it.

@@ -6,6 +6,7 @@
 mod applications;
 mod bridge;
 mod broadcast;
+mod callee;
 mod commands;
 mod control;
 mod digits;
@@ -16,6 +17,7 @@ mod hangup;
 mod jobs;
 mod legs;
 mod limits;
+mod load;
 mod near;
 mod originate;
 mod outbound;
@@ -39,7 +41,9 @@ use std::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+pub(crate) use applications::names as applications;
 pub(crate) use broadcast::Legs;
+pub(crate) use callee::CalleeNumber;
 pub(crate) use execute::leading_number;
 pub(crate) use jobs::{Job, Waits};
 pub(crate) use limits::Limits;
@@ -49,15 +53,17 @@ pub(crate) use timers::{Due, Step};
 
 use crate::{
     api::Settings,
-    cause::Cause,
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
-    config::{Callee, Config, User},
+    config::{Config, User},
+    dialplan::Dialplan,
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
     fault::{self, Timetable},
     log::frame,
     network::{Call, Place},
 };
+use callee::Callees;
+use load::Load;
 use originate::Dial;
 use outbound::Dialling;
 use peer::Peer;
@@ -74,9 +80,6 @@ pub(crate) struct Switch {
     bus: Bus,
     timers: Timers,
     rng: ChaCha8Rng,
-    /// What callees do is drawn apart from everything else, once for each call in the order in which they come in: the
-    /// same calls get the same callees whatever the times were.
-    callee_rng: ChaCha8Rng,
     /// Who calls somebody and has no answer yet, by number.
     dials_open: HashMap<u64, Dial>,
     /// How many dials there have been.
@@ -102,8 +105,9 @@ pub(crate) struct Switch {
     dialling: HashMap<ListenerId, Dialling>,
     dials: u64,
     heartbeat: Duration,
-    callee: Callee,
-    failures: Vec<(Cause, f64)>,
+    dialplan: Dialplan,
+    callees: Callees,
+    load: Load,
     originates: u64,
     line: Line,
     /// The far legs of calls from other servers.
@@ -149,7 +153,6 @@ impl Switch {
             bus: Bus::new(Clock::new(started), identity, config.verbose_events),
             timers,
             rng,
-            callee_rng: ChaCha8Rng::seed_from_u64(config.seed),
             dials_open: HashMap::new(),
             dials_begun: 0,
             attempts: HashMap::new(),
@@ -165,8 +168,9 @@ impl Switch {
             dialling: HashMap::new(),
             dials: 0,
             heartbeat: config.heartbeat,
-            callee: config.callee.clone(),
-            failures: config.callee.shares()?,
+            dialplan: Dialplan::new(config.dialplan.clone()),
+            callees: Callees::new(config.seed, &config.callee)?,
+            load: Load::new(&config.capacity, config.idle_cpu, config.seed),
             originates: 0,
             line: Line::new(config, place),
             calls: HashMap::new(),
@@ -281,6 +285,11 @@ impl Switch {
 
     /// Takes one session out of the limits.
     fn take_session(&mut self, now: Duration, direction: Direction) -> Option<SessionId> {
+        // Below `fsctl min_idle_cpu` nothing new comes about (switch_core_session.c).
+        if self.load.min_idle > 0.0 && self.idle_cpu(now) < self.load.min_idle {
+            self.limits.refused += 1;
+            return None;
+        }
         self.limits.take(now, direction == Direction::Inbound, self.channels.len()).map(SessionId)
     }
 
@@ -312,6 +321,19 @@ impl Switch {
         }
     }
 
+    /// Idle-CPU in percent.
+    pub(crate) fn idle_cpu(&mut self, now: Duration) -> f64 {
+        self.load.idle(now, self.channels.len())
+    }
+
+    /// `fsctl min_idle_cpu`: the limit, changed if there is a new one.
+    pub(crate) fn min_idle_cpu(&mut self, limit: Option<f64>) -> f64 {
+        if let Some(limit) = limit {
+            self.load.min_idle = limit;
+        }
+        self.load.min_idle
+    }
+
     fn send_heartbeat(&mut self, now: Duration) {
         let rate = self.limits.rate(now);
         let text = |n: u64| n.to_string();
@@ -329,7 +351,7 @@ impl Switch {
             ("Session-Since-Startup", text(self.limits.since_startup)),
             ("Session-Peak-Max", text(self.limits.peak_sessions as u64)),
             ("Session-Peak-FiveMin", text(self.limits.peak_sessions as u64)),
-            ("Idle-CPU", "99.300000".to_owned()),
+            ("Idle-CPU", format!("{:.6}", self.idle_cpu(now))),
         ];
         let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
         self.bus.general(now, EventKind::HEARTBEAT, Origin("switch_core.c", "send_heartbeat", 95), &headers, None);

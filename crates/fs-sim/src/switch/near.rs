@@ -73,6 +73,15 @@ impl Target<'_> {
             _ => Target::Unknown,
         }
     }
+
+    /// The context and the number that it reaches.
+    fn called(&self) -> Option<(&str, &str)> {
+        match self {
+            Target::Loopback { number, context } => Some((context, number)),
+            Target::Sofia(_, address) => Some((sofia::context_of(address), address.number)),
+            _ => None,
+        }
+    }
 }
 
 impl Switch {
@@ -92,6 +101,7 @@ impl Switch {
             wanted = None;
         }
         let onward = self.onward(caller, leg)?;
+        let callee = target.called().and_then(|(context, number)| self.count_call(context, number));
         let id = self.take_session(now, Direction::Outbound).ok_or(Cause::DESTINATION_OUT_OF_ORDER)?;
         if let Target::Refused(cause) = target {
             let uuid = wanted.unwrap_or_else(|| self.random_uuid());
@@ -101,6 +111,9 @@ impl Switch {
         match target {
             Target::Sofia(profile, address) => self.go_out_by_sip(now, id, leg, wanted, (profile, &address), onward),
             _ => self.go_out_without_network(now, id, leg, wanted, &target, onward),
+        }
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.callee = callee;
         }
         self.enter(now, id, ChannelState::Init);
         if let Some(channel) = self.channels.get_mut(&id) {
@@ -123,10 +136,12 @@ impl Switch {
         self.created(now, id);
         self.enter(now, id, ChannelState::Routing);
         self.enter(now, id, ChannelState::ConsumeMedia);
+        let wait = self.load.session(now, self.channels.len());
         match self.channels.get(&id).map(|channel| (&channel.endpoint, channel.peer)) {
-            Some((Endpoint::Null, _)) => self.add_leg(now, id, Step::Told(Signal::Answer)),
+            Some((Endpoint::Null, _)) => self.add_leg(now + wait, id, Step::Told(Signal::Answer)),
             Some((Endpoint::Loopback, Some(b))) => self.start_loopback_b(now, b),
-            Some((Endpoint::Sofia(_), _)) => self.invite(now, id),
+            Some((Endpoint::Sofia(_), _)) if wait.is_zero() => self.invite(now, id),
+            Some((Endpoint::Sofia(_), _)) => self.add_leg(now + wait, id, Step::Send),
             _ => {}
         }
         Ok(id)
@@ -321,6 +336,8 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         call_uuid: None,
         recordings: Vec::new(),
         todo: Vec::new(),
+        callee: None,
+        hold: None,
         thread: Thread::default(),
         application: None,
     }

@@ -164,11 +164,13 @@ impl Switch {
         let Endpoint::Sofia(dialog) = &near.endpoint else { return };
         let dialog = dialog.clone();
         near.remote = None;
+        let callee = near.callee;
         let Some(b) = self.invited(now, dialog) else {
             return self.add_leg(now + SIP_HOP, a, Step::Told(Signal::NO_ROOM));
         };
         if let Some(far) = self.channels.get_mut(&b) {
             far.peer = Some(a);
+            far.callee = callee;
         }
         if let Some(near) = self.channels.get_mut(&a) {
             near.peer = Some(b);
@@ -207,12 +209,15 @@ impl Switch {
 
     fn invited_from_elsewhere(&mut self, now: Duration, packet: Packet, linear: bool) {
         let Packet { call, dialog, from, .. } = packet;
+        let callee = self.dialplan.callee(dialog.far_profile.context, &dialog.number);
+        let callee = callee.map(|extension| self.callees.count(extension, true));
         let Some(b) = self.invited(now, dialog.clone()) else {
             let refusal = Signal::NO_ROOM;
             return self.post(Packet { to: To::Node(from), call, dialog, signal: refusal, at: now + SIP_HOP, from });
         };
         if let Some(far) = self.channels.get_mut(&b) {
             far.remote = Some(Box::new(Remote { call, to: To::Node(from) }));
+            far.callee = callee;
         }
         self.calls.insert(call, b);
         self.begin_far(now, b, linear);

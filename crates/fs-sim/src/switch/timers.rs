@@ -56,6 +56,10 @@ pub(crate) enum Step {
     Parted(SessionId, Option<Cause>),
     /// A recording's limit is reached.
     RecordLimit,
+    /// Near leg: its turn has come, and the INVITE leaves.
+    Send,
+    /// The callee has talked for long enough.
+    HoldEnds,
     /// The call record is written and the channel goes.
     Report,
 }

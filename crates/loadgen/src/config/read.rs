@@ -9,6 +9,9 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
+/// In a dialplan `${name}` is a variable of the call, and no place for one of the environment.
+const DIALPLAN: &str = "dialplan";
+
 /// How alike a word must be to a known one to be taken for a slip of the pen (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.7;
 
@@ -161,7 +164,8 @@ pub fn did_you_mean(word: &str, known: &[impl AsRef<str>]) -> String {
 type Located = (Range<usize>, String);
 
 fn substitute(table: &mut DeTable<'_>, environment: &impl Fn(&str) -> Option<String>) -> Result<(), Located> {
-    table.iter_mut().try_for_each(|(_, value)| substitute_value(value, environment))
+    let mut values = table.iter_mut().filter(|(key, _)| key.get_ref() != DIALPLAN);
+    values.try_for_each(|(_, value)| substitute_value(value, environment))
 }
 
 fn substitute_value(

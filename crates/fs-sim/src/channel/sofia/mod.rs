@@ -32,6 +32,16 @@ pub(crate) fn is_profile_port(port: &str) -> bool {
     PROFILES.iter().any(|profile| profile.port.to_string() == port)
 }
 
+/// The dialplan context of a call to this address.
+pub(crate) fn context_of(address: &Address<'_>) -> &'static str {
+    let port = match address.path {
+        Some(path) => address::host_and_port(path).1,
+        None => address.port,
+    };
+    let profile = PROFILES.iter().find(|profile| port.is_some_and(|port| profile.port.to_string() == port));
+    profile.unwrap_or(&PROFILES[0]).context
+}
+
 /// The port where SIP is that has none in its address.
 const PORT_DEFAULT: &str = "5060";
 

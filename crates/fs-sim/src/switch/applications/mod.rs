@@ -95,6 +95,11 @@ const TABLE: &[Known] = &[
     lasting("unset", variables::unset),
 ];
 
+/// The names of all applications.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|known| known.name)
+}
+
 /// The application of this name, in any case of letters.
 pub(super) fn find(name: &str) -> Option<&'static Known> {
     TABLE.iter().find(|known| known.name.eq_ignore_ascii_case(name))

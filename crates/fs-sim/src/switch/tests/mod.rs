@@ -2,6 +2,7 @@
 
 mod control;
 mod network;
+mod orders;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -281,9 +282,13 @@ fn hupall_with_an_empty_value_meets_everybody() {
 
 #[test]
 fn callees_fail_by_share_and_answer_late() {
-    let failures = BTreeMap::from([("USER_BUSY".to_owned(), 0.2), ("CALL_REJECTED".to_owned(), 0.1)]);
-    let callee =
-        Callee { ring_after: Some(Delay::Constant(ms(30))), answer_after: Some(Delay::Constant(ms(200))), failures };
+    let failures = BTreeMap::from([("USER_BUSY".to_owned(), 0.2.into()), ("CALL_REJECTED".to_owned(), 0.1.into())]);
+    let callee = Callee {
+        ring_after: Some(Delay::Constant(ms(30))),
+        answer_after: Some(Delay::Constant(ms(200))),
+        failures,
+        ..Callee::default()
+    };
     let config = Config { max_sessions: 10_000, sessions_per_second: 10_000, callee, ..Config::default() };
     let outcomes = |seed| {
         let mut talk = Talk::new(Config { seed, ..config.clone() });

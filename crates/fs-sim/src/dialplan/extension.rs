@@ -1,0 +1,235 @@
+//! One extension: whose calls it takes, and what they run.
+
+use regex_lite::Regex;
+
+use super::{Application, Number};
+use crate::{switch, value::unknown};
+
+/// What a dialplan runs while it is still being looked at: what only sets variables (`SAF_ROUTING_EXEC`).
+pub(super) const INLINE: [&str; 4] = ["set", "export", "multiset", "unset"];
+
+/// One extension of a dialplan: a number and what a call to it runs.
+///
+/// ```
+/// let extension = fs_sim::Extension::new("default", r"^7(\d+)$", &["answer", "sleep $1", "hangup"])?;
+/// let config = fs_sim::Config { dialplan: vec![extension], ..fs_sim::Config::default() };
+/// # Ok::<(), String>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Extension {
+    pub(super) context: String,
+    pub(super) number: Pattern,
+    /// Further conditions: a variable or a field of the caller's profile, and what it is to be like.
+    pub(super) when: Vec<(String, Regex)>,
+    pub(super) run: Vec<Action>,
+    /// What is run if the number matches and the further conditions do not.
+    pub(super) otherwise: Vec<Action>,
+    /// The extensions behind it are looked at too (`continue`).
+    pub(super) goes_on: bool,
+    /// Its number, for people.
+    pub(super) shown: Option<String>,
+    pub(super) about: Option<String>,
+    /// Who is called behaves as the configuration's callee.
+    pub(super) is_callee: bool,
+}
+
+/// An application of an extension, with `$1` and `${name}` still in its argument.
+#[derive(Clone, Debug)]
+pub(super) struct Action {
+    pub(super) application: Application,
+    pub(super) inline: bool,
+}
+
+/// Which numbers: one, or those that an expression matches.
+#[derive(Clone, Debug)]
+pub(super) enum Pattern {
+    Exact(String),
+    /// With the letters and digits that any match begins with, which are faster to look at.
+    Expression(Regex, String),
+}
+
+/// What an extension makes of a call that it takes.
+pub(super) struct Taken {
+    pub(super) matched: Option<String>,
+    pub(super) inline: Vec<Application>,
+    pub(super) applications: Vec<Application>,
+}
+
+impl Extension {
+    /// An extension of `context` that takes calls to `number`, which is a regular expression if it begins with `^`, and
+    /// the whole number otherwise; they run `applications`, each a name with its argument behind a space. `$1` is what
+    /// the expression's first group matched, `${name}` the value of a variable at the time.
+    ///
+    /// # Errors
+    /// Says which application is not known, or what is wrong with the expression.
+    pub fn new(context: &str, number: &str, applications: &[&str]) -> Result<Extension, String> {
+        Ok(Extension {
+            context: context.to_owned(),
+            number: Pattern::new(number)?,
+            when: Vec::new(),
+            run: applications.iter().map(|text| Action::parse(text)).collect::<Result<_, _>>()?,
+            otherwise: Vec::new(),
+            goes_on: false,
+            shown: None,
+            about: None,
+            is_callee: false,
+        })
+    }
+
+    /// What it makes of a call to `number`; nothing if it does not take it.
+    pub(super) fn take(&self, number: &str, value: impl Fn(&str) -> String) -> Option<Taken> {
+        let groups = self.number.groups(number)?;
+        let fits = self.when.iter().all(|(field, pattern)| pattern.is_match(&value(field)));
+        let actions = if fits { &self.run } else { &self.otherwise };
+        if !fits && actions.is_empty() {
+            return None;
+        }
+        let matched = (groups.len() > 1).then(|| format!("ARRAY::{}", groups.join("|:")));
+        let mut taken = Taken { matched, inline: Vec::new(), applications: Vec::new() };
+        for action in actions {
+            let data = match groups.is_empty() {
+                true => action.application.data.clone(),
+                false => substitute(&action.application.data, &groups),
+            };
+            let to = if action.inline { &mut taken.inline } else { &mut taken.applications };
+            to.push(Application { name: action.application.name.clone(), data });
+        }
+        Some(taken)
+    }
+
+    pub(super) fn describe(&self) -> Number {
+        let names: Vec<&str> = self.run.iter().map(|action| action.application.name.as_str()).collect();
+        Number {
+            context: self.context.clone(),
+            number: self.shown.clone().unwrap_or_else(|| self.number.text().to_owned()),
+            about: self.about.clone().unwrap_or_else(|| names.join(", ")),
+        }
+    }
+}
+
+impl Action {
+    /// `application argument`
+    pub(super) fn parse(text: &str) -> Result<Action, String> {
+        let (name, data) = text.trim().split_once(char::is_whitespace).unwrap_or((text.trim(), ""));
+        Action::new(name, data.trim_start(), false)
+    }
+
+    pub(super) fn new(name: &str, data: &str, inline: bool) -> Result<Action, String> {
+        if !switch::applications().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(unknown("application", name, switch::applications()));
+        }
+        if inline && !INLINE.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(format!("{name} cannot be inline: what can is {}", INLINE.join(", ")));
+        }
+        Ok(Action { application: Application::new(&name.to_ascii_lowercase(), data), inline })
+    }
+}
+
+impl Pattern {
+    pub(super) fn new(text: &str) -> Result<Pattern, String> {
+        if text.is_empty() {
+            return Err("a number must not be empty: \"^.*$\" is every number".to_owned());
+        }
+        if !text.starts_with('^') {
+            return Ok(Pattern::Exact(text.to_owned()));
+        }
+        Ok(Pattern::Expression(expression(text)?, prefix(text).to_owned()))
+    }
+
+    pub(super) fn matches(&self, number: &str) -> bool {
+        match self {
+            Pattern::Exact(exact) => exact == number,
+            Pattern::Expression(expression, prefix) => number.starts_with(prefix) && expression.is_match(number),
+        }
+    }
+
+    /// What its groups matched, the whole first; an exact number has none.
+    fn groups(&self, number: &str) -> Option<Vec<String>> {
+        match self {
+            Pattern::Exact(exact) => (exact == number).then(Vec::new),
+            Pattern::Expression(_, prefix) if !number.starts_with(prefix) => None,
+            Pattern::Expression(expression, _) => {
+                let captures = expression.captures(number)?;
+                let text = |group: Option<regex_lite::Match<'_>>| group.map_or("", |group| group.as_str()).to_owned();
+                Some(captures.iter().map(text).collect())
+            }
+        }
+    }
+
+    fn text(&self) -> &str {
+        match self {
+            Pattern::Exact(exact) => exact,
+            Pattern::Expression(expression, _) => expression.as_str(),
+        }
+    }
+}
+
+/// # Errors
+/// What is wrong with it.
+pub(super) fn expression(text: &str) -> Result<Regex, String> {
+    Regex::new(text).map_err(|error| format!("{text:?} is not a regular expression: {error}"))
+}
+
+/// The letters and digits that whatever matches this expression begins with.
+fn prefix(text: &str) -> &str {
+    let text = text.strip_prefix('^').unwrap_or(text);
+    let end = text.bytes().take_while(u8::is_ascii_alphanumeric).count();
+    match text.as_bytes().get(end) {
+        _ if text.contains('|') => "",
+        // The last one may be missing.
+        Some(b'*' | b'?' | b'{') => &text[..end.saturating_sub(1)],
+        _ => &text[..end],
+    }
+}
+
+/// Puts in what the groups matched for `$1` and `${1}`; any other `$` stays (switch_regex.c).
+fn substitute(text: &str, groups: &[String]) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        out.push_str(before);
+        let bare = after.strip_prefix('{').unwrap_or(after);
+        let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
+        let behind = match bare.len() == after.len() {
+            true => Some(&bare[digits..]),
+            false => bare[digits..].strip_prefix('}'),
+        };
+        match (digits, behind) {
+            (1.., Some(behind)) => {
+                let number: usize = bare[..digits].parse().unwrap_or(usize::MAX);
+                out.push_str(groups.get(number).map_or("", String::as_str));
+                rest = behind;
+            }
+            _ => {
+                out.push('$');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        let error = |number: &str, run: &str| Extension::new("default", number, &[run]).expect_err("impossible");
+        assert!(error("1", "anser").starts_with("unknown application `anser`, expected one of `answer`"));
+        assert!(error("^(", "answer").starts_with("\"^(\" is not a regular expression: "));
+        assert!(error("", "answer").starts_with("a number must not be empty"));
+        let inline = Action::new("answer", "", true).map(drop);
+        assert_eq!(inline, Err("answer cannot be inline: what can is set, export, multiset, unset".to_owned()));
+    }
+
+    #[test]
+    fn a_prefix_is_what_every_match_begins_with() {
+        for (text, expected) in
+            [("^ring(\\d+)$", "ring"), ("^12?3$", "1"), ("^12+", "12"), ("^1|2", ""), ("^.*$", ""), ("^7{2}", "")]
+        {
+            assert_eq!(prefix(text), expected, "{text}");
+        }
+    }
+}
