@@ -53,8 +53,10 @@ impl Decoder {
         let Some(end) = self.find_blank_line() else {
             return if self.buffer.len() > COMMAND_BYTES_MAX { Err(TooLarge) } else { Ok(None) };
         };
-        let head = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
-        let mut lines = head.split('\n').map(|line| line.trim_end_matches('\r')).filter(|line| !line.is_empty());
+        // What follows a zero is not there for a server that is written in C.
+        let text = self.buffer[..end].split(|byte| *byte == 0).next().unwrap_or_default();
+        let head = String::from_utf8_lossy(text).into_owned();
+        let mut lines = head.split(['\r', '\n']).filter(|line| !line.is_empty());
         let line = lines.next().unwrap_or_default().to_owned();
         let headers: Vec<(String, String)> = lines
             .filter_map(|line| line.split_once(':'))
@@ -122,6 +124,13 @@ mod tests {
             assert_eq!(found, ["auth ClueCon", "bgapi status", "noop"], "cut at {cut}");
             assert!(decoder.is_idle());
         }
+    }
+
+    #[test]
+    fn a_zero_and_a_lone_carriage_return_end_a_line() {
+        let mut decoder = Decoder::default();
+        decoder.feed(b"api echo a\rb\n\n\0x\n\napi echo c\0d\n\n");
+        assert_eq!(lines(&mut decoder), ["api echo a", "", "api echo c"]);
     }
 
     #[test]

@@ -45,6 +45,9 @@
 //! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
 //! There is no audio: files have a length, digits travel, and nobody hears anything.
 //!
+//! `help` names the API commands; nearly all of them answer, in FreeSWITCH's words. Nothing is ever run outside of the
+//! server (`system` says that it did), no network is asked, and `shutdown` ends nothing.
+//!
 //! The Event Socket has all commands of mod_event_socket, its reply buffers and its turns of 20 ms included, and the
 //! users of [`Config::users`]. The application `socket` connects to clients on loopback and nowhere else.
 //!

@@ -13,6 +13,6 @@ pub(super) fn bgapi(call: Call<'_>) -> Answer {
     }
     let uuid = if uuid.is_empty() { call.switch.random_uuid() } else { uuid.to_owned() };
     call.switch.finish(call.now, call.job, &format!("+OK Job-UUID: {uuid}\n"));
-    call.switch.start(call.now, Job::new(command, Waits::Background(uuid)));
+    call.switch.start(call.now, Job { by_command: true, ..Job::new(command, Waits::Background(uuid)) });
     Answer::Later
 }

@@ -6,18 +6,12 @@ use crate::{
     switch::{Job, Switch, leading_number},
 };
 
-/// How deep `${…}` may lie in each other (switch_event.c).
-const DEPTH_MAX: usize = 100;
-
-/// The most bytes that an expansion makes, so that variables which name each other cannot grow the server.
-const EXPANDED_BYTES_MAX: usize = 1024 * 1024;
-
 /// Whose variables are put in, and when.
 struct Expansion<'a> {
     switch: &'a mut Switch,
     now: std::time::Duration,
-    channel: Option<SessionId>,
-    left: usize,
+    /// What an event of the channel would say.
+    headers: Vec<(String, String)>,
 }
 
 /// `eval [uuid:<uuid> ]<expression>`
@@ -35,11 +29,15 @@ pub(super) fn expand(call: Call<'_>) -> Answer {
     }
     let (command, arguments) = rest.split_once(' ').unwrap_or((rest, ""));
     let arguments = expand_text(call.switch, call.now, channel, arguments);
-    let job = Job { command: command.to_owned(), arguments, ..call.job.clone() };
-    match super::run(call.switch, call.now, &job) {
-        Answer::Unknown => text("INVALID COMMAND!\n-ERR Cannot execute command\n"),
-        answer => answer,
-    }
+    let outer = (call.job.command.clone(), call.job.arguments.clone());
+    let job = Job { command: command.to_owned(), arguments, within: Some(Box::new(outer)), ..call.job.clone() };
+    let output = match super::run(call.switch, call.now, &job) {
+        Answer::Unknown => "INVALID COMMAND!\n-ERR Cannot execute command\n".to_owned(),
+        Answer::Text(text) => text,
+        Answer::Later => return Answer::Later,
+    };
+    call.switch.finish(call.now, &job, &output);
+    Answer::Later
 }
 
 /// The channel that `uuid:` names, and what follows it.
@@ -60,14 +58,21 @@ pub(crate) fn expand_text(
     channel: Option<SessionId>,
     text: &str,
 ) -> String {
-    Expansion { switch, now, channel, left: EXPANDED_BYTES_MAX }.text(text, 0)
+    let headers = channel.map_or(Vec::new(), |id| super::uuid_dump::headers(switch, now, id));
+    Expansion { switch, now, headers }.text(text)
 }
 
 impl Expansion<'_> {
-    fn text(&mut self, text: &str, depth: usize) -> String {
-        if depth > DEPTH_MAX || !(text.contains("${") || text.contains('\\')) {
+    fn text(&mut self, text: &str) -> String {
+        if !(text.contains("${") || text.contains('\\')) || !self.switch.settings.nesting.enter() {
             return text.to_owned();
         }
+        let expanded = self.expand(text);
+        self.switch.settings.nesting.leave();
+        expanded
+    }
+
+    fn expand(&mut self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
         while let Some(c) = rest.chars().next() {
@@ -85,10 +90,8 @@ impl Expansion<'_> {
                 continue;
             };
             let (name, behind) = braced(inner);
-            let value = self.value(name, global, depth + 1);
-            let allowed = value.len() <= self.left;
-            self.left = self.left.saturating_sub(value.len());
-            if allowed {
+            let value = self.value(name, global);
+            if self.switch.settings.nesting.take(value.len()) {
                 out += &value;
             }
             rest = behind;
@@ -97,17 +100,21 @@ impl Expansion<'_> {
     }
 
     /// What stands for the text between the braces.
-    fn value(&mut self, name: &str, global: bool, depth: usize) -> String {
+    fn value(&mut self, name: &str, global: bool) -> String {
+        // Each costs something, so that variables which name each other twice come to an end.
+        if !self.switch.settings.nesting.take(1) {
+            return String::new();
+        }
         if let Some(at) = name.find([' ', '(']) {
             let arguments = if name[at..].starts_with('(') { parenthesized(&name[at + 1..]) } else { &name[at + 1..] };
-            let command = self.text(name[..at].trim_end_matches(' '), depth);
-            let arguments = self.text(arguments, depth);
+            let command = self.text(name[..at].trim_end_matches(' '));
+            let arguments = self.text(arguments);
             if !self.switch.settings.knobs.api_expansion {
                 return "<API Execute Permission Denied>".to_owned();
             }
             return execute(self.switch, self.now, &command, &arguments).unwrap_or_default();
         }
-        let name = self.text(name, depth);
+        let name = self.text(name);
         let mut parts = name.splitn(3, ':');
         let (name, from, length) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
         let (name, index) = match name.split_once('[') {
@@ -120,14 +127,14 @@ impl Expansion<'_> {
         {
             value = array.split("|:").nth(index).unwrap_or_default().to_owned();
         }
-        let value = self.text(&value, depth);
+        let value = self.text(&value);
         cut(&value, from.map_or(0, leading_number), length.map_or(0, leading_number))
     }
 
+    /// A header of the channel's event, which has the channel's variables under names of their own, or a global variable.
     fn variable(&self, name: &str, global: bool) -> Option<String> {
-        let channel = self.channel.filter(|_| !global).and_then(|id| self.switch.channels.get(&id));
-        let own = channel.and_then(|channel| channel.variable(name.strip_prefix("variable_").unwrap_or(name)));
-        own.or_else(|| self.switch.settings.global(name)).map(str::to_owned)
+        let header = self.headers.iter().find(|(known, _)| !global && known.eq_ignore_ascii_case(name));
+        header.map(|(_, value)| value.as_str()).or_else(|| self.switch.settings.global(name)).map(str::to_owned)
     }
 }
 

@@ -98,6 +98,8 @@ const TABLE: &[(&str, Run)] = &[
     ("regex", regex::regex),
     ("reload", modules::reload),
     ("replace", text::replace),
+    ("presence", modules::presence),
+    ("reloadxml", modules::reloadxml),
     ("sched_api", schedule::sched_api),
     ("sched_broadcast", schedule::sched_broadcast),
     ("sched_del", schedule::sched_del),
@@ -131,6 +133,7 @@ const TABLE: &[(&str, Run)] = &[
     ("uuid_bridge", uuid_move::uuid_bridge),
     ("uuid_broadcast", uuid_broadcast::uuid_broadcast),
     ("uuid_display", uuid_media::uuid_display),
+    ("uuid_drop_dtmf", uuid_rest::uuid_drop_dtmf),
     ("uuid_dual_transfer", uuid_rest::uuid_dual_transfer),
     ("uuid_dump", uuid_dump::uuid_dump),
     ("uuid_exists", uuid_variables::uuid_exists),
@@ -167,10 +170,19 @@ pub(crate) fn run(switch: &mut Switch, now: Duration, job: &Job) -> Answer {
     // A line that is completed may end with a space.
     let completed = job.command.eq_ignore_ascii_case("console_complete");
     let arguments = if completed { job.arguments.as_str() } else { job.arguments.trim() };
-    let call = Call { switch, now, arguments, job };
+    if !switch.settings.nesting.enter() {
+        return Answer::Unknown;
+    }
+    let answer = answer(Call { switch, now, arguments, job });
+    switch.settings.nesting.leave();
+    answer
+}
+
+fn answer(call: Call<'_>) -> Answer {
+    let job = call.job;
     match TABLE.iter().find(|(name, _)| name.eq_ignore_ascii_case(&job.command)) {
         Some((_, run)) => run(call),
-        None => match fixed::answer(&job.command, arguments).or_else(|| uuid_rest::answer(&call)) {
+        None => match fixed::answer(&job.command, call.arguments).or_else(|| uuid_rest::answer(&call)) {
             Some(answer) => text(answer),
             None => Answer::Unknown,
         },
@@ -180,11 +192,14 @@ pub(crate) fn run(switch: &mut Switch, now: Duration, job: &Job) -> Answer {
 /// The output of a command that another one runs; nothing if it is unknown.
 pub(crate) fn execute(switch: &mut Switch, now: Duration, command: &str, arguments: &str) -> Option<String> {
     let job = Job { arguments: arguments.to_owned(), ..Job::new(command.trim(), Waits::Nobody) };
-    match run(switch, now, &job) {
+    let output = match run(switch, now, &job) {
         Answer::Text(text) => Some(text),
-        Answer::Later => Some(String::new()),
+        // It has told, or will tell, that it ran.
+        Answer::Later => return Some(String::new()),
         Answer::Unknown => None,
-    }
+    };
+    switch.command_ran(now, &job);
+    output
 }
 
 fn originate(call: Call<'_>) -> Answer {

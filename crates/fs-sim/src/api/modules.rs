@@ -1,7 +1,10 @@
-//! `module_exists`, `load`, `unload`, `reload`: the recorded server's modules are there and stay.
+//! `module_exists`, `load`, `unload`, `reload`, `reloadxml`, and `presence`, which mod_dptools has: the recorded server's modules are there and stay.
 
 use super::{Answer, Call, interfaces, text};
-use crate::dial_string::words;
+use crate::{
+    dial_string::words,
+    event::{EventKind, Origin},
+};
 
 /// The modules that can be unloaded in FreeSWITCH; the others refuse.
 const UNLOADABLE: [&str; 7] =
@@ -20,7 +23,10 @@ pub(super) fn module_exists(call: Call<'_>) -> Answer {
 pub(super) fn load(call: Call<'_>) -> Answer {
     match call.arguments {
         "" => text(interfaces::usage("load")),
-        name => text(format!("+OK Reloading XML\n-ERR [{}]\n", loading(name))),
+        name => {
+            call.switch.reload_xml(call.now);
+            text(format!("+OK Reloading XML\n-ERR [{}]\n", loading(name)))
+        }
     }
 }
 
@@ -35,12 +41,43 @@ pub(super) fn unload(call: Call<'_>) -> Answer {
 
 pub(super) fn reload(call: Call<'_>) -> Answer {
     let Some(name) = named(&call) else { return text(interfaces::usage("reload")) };
+    call.switch.reload_xml(call.now);
     text(match unloading(&name) {
         Some(error) => {
             format!("+OK Reloading XML\n-ERR unloading module [{error}]\n-ERR loading module [{}]\n", loading(&name))
         }
         None => "+OK Reloading XML\n+OK module unloaded\n+OK module loaded\n".to_owned(),
     })
+}
+
+pub(super) fn reloadxml(call: Call<'_>) -> Answer {
+    call.switch.reload_xml(call.now);
+    text("+OK [Success]\n")
+}
+
+/// `presence [in|out] <user> <rpid> <message>`
+pub(super) fn presence(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    let [direction, user, rpid, message, ..] = words.as_slice() else {
+        return text("Invalid: presence [in|out] <user> <rpid> <message>");
+    };
+    let (kind, line) = match direction.to_ascii_lowercase().as_str() {
+        "in" => (EventKind::PRESENCE_IN, 2087),
+        "out" => (EventKind::PRESENCE_OUT, 2089),
+        _ => return text("Invalid: presence [in|out] <user> <rpid> <message>"),
+    };
+    let headers = [
+        ("proto", "dp"),
+        ("login", "mod_dptools.c"),
+        ("from", user),
+        ("rpid", rpid),
+        ("status", message),
+        ("event_type", "presence"),
+        ("alt_event_type", "dialog"),
+        ("event_count", "0"),
+    ];
+    call.switch.announce(call.now, kind, Origin("mod_dptools.c", "presence_api_function", line), &headers);
+    text("Event Sent")
 }
 
 fn named(call: &Call<'_>) -> Option<String> {

@@ -27,7 +27,11 @@ pub(super) fn sched_api(call: Call<'_>) -> Answer {
             let every = seconds.parse::<u64>().unwrap_or(0);
             (call.switch.second_of(call.now, &format!("+{every}")), every)
         }
-        None => (call.switch.second_of(call.now, when), 0),
+        None => {
+            // A second that is past is read as so many seconds from now on, again and again.
+            let (second, now) = (call.switch.second_of(call.now, when), call.switch.stamp(call.now).seconds());
+            if second < now { (now + second, second) } else { (second, 0) }
+        }
     };
     let text_of_command = command.strip_suffix('&').unwrap_or(command).to_owned();
     let number = call.switch.plan(call.now, second, group, Planned::Command { text: text_of_command, every });

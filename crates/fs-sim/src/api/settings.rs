@@ -41,10 +41,47 @@ pub(crate) struct Settings {
     /// Sticky or not, the alias, what it stands for.
     pub(super) aliases: Vec<(bool, String, String)>,
     pub(crate) knobs: Knobs,
+    pub(super) nesting: Nesting,
     /// How many calls each SIP profile has had.
     pub(crate) sip_calls: Counts,
     /// `hash insert`: realm and key, value.
     pub(super) hash: Vec<(String, String)>,
+}
+
+/// How deep commands and expansions may lie in each other (switch_event.c has this number for the latter).
+const DEPTH_MAX: usize = 100;
+
+/// The most bytes and `${…}` of one command, so that variables which name each other cannot hold the server up.
+const EXPANDED_MAX: usize = 1024 * 1024;
+
+/// How deep the command that runs lies in others, and what it may still expand.
+#[derive(Debug, Default)]
+pub(super) struct Nesting {
+    depth: usize,
+    left: usize,
+}
+
+impl Nesting {
+    /// One level deeper, unless that is too deep. What is entered has to be left.
+    pub(super) fn enter(&mut self) -> bool {
+        if self.depth == 0 {
+            self.left = EXPANDED_MAX;
+        }
+        let allowed = self.depth < DEPTH_MAX;
+        self.depth += usize::from(allowed);
+        allowed
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.depth -= 1;
+    }
+
+    /// Takes some of what may still be expanded.
+    pub(super) fn take(&mut self, size: usize) -> bool {
+        let allowed = size <= self.left;
+        self.left = self.left.saturating_sub(size);
+        allowed
+    }
 }
 
 /// What `fsctl` sets and shows, as the recorded server has it at its start.
@@ -79,6 +116,7 @@ impl Settings {
             globals,
             aliases: Vec::new(),
             knobs: Knobs::default(),
+            nesting: Nesting::default(),
             sip_calls: Counts::default(),
             hash: Vec::new(),
         }
@@ -105,6 +143,15 @@ impl Settings {
         if self.aliases.len() < ENTRIES_MAX {
             self.aliases.push((sticky, alias.to_owned(), command.to_owned()));
         }
+    }
+
+    /// Puts in what an alias stands for, before the arguments.
+    pub(crate) fn expand_alias(&self, command: &mut String, arguments: &mut String) {
+        let known = self.aliases.iter().find(|(_, alias, _)| alias.eq_ignore_ascii_case(command));
+        let Some((_, _, text)) = known else { return };
+        let (name, first) = text.split_once(' ').unwrap_or((text, ""));
+        *arguments = format!("{first} {arguments}").trim().to_owned();
+        *command = name.to_owned();
     }
 
     pub(super) fn set_hash(&mut self, key: String, value: &str) {

@@ -109,7 +109,13 @@ pub(super) fn sofia(call: Call<'_>) -> Answer {
         ["status", rest @ ..] => status(&call, rest),
         ["xmlstatus", rest @ ..] => xml_status(&call, rest),
         ["jsonstatus", ..] => json_status(&call),
-        ["profile", rest @ ..] => profile(rest),
+        ["profile", rest @ ..] => {
+            let said = profile(rest);
+            if said.starts_with("Reload XML") {
+                call.switch.reload_xml(call.now);
+            }
+            said
+        }
         ["global", rest @ ..] => global(call, rest),
         ["loglevel", part, level, ..] => match (LOGGED.contains(part), level.parse::<u8>()) {
             (true, Ok(level @ 0..=9)) => format!("Sofia log level for component [{part}] has been set to [{level}]"),
@@ -172,7 +178,11 @@ fn status(call: &Call<'_>, words: &[&str]) -> String {
                 let figures = figures(call, profile);
                 let lines = figures.iter().filter(|figure| !figure.name.is_empty());
                 let lines: String = lines.map(|figure| format!("{:<17}\t{}\n", figure.name, figure.value)).collect();
-                format!("{LINE}{lines}")
+                let registrations = match rest {
+                    ["pres", _, ..] => format!("\nRegistrations:\n{LINE}Total items returned: 0\n{LINE}"),
+                    _ => String::new(),
+                };
+                format!("{LINE}{lines}{registrations}")
             }
         },
         ["gateway", _, ..] => INVALID_GATEWAY.to_owned(),

@@ -3,7 +3,7 @@
 //! Without a format it is a plain event, percent-encoded; `plain` is another form that puts values in brackets and
 //! encodes nothing.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
 use serde::{
     Deserialize, Deserializer,
@@ -12,8 +12,10 @@ use serde::{
 
 use super::{Answer, Call, NO_SUCH_CHANNEL, text};
 use crate::{
+    channel::SessionId,
     dial_string::words,
     event::{EventKind, Format, Origin},
+    switch::Switch,
 };
 
 const DUMPED: Origin = Origin("mod_commands.c", "uuid_dump_function", 6468);
@@ -30,6 +32,12 @@ pub(super) fn uuid_dump(call: Call<'_>) -> Answer {
     };
     let event = call.switch.describe(call.now, id, EventKind::CHANNEL_DATA, DUMPED, format);
     text(if wanted == "plain" { bracketed(&event) } else { event })
+}
+
+/// The headers of an event that tells all about a channel.
+pub(super) fn headers(switch: &mut Switch, now: Duration, id: SessionId) -> Vec<(String, String)> {
+    let event = switch.describe(now, id, EventKind::CHANNEL_DATA, DUMPED, Format::Json);
+    serde_json::from_str(&event).map_or(Vec::new(), |Headers(headers)| headers)
 }
 
 /// `Name: [value]` on each line.

@@ -33,32 +33,37 @@ const fn rest(
 }
 
 const TABLE: &[Rest] = &[
-    rest("pause", 2, "", NO_SUCH_CHANNEL, "+OK\n"),
-    rest("uuid_buglist", 1, "", "", "<media-bugs></media-bugs>\n"),
+    rest("pause", 2, "", NO_SUCH_CHANNEL, ""),
+    rest("uuid_buglist", 1, "", "", "<media-bugs>\n</media-bugs>\n"),
     rest("uuid_capture_text", 2, "", NO_SUCH_NAMED, ""),
-    rest("uuid_chat", 2, "", NO_SUCH_NAMED, "+OK\n"),
+    rest("uuid_chat", 2, "", NO_SUCH_NAMED, "-ERR Send failed\n"),
     rest("uuid_codec_debug", 3, FAILED_LARGE, FAILED_LARGE, "+OK Success\n"),
-    rest("uuid_codec_param", 3, "-ERR Operation Failed [NOT SENT]\n", "-ERR Operation Failed [NOT SENT]\n", SUCCESS),
+    rest(
+        "uuid_codec_param",
+        3,
+        "-ERR Operation Failed [NOT SENT]\n",
+        "-ERR Operation Failed [NOT SENT]\n",
+        "+OK Command sent reply: [NOT SENT]\n",
+    ),
     rest("uuid_debug_media", 3, "", FAILED, SUCCESS),
-    rest("uuid_deflect", 2, "", NO_SUCH_NAMED, "+OK\n"),
-    rest("uuid_drop_dtmf", 4, "", NO_SUCH_NAMED, "+OK\n"),
-    rest("uuid_early_ok", 0, "", "-ERROR\n", "+OK\n"),
+    rest("uuid_deflect", 2, "", NO_SUCH_NAMED, "+OK:\n"),
+    rest("uuid_early_ok", 0, "", "-ERROR\n", ""),
     rest("uuid_jitterbuffer", 2, "", FAILED, SUCCESS),
-    rest("uuid_media_3p", 1, FAILED, FAILED, SUCCESS),
+    rest("uuid_media_3p", 1, FAILED, FAILED, FAILED),
     rest("uuid_media_params", 2, "", FAILED, SUCCESS),
     rest("uuid_media_reneg", 1, FAILED_LARGE, FAILED_LARGE, SUCCESS),
     rest("uuid_outgoing_answer", 1, "", NO_SUCH_CHANNEL, "+OK\n"),
-    rest("uuid_pause", 2, "", NO_SUCH_CHANNEL, "+OK\n"),
+    rest("uuid_pause", 2, "", NO_SUCH_CHANNEL, ""),
     rest("uuid_phone_event", 1, FAILED, FAILED, SUCCESS),
     rest("uuid_preprocess", 2, "", NO_SUCH_CHANNEL, "+OK\n"),
-    rest("uuid_recovery_refresh", 2, "", NO_SUCH_NAMED, "+OK\n"),
-    rest("uuid_redirect", 2, "", NO_SUCH_NAMED, "+OK\n"),
-    rest("uuid_send_message", 2, "", "-ERR Unable to find session for UUID\n", "+OK\n"),
+    rest("uuid_recovery_refresh", 2, "", NO_SUCH_NAMED, "+OK:\n"),
+    rest("uuid_redirect", 2, "", NO_SUCH_NAMED, "+OK:\n"),
+    rest("uuid_send_message", 2, "", "-ERR Unable to find session for UUID\n", SUCCESS),
     rest("uuid_send_text", 2, "", NO_SUCH_NAMED, "+OK\n"),
     rest("uuid_simplify", 1, "", FAILED, SUCCESS),
     rest("uuid_video_refresh", 1, FAILED_LARGE, FAILED_LARGE, SUCCESS),
-    rest("uuid_xfer_zombie", 1, FAILED_LARGE, FAILED_LARGE, SUCCESS),
-    rest("uuid_zombie_exec", 0, "", "-ERR no such session\n", "+OK MESSAGE SENT\n"),
+    rest("uuid_xfer_zombie", 1, FAILED_LARGE, FAILED_LARGE, FAILED_LARGE),
+    rest("uuid_zombie_exec", 0, "", "-ERR no such session\n", "+OK MMM Brains...\n"),
 ];
 
 /// Whether it is one of these, and what it answers.
@@ -110,7 +115,7 @@ fn limited(call: &Call<'_>, name: &str, least: usize) -> Answer {
         return text(interfaces::usage(name).replacen("-USAGE: ", &format!("USAGE: {name} "), 1));
     }
     text(match call.switch.find(&words[0]) {
-        Some(_) => "+OK\n".to_owned(),
+        Some(_) => "+OK".to_owned(),
         None => format!("-ERR Cannot find session with uuid {}\n", words[0]),
     })
 }
@@ -170,10 +175,26 @@ pub(super) fn uuid_video_rate(call: Call<'_>) -> Answer {
     })
 }
 
+/// `uuid_drop_dtmf <uuid> [on|off] [mask_digits <digits>|mask_file <file>]`: all four words are needed.
+pub(super) fn uuid_drop_dtmf(call: Call<'_>) -> Answer {
+    let words = words(call.arguments);
+    let [uuid, state, mask, value, ..] = words.as_slice() else { return text(interfaces::usage("uuid_drop_dtmf")) };
+    if call.switch.find(uuid).is_none() {
+        return text(format!("-ERR No such channel {uuid}!\n"));
+    }
+    let of = |name: &str| if mask.eq_ignore_ascii_case(name) { value } else { "NONE" };
+    let (file, digits) = (of("mask_file"), of("mask_digits"));
+    text(if state.eq_ignore_ascii_case("on") {
+        format!("+OK {uuid} is dropping DTMF. mask_file: {file} mask_digits: {digits}\n")
+    } else {
+        format!("+OK {uuid} is no longer dropping DTMF.\n")
+    })
+}
+
 pub(super) fn uuid_msrp_send(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     text(match words.as_slice() {
-        [uuid, _, ..] if call.switch.find(uuid).is_some() => "-ERR Usage: no msrp session.\n",
+        [uuid, _, ..] if call.switch.find(uuid).is_some() => "-ERR No msrp_session.\n",
         [_, _, ..] => "-ERR Usage: cannot locate session.\n",
         _ => "-ERR Usage: uuid_msrp_send <uuid> msg\n",
     })

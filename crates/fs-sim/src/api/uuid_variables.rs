@@ -17,7 +17,11 @@ pub(super) fn uuid_getvar(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     let [uuid, name, ..] = words.as_slice() else { return text("-USAGE: <uuid> <var>\n") };
     match call.switch.channel(uuid) {
-        Some(channel) => text(channel.variable(name).unwrap_or("_undef_")),
+        Some(channel) => {
+            let other_case = || channel.variables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+            let value = channel.variable(name).or_else(|| other_case().map(|(_, value)| value));
+            text(value.or_else(|| call.switch.settings.global(name)).unwrap_or("_undef_"))
+        }
         None => text(NO_SUCH_CHANNEL),
     }
 }

@@ -75,6 +75,13 @@ impl EventKind {
     pub(crate) const COUNT: usize = NAMES.len();
 
     pub(crate) const CUSTOM: EventKind = EventKind::known("CUSTOM");
+    pub(crate) const API: EventKind = EventKind::known("API");
+    pub(crate) const RELOADXML: EventKind = EventKind::known("RELOADXML");
+    pub(crate) const ADD_SCHEDULE: EventKind = EventKind::known("ADD_SCHEDULE");
+    pub(crate) const DEL_SCHEDULE: EventKind = EventKind::known("DEL_SCHEDULE");
+    pub(crate) const RE_SCHEDULE: EventKind = EventKind::known("RE_SCHEDULE");
+    pub(crate) const PRESENCE_IN: EventKind = EventKind::known("PRESENCE_IN");
+    pub(crate) const PRESENCE_OUT: EventKind = EventKind::known("PRESENCE_OUT");
     pub(crate) const BACKGROUND_JOB: EventKind = EventKind::known("BACKGROUND_JOB");
     pub(crate) const HEARTBEAT: EventKind = EventKind::known("HEARTBEAT");
     pub(crate) const CHANNEL_DATA: EventKind = EventKind::known("CHANNEL_DATA");
@@ -103,9 +110,6 @@ impl EventKind {
     pub(crate) const REQUEST_PARAMS: EventKind = EventKind::known("REQUEST_PARAMS");
     pub(crate) const MEDIA_BUG_STOP: EventKind = EventKind::known("MEDIA_BUG_STOP");
     pub(crate) const MEDIA_BUG_START: EventKind = EventKind::known("MEDIA_BUG_START");
-    pub(crate) const RE_SCHEDULE: EventKind = EventKind::known("RE_SCHEDULE");
-    pub(crate) const DEL_SCHEDULE: EventKind = EventKind::known("DEL_SCHEDULE");
-    pub(crate) const ADD_SCHEDULE: EventKind = EventKind::known("ADD_SCHEDULE");
     pub(crate) const CODEC: EventKind = EventKind::known("CODEC");
     pub(crate) const CHANNEL_UUID: EventKind = EventKind::known("CHANNEL_UUID");
     pub(crate) const CHANNEL_UNHOLD: EventKind = EventKind::known("CHANNEL_UNHOLD");
@@ -113,7 +117,6 @@ impl EventKind {
     pub(crate) const CHANNEL_HOLD: EventKind = EventKind::known("CHANNEL_HOLD");
     pub(crate) const CHANNEL_CALLSTATE: EventKind = EventKind::known("CHANNEL_CALLSTATE");
     pub(crate) const CALL_UPDATE: EventKind = EventKind::known("CALL_UPDATE");
-    pub(crate) const API: EventKind = EventKind::known("API");
 
     /// Whether a channel's event of this kind carries its variables without `fsctl verbose_events on`
     /// (switch_channel.c `switch_channel_event_set_extended_data`).

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{
-    Job, Switch,
+    Job, Switch, is_true,
     jobs::Waits,
     peer::{Rights, credentials, welcome},
 };
@@ -27,6 +27,10 @@ impl Switch {
         peer.mute = peer.outbound.is_some() && !peer.has_spoken;
         peer.has_spoken = true;
         let line = command.line.as_str();
+        if line.is_empty() {
+            let farewell = frame::farewell("-ERR command parse error.", peer.session_uuid());
+            return self.bus.push(Output::Goodbye(listener, farewell));
+        }
         if starts(line, "exit") || starts(line, "...") {
             let farewell = if peer.mute { peer.notice() } else { frame::farewell("+OK bye", peer.session_uuid()) };
             return self.bus.push(Output::Goodbye(listener, farewell));
@@ -55,7 +59,12 @@ impl Switch {
             if !peer.rights.permit_api(text) {
                 return self.reply(listener, DENIED);
             }
-            return self.start(now, Job::new(text, Waits::Connection(listener)));
+            let mut job = Job::new(text, Waits::Connection(listener));
+            // What a person typed.
+            if command.header("console_execute").is_some_and(is_true) {
+                self.settings.expand_alias(&mut job.command, &mut job.arguments);
+            }
+            return self.start(now, job);
         }
         if let Some(text) = after(line, "bgapi ") {
             if !peer.rights.permit_api(text) {

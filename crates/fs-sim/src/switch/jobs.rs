@@ -21,6 +21,10 @@ pub(crate) struct Job {
     pub(crate) owner: Option<Arc<str>>,
     /// The place of its own event among the others, which is sent when it is done.
     pub(crate) place: Option<Reserved>,
+    /// It is in the background because the command `bgapi` said so, not a connection.
+    pub(crate) by_command: bool,
+    /// The command that runs this one in its own place, with its arguments.
+    pub(crate) within: Option<Box<(String, String)>>,
 }
 
 /// Where a job's output goes.
@@ -38,7 +42,15 @@ impl Job {
     /// Splits `name arguments`.
     pub(crate) fn new(text: &str, waits: Waits) -> Job {
         let (command, arguments) = text.split_once(' ').unwrap_or((text, ""));
-        Job { command: command.to_owned(), arguments: arguments.to_owned(), waits, owner: None, place: None }
+        Job {
+            command: command.to_owned(),
+            arguments: arguments.to_owned(),
+            waits,
+            owner: None,
+            place: None,
+            by_command: false,
+            within: None,
+        }
     }
 }
 
@@ -57,11 +69,14 @@ impl Switch {
         self.timers.add(at, Due::Finish(Box::new((job.clone(), output))));
     }
 
+    /// Tells those who listen that a command has run inside of another one.
+    pub(crate) fn command_ran(&mut self, now: Duration, job: &Job) {
+        self.bus.general(now, EventKind::API, EXECUTED, &ran(job), None);
+    }
+
     pub(crate) fn finish(&mut self, now: Duration, job: &Job, output: &str) {
         if let Some(place) = job.place {
-            let headers = [("API-Command", &*job.command), ("API-Command-Argument", job.arguments.trim())];
-            let said = if headers[1].1.is_empty() { 1 } else { 2 };
-            self.bus.general_reserved(place, EventKind::API, EXECUTED, &headers[..said]);
+            self.bus.general_reserved(place, EventKind::API, EXECUTED, &ran(job));
         }
         match &job.waits {
             Waits::Connection(listener) => self.bus.push(Output::Reply(*listener, frame::api_response(output))),
@@ -76,9 +91,26 @@ impl Switch {
                     ("Job-Command-Arg", &job.arguments),
                 ];
                 headers.retain(|(_, value)| !value.is_empty());
-                let origin = Origin("mod_event_socket.c", "api_exec", 1572);
+                let origin = if job.by_command {
+                    Origin("mod_commands.c", "bgapi_exec", 5396)
+                } else {
+                    Origin("mod_event_socket.c", "api_exec", 1572)
+                };
                 self.bus.general(now, EventKind::BACKGROUND_JOB, origin, &headers, Some(output));
             }
         }
     }
+}
+
+/// What is told of a command that has run: itself, and before that the one in whose place it runs.
+fn ran(job: &Job) -> Vec<(&'static str, &str)> {
+    let outer = job.within.as_deref().map_or(("", ""), |(command, arguments)| (command.as_str(), arguments.trim()));
+    let mut headers = vec![
+        ("API-Command", outer.0),
+        ("API-Command-Argument", outer.1),
+        ("API-Command", job.command.trim()),
+        ("API-Command-Argument", job.arguments.trim()),
+    ];
+    headers.retain(|(_, value)| !value.is_empty());
+    headers
 }

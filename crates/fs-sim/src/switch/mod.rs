@@ -311,6 +311,16 @@ impl Switch {
         self.channels.get(&id).map_or(String::new(), |channel| self.bus.describe(now, kind, origin, channel, format))
     }
 
+    /// Sends an event that belongs to no channel.
+    pub(crate) fn announce(&mut self, now: Duration, kind: EventKind, origin: Origin, headers: &[(&str, &str)]) {
+        self.bus.general(now, kind, origin, headers, None);
+    }
+
+    /// Its configuration is read again, and is the same.
+    pub(crate) fn reload_xml(&mut self, now: Duration) {
+        self.announce(now, EventKind::RELOADXML, Origin("switch_xml.c", "switch_xml_open_root", 2385), &[]);
+    }
+
     /// Writes a line into the log: to those connections that get lines of its level.
     pub(crate) fn log(&mut self, now: Duration, level: i32, origin: Origin, line: &str) {
         let stamp = self.stamp(now);

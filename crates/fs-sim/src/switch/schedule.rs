@@ -150,9 +150,11 @@ impl Switch {
 
     /// The scheduler looks at a task when it has come, and not before.
     fn look_at(&mut self, now: Duration, second: u64, number: u64) {
-        let at = self.bus.clock.up_at_second(second).max(now);
-        let looks = at.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
-        let at = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
+        let due = self.bus.clock.up_at_second(second);
+        let looks = due.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
+        let look = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
+        // What is planned wakes the scheduler: what is due by then runs at once.
+        let at = if due <= now { now } else { look };
         self.timers.add(at, Due::Task(number));
     }
 

@@ -1,5 +1,6 @@
 //! Conversations with the switch alone, at given instants.
 
+mod api;
 mod control;
 mod network;
 mod orders;
