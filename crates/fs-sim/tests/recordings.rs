@@ -388,7 +388,8 @@ const AGAIN: usize = 3;
 #[tokio::test]
 async fn recordings_agree() {
     let mut playing = JoinSet::new();
-    let names: HashMap<_, _> = RECORDINGS.iter().copied().map(|name| (playing.spawn(agrees(name)).id(), name)).collect();
+    let names: HashMap<_, _> =
+        RECORDINGS.iter().copied().map(|name| (playing.spawn(agrees(name)).id(), name)).collect();
     let mut differing = Vec::new();
     while let Some(played) = playing.join_next().await {
         differing.extend(played.err().and_then(|error| names.get(&error.id()).copied()));
