@@ -168,13 +168,10 @@ impl Cause {
         }
     }
 
-    /// The cause that the other end of a refusal sees: the same where a Q.850 Reason header can carry
-    /// it, else what its SIP status stands for (mod_sofia).
-    pub(crate) fn over_sip(self) -> Cause {
-        if self.0 <= 127 {
-            return self;
-        }
-        Cause::from_sip_status(self.sip_status())
+    /// The cause that the other end of a refusal sees: the reason itself where a Q.850 Reason header can carry
+    /// it, else what the SIP status stands for (mod_sofia).
+    pub(crate) fn over_sip(reason: Option<Cause>, status: u16) -> Cause {
+        reason.filter(|cause| cause.0 <= 127).unwrap_or_else(|| Cause::from_sip_status(status))
     }
 
     /// What a SIP status stands for (mod_sofia `sip_to_cause`).

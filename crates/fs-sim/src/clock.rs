@@ -65,6 +65,11 @@ impl Clock {
         Stamp(self.started.0 + (steps * STEP.as_micros()) as u64)
     }
 
+    /// Microseconds since the epoch, not rounded to a step.
+    pub(crate) fn micros(&self, up: Duration) -> u64 {
+        self.started.0 + up.as_micros() as u64
+    }
+
     /// The uptime at which the epoch's second `second` begins; zero if that is past.
     pub(crate) fn up_at_second(&self, second: u64) -> Duration {
         Duration::from_micros(second.saturating_mul(1_000_000).saturating_sub(self.started.0))

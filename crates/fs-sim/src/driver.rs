@@ -22,6 +22,7 @@ use crate::{
     config::Config,
     event::{ListenerId, Output},
     fault::{Board, Change, Client, Fault, OrderNumber, Planned, Spoiler},
+    hep::Probe,
     network::{InFlight, Wire},
     server::State,
     switch::Switch,
@@ -88,6 +89,8 @@ pub(crate) struct Ends {
     pub(crate) board: watch::Sender<Board>,
     /// Its place in a network of servers.
     pub(crate) wire: Option<Wire>,
+    /// Where copies of its SIP messages go.
+    pub(crate) probe: Option<Probe>,
 }
 
 /// What the driver puts into a connection's queue.
@@ -382,6 +385,11 @@ impl Driver {
                 Output::Close(listener, bytes) => {
                     put(&self.peers, listener, Delivery::Close(bytes));
                     self.peers.remove(&listener);
+                }
+                Output::Copy(datagram) => {
+                    if let Some(probe) = &self.ends.probe {
+                        probe.send(&datagram);
+                    }
                 }
                 Output::Packet(packet) => {
                     let Some(wire) = &self.ends.wire else { continue };

@@ -84,10 +84,12 @@ mod driver;
 mod event;
 mod fault;
 mod frame;
+mod hep;
 mod log;
 mod media;
 mod network;
 mod server;
+mod servers;
 mod sip;
 mod switch;
 pub mod value;
@@ -96,8 +98,10 @@ pub use config::{Callee, Capacity, Config, Failure, SERVERS_MAX, ServerTable, Us
 pub use delay::{DELAY_MAX, Delay};
 pub use dialplan::{Extension, Number};
 pub use fault::{Fault, OrderNumber, Planned, Whom};
+pub use hep::Hep;
 pub use network::Network;
 pub use server::{Server, State};
+pub use servers::Servers;
 pub use sip::{Elsewhere, Sip};
 
 /// What this server says its version is: the recorded one, since clients look at it.

@@ -2,7 +2,7 @@
 
 use std::{
     fmt, io,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     time::{Duration, SystemTime},
 };
 
@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     driver::{Ask, Driver, Ends},
     fault::{Board, Fault, OrderNumber, Planned},
+    hep,
     network::Wire,
     switch::Switch,
 };
@@ -31,7 +32,9 @@ const ASKS_MAX: usize = 16;
 
 /// A simulated FreeSWITCH that is running. Dropping it stops it.
 pub struct Server {
+    name: String,
     address: SocketAddr,
+    sip_address: SocketAddr,
     state: watch::Receiver<State>,
     asks: mpsc::Sender<Ask>,
     /// The version of the board that the accept loop has seen last.
@@ -77,11 +80,13 @@ impl Server {
     pub async fn start(config: Config) -> io::Result<Server> {
         let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let wire = config.network.as_ref().map(|network| network.join(&config.name, config.sip.host)).transpose()?;
+        let sip_address = sip_address(&config, wire.as_ref());
         let place = wire.as_ref().map(Wire::place);
         let mut switch = Switch::new(&config, place, Stamp(since_epoch.as_micros() as u64)).map_err(invalid)?;
         for planned in &config.faults {
             switch.faults.order(Duration::ZERO, planned.clone()).map_err(invalid)?;
         }
+        let probe = config.hep.as_ref().map(hep::probe).transpose()?;
         let socket = TcpListener::bind(config.listen).await?;
         let address = socket.local_addr()?;
         let (inputs, commands) = mpsc::channel(INPUTS_MAX);
@@ -92,10 +97,11 @@ impl Server {
         let (sees, seen) = watch::channel(0);
         let accept = Accept::new(address, &config, inputs, wanted, watched, sees);
         tracing::debug!(name = config.name, %address, "simulated FreeSWITCH listens");
-        let ends = Ends { inputs: commands, asks: asked, dials, report, board, wire };
+        let ends = Ends { inputs: commands, asks: asked, dials, report, board, wire, probe };
+        let name = config.name.clone();
         let driver = tokio::spawn(Driver::new(config, switch, ends).run());
         let accept = tokio::spawn(accept.run(socket));
-        let server = Server { address, state, asks, seen, accept, driver };
+        let server = Server { name, address, sip_address, state, asks, seen, accept, driver };
         server.has_seen(1).await;
         Ok(server)
     }
@@ -156,6 +162,18 @@ impl Server {
         self.address
     }
 
+    /// Its name, by which other servers of its network call it too.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where its SIP profile `external` is: on its network, or for itself alone.
+    #[must_use]
+    pub fn sip_addr(&self) -> SocketAddr {
+        self.sip_address
+    }
+
     /// The state as it is now.
     #[must_use]
     pub fn state(&self) -> State {
@@ -173,6 +191,10 @@ impl Server {
             Ok(Ok(state)) => Ok(state.clone()),
             _ => Err(self.state()),
         }
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<State> {
+        self.state.clone()
     }
 
     /// Drops every connection at once, ends all channels without a word, and frees the port.
@@ -198,8 +220,51 @@ impl fmt::Debug for Server {
     }
 }
 
+<<<<<<< HEAD
 fn invalid(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
+=======
+fn sip_address(config: &Config, wire: Option<&Wire>) -> SocketAddr {
+    let host = wire.map(|wire| wire.place().host).or(config.sip.host).unwrap_or(Ipv4Addr::LOCALHOST);
+    SocketAddr::from((host, crate::channel::sofia::PROFILES[0].port))
+}
+
+/// Accepts connections, and makes those that the switch wants, for as long as it is not aborted; its
+/// connections end with it.
+async fn accept(
+    socket: TcpListener,
+    inputs: mpsc::Sender<Input>,
+    mut dials: mpsc::UnboundedReceiver<Dial>,
+    event_delay: Duration,
+) {
+    let mut connections = JoinSet::new();
+    let mut number = 0;
+    loop {
+        tokio::select! {
+            accepted = socket.accept() => match accepted {
+                Ok((stream, _)) => {
+                    if connections.len() >= CONNECTIONS_MAX {
+                        let _ = inputs.send(Input::Refused).await;
+                        continue;
+                    }
+                    number += 1;
+                    let listener = ListenerId(number);
+                    connections.spawn(Connection::new(listener, stream, inputs.clone(), event_delay, false).run());
+                }
+                Err(error) => {
+                    // Out of file descriptors, or a client that was gone again: neither lasts.
+                    tracing::warn!(%error, "cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                }
+            },
+            Some(dial) = dials.recv() => {
+                let full = connections.len() >= CONNECTIONS_MAX;
+                connections.spawn(connect(dial, inputs.clone(), event_delay, full));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+>>>>>>> ded92c1 (Copies of SIP messages go to a capture server in HEPv3, as recorded; several servers start in one call)
 }
 
 /// What orders get from a server whose tasks are not there any more.

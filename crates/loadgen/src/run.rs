@@ -144,15 +144,19 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
 async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_sim::Server>)> {
     let mut servers = Vec::new();
     let mut simulated = Vec::new();
+    // A call of one reaches another by its name.
+    let network = fs_sim::Network::new();
     for slave in &plan.slaves {
         match &slave.server {
             ServerPlan::Real { address, credentials } => {
                 servers.push(Server { address: address.clone(), credentials: credentials.clone() });
             }
             ServerPlan::Simulated(config) => {
-                let server = fs_sim::Server::start((**config).clone()).await;
+                let mut config = (**config).clone();
+                config.network.get_or_insert_with(|| network.clone());
+                let server = fs_sim::Server::start(config.clone()).await;
                 let server = server.with_context(|| format!("cannot start the simulated server {}", slave.name))?;
-                let credentials = esl_core::Credentials::password(config.password.clone());
+                let credentials = esl_core::Credentials::password(config.password);
                 servers.push(Server { address: server.addr().to_string(), credentials });
                 simulated.push(server);
             }

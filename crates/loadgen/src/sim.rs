@@ -110,10 +110,11 @@ pub fn describe(servers: &[Planned]) -> String {
 /// # Errors
 /// A port cannot be had.
 pub async fn sim(planned: Vec<Planned>, format: Format) -> anyhow::Result<String> {
-    let network = fs_sim::Network::new();
+    // One alone is at 127.0.0.1, as the recorded server is; of several, each can call the others by name.
+    let network = (planned.len() > 1).then(fs_sim::Network::new);
     let mut servers = Vec::new();
     for Planned { mut config, .. } in planned {
-        config.network = Some(network.clone());
+        config.network.clone_from(&network);
         let server = fs_sim::Server::start(config.clone()).await;
         let server = server.with_context(|| format!("{} cannot listen on {}", config.name, config.listen))?;
         config.listen = server.addr();
@@ -146,6 +147,12 @@ fn beginning(servers: &[Running]) -> String {
     let mut out = String::new();
     for Running { config, .. } in servers {
         out += &format!("{} listens on {}\n", config.name, config.listen);
+    }
+    if servers.len() > 1 {
+        for Running { config, server } in servers {
+            let (host, sip) = (&config.name, server.sip_addr());
+            out += &format!("the others call {host} at sofia/external/<number>@{host}:{} or @{sip}\n", sip.port());
+        }
     }
     for (names, numbers) in by_numbers(servers) {
         out += &format!("\n{names}: sofia/external/<number>@127.0.0.1:5080 or loopback/<number>/<context>\n");
@@ -184,11 +191,16 @@ fn by_numbers(servers: &[Running]) -> Vec<(String, Vec<Number>)> {
 }
 
 fn beginning_json(servers: &[Running]) -> String {
-    let server = |Running { config, .. }: &Running| {
+    let server = |Running { config, server }: &Running| {
         let number =
             |number: Number| json!({ "context": number.context, "number": number.number, "about": number.about });
         let numbers: Vec<_> = config.numbers().into_iter().map(number).collect();
-        json!({ "name": config.name, "listen": config.listen.to_string(), "numbers": numbers })
+        json!({
+            "name": config.name,
+            "listen": config.listen.to_string(),
+            "sip": server.sip_addr().to_string(),
+            "numbers": numbers,
+        })
     };
     format!("{}\n", json!({ "servers": servers.iter().map(server).collect::<Vec<_>>() }))
 }

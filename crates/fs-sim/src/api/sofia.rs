@@ -12,7 +12,7 @@ use crate::{
     },
     dial_string::words,
     log,
-    switch::is_true,
+    switch::{Switch, is_true},
 };
 
 const USAGE: &str = "\
@@ -110,7 +110,7 @@ pub(super) fn sofia(call: Call<'_>) -> Answer {
         ["xmlstatus", rest @ ..] => xml_status(&call, rest),
         ["jsonstatus", ..] => json_status(&call),
         ["profile", rest @ ..] => {
-            let said = profile(rest);
+            let said = profile(call.switch, rest);
             if said.starts_with("Reload XML") {
                 call.switch.reload_xml(call.now);
             }
@@ -324,7 +324,7 @@ fn tabbed(value: &Value, depth: usize) -> String {
 }
 
 /// `sofia profile <name> <what> …`: words only, but those about a profile that is not there.
-fn profile(words: &[&str]) -> String {
+fn profile(switch: &mut Switch, words: &[&str]) -> String {
     let [name, what, rest @ ..] = words else { return "Invalid Args!\n".to_owned() };
     let known = find(name).is_some();
     let switched = |label: &str| match rest.first() {
@@ -349,7 +349,12 @@ fn profile(words: &[&str]) -> String {
         "stop" => "Reload XML [Success]\nstopping: ".to_owned() + name,
         "restart" => "Reload XML [Success]\nrestarting: ".to_owned() + name,
         "siptrace" | "watchdog" => switched("debugging"),
-        "capture" => switched("capturing"),
+        "capture" => {
+            if let Some(word) = rest.first() {
+                switch.capture(Some(name), is_true(word));
+            }
+            switched("capturing")
+        }
         "flush_inbound_reg" => registrations("flushing"),
         "check_sync" => registrations("syncing"),
         "register" | "unregister" => gateway("+OK\n", "Invalid gateway!\n"),
@@ -372,6 +377,9 @@ fn global(call: Call<'_>, words: &[&str]) -> String {
     match words {
         ["debug", rest @ ..] => debug(call, rest),
         [what @ ("siptrace" | "capture" | "watchdog" | "standby"), word, ..] => {
+            if *what == "capture" {
+                call.switch.capture(None, is_true(word));
+            }
             format!("+OK Global {what} {}", if is_true(word) { "on" } else { "off" })
         }
         _ => GLOBAL_USAGE.to_owned(),

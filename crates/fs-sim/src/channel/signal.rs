@@ -10,6 +10,8 @@ pub(crate) enum Signal {
         /// Linear audio is all that is offered, which SIP here does not speak.
         linear: bool,
     },
+    /// 100: the INVITE is there.
+    Trying,
     /// 180.
     Ringing,
     /// 183, with media.
@@ -18,8 +20,8 @@ pub(crate) enum Signal {
     Answer,
     /// ACK.
     Acknowledge,
-    /// The call is refused with this SIP status.
-    Refuse { status: u16, phrase: Option<&'static str>, cause: Cause },
+    /// The call is refused with this SIP status, by a channel for this reason.
+    Refuse { status: u16, phrase: Option<&'static str>, reason: Option<Cause> },
     /// CANCEL: the caller has given up.
     Cancel(Cause),
     /// BYE: the call has ended.
@@ -32,13 +34,9 @@ pub(crate) enum Signal {
 
 impl Signal {
     /// The refusal of a call for which a server has no room.
-    pub(crate) const NO_ROOM: Signal = Signal::Refuse {
-        status: 503,
-        phrase: Some("Maximum Calls In Progress"),
-        cause: Cause::NORMAL_TEMPORARY_FAILURE,
-    };
+    pub(crate) const NO_ROOM: Signal =
+        Signal::Refuse { status: 503, phrase: Some("Maximum Calls In Progress"), reason: None };
 
     /// What a caller's own stack says of an address where nothing listens.
-    pub(crate) const UNREACHABLE: Signal =
-        Signal::Refuse { status: 503, phrase: None, cause: Cause::NORMAL_TEMPORARY_FAILURE };
+    pub(crate) const UNREACHABLE: Signal = Signal::Refuse { status: 503, phrase: None, reason: None };
 }

@@ -12,7 +12,7 @@ pub use callee::{Callee, Failure};
 pub use capacity::Capacity;
 pub use table::{SERVERS_MAX, ServerTable, port_behind};
 
-use crate::{Extension, Network, Number, Sip, dialplan::Dialplan, fault::Planned};
+use crate::{Extension, Hep, Network, Number, Sip, dialplan::Dialplan, fault::Planned};
 
 /// One simulated server. The default is the recorded FreeSWITCH's configuration on a free port.
 #[derive(Clone, Debug)]
@@ -50,6 +50,8 @@ pub struct Config {
     pub capacity: Capacity,
     /// Idle-CPU in percent, whatever there is to do; without it, it follows from the capacity.
     pub idle_cpu: Option<f64>,
+    /// Where copies of its SIP messages go; nowhere without it.
+    pub hep: Option<Hep>,
     /// Where its SIP is.
     pub sip: Sip,
     /// The network on which it reaches other simulated servers over SIP; without one it is alone.
@@ -76,6 +78,7 @@ impl Default for Config {
             dialplan: Vec::new(),
             capacity: Capacity::default(),
             idle_cpu: None,
+            hep: None,
             sip: Sip::default(),
             network: None,
             faults: Vec::new(),

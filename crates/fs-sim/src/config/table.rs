@@ -81,6 +81,7 @@ pub struct ServerTable {
     idle_cpu: Option<f64>,
     sip: Option<Sip>,
     faults: Option<Vec<Planned>>,
+    hep: Option<Hep>,
 }
 
 impl ServerTable {
@@ -141,6 +142,7 @@ impl ServerTable {
         put(&mut config.idle_cpu, &self.idle_cpu.map(Some));
         put(&mut config.sip, &self.sip);
         put(&mut config.faults, &self.faults);
+        config.hep = self.hep.clone().or_else(|| config.hep.take());
     }
 }
 
@@ -275,6 +277,7 @@ mod tests {
             idle_cpu = 12.5
             dialplan = [{ number = "^7", do = ["answer"] }]
             sip = { host = "10.0.0.9" }
+            hep = { to = "127.0.0.1:9060", capture_id = 7 }
         "#;
         let config = read(text).expect("a server").remove(0);
         assert_eq!((config.name.as_str(), config.hostname.as_str()), ("a", "pbx"));
@@ -288,6 +291,8 @@ mod tests {
         assert_eq!((config.callee.early_media, config.capacity.load_per_session), (0.25, 0.001));
         assert_eq!((config.idle_cpu, config.dialplan.len()), (Some(12.5), 1));
         assert_eq!(config.sip.host, Some(Ipv4Addr::new(10, 0, 0, 9)));
+        let to = SocketAddr::from(([127, 0, 0, 1], 9060));
+        assert_eq!(config.hep, Some(Hep { capture_id: 7, ..Hep::new(to) }));
     }
 
     #[test]

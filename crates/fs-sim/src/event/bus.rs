@@ -46,6 +46,8 @@ pub(crate) enum Output {
     Dial(ListenerId, SocketAddr),
     /// A SIP message for another server.
     Packet(Box<Packet>),
+    /// A datagram for the capture server.
+    Copy(Bytes),
 }
 
 /// Where in FreeSWITCH's source an event comes from: events carry it.

@@ -4,12 +4,14 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     Step, Switch,
+    capture::Way,
     near::{blank, identify},
 };
 use crate::{
     cause::Cause,
     channel::{
-        ChannelState, Codec, Dialog, Direction, Endpoint, LoopbackSide, SessionId, loopback, loopback::Caller, sofia,
+        ChannelState, Codec, Dialog, Direction, Endpoint, LoopbackSide, SessionId, Signal, loopback, loopback::Caller,
+        sofia, sofia::Side,
     },
 };
 
@@ -79,7 +81,11 @@ impl Switch {
     /// An INVITE arrives: the far leg of its call comes to be, or there is no room for it.
     pub(super) fn invited(&mut self, now: Duration, dialog: Arc<Dialog>) -> Option<SessionId> {
         dialog.arrived(self.line.host);
-        let b = self.take_session(now, Direction::Inbound)?;
+        self.copy(now, &dialog, Side::Far, Signal::Invite { linear: false }, Way::Got, true);
+        let Some(b) = self.take_session(now, Direction::Inbound) else {
+            self.copy(now, &dialog, Side::Far, Signal::NO_ROOM, Way::Sent, true);
+            return None;
+        };
         let stamp = self.stamp(now);
         let uuid = self.random_uuid();
         let mut far = blank(&uuid, Direction::Inbound);

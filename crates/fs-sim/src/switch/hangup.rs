@@ -129,7 +129,7 @@ impl Switch {
         let signal = match channel.endpoint {
             Endpoint::Sofia(_) if channel.is_answered() => Signal::Bye(cause),
             Endpoint::Sofia(_) if channel.direction == Direction::Outbound => Signal::Cancel(cause),
-            Endpoint::Sofia(_) => Signal::Refuse { status: cause.sip_status(), phrase: None, cause: cause.over_sip() },
+            Endpoint::Sofia(_) => Signal::Refuse { status: cause.sip_status(), phrase: None, reason: Some(cause) },
             _ => Signal::Bye(cause),
         };
         match (&channel.endpoint, channel.peer) {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Step, Switch, redirect};
+use super::{Step, Switch, capture::Way, redirect};
 use crate::{
     cause::Cause,
     channel::{CallState, Channel, ChannelState, Codec, Direction, Endpoint, SessionId, Signal, sofia},
@@ -17,11 +17,17 @@ const ANSWERED: Origin = Origin("switch_channel.c", "switch_channel_perform_mark
 
 impl Switch {
     pub(super) fn step(&mut self, now: Duration, id: SessionId, step: Step) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(channel) = self.channels.get(&id) else { return };
         if let Step::Report = step {
             return self.report(now, id);
         }
-        if !channel.is_up() {
+        let is_up = channel.is_up();
+        if let Step::Told(signal) = step
+            && !matches!(signal, Signal::Invite { .. })
+        {
+            self.copy_signal(now, id, signal, Way::Got);
+        }
+        if !is_up {
             return;
         }
         match step {

@@ -7,6 +7,7 @@ mod applications;
 mod bridge;
 mod broadcast;
 mod callee;
+mod capture;
 mod commands;
 mod control;
 mod digits;
@@ -63,6 +64,7 @@ use crate::{
     network::{Call, Place},
 };
 use callee::Callees;
+use capture::Capture;
 use load::Load;
 use originate::Dial;
 use outbound::Dialling;
@@ -110,6 +112,7 @@ pub(crate) struct Switch {
     load: Load,
     originates: u64,
     line: Line,
+    capture: Capture,
     /// The far legs of calls from other servers.
     calls: HashMap<Call, SessionId>,
     pub(crate) settings: Settings,
@@ -173,6 +176,7 @@ impl Switch {
             load: Load::new(&config.capacity, config.idle_cpu, config.seed),
             originates: 0,
             line: Line::new(config, place),
+            capture: Capture::new(config.hep.as_ref()),
             calls: HashMap::new(),
             settings,
             faults: Timetable::default(),
@@ -195,6 +199,7 @@ impl Switch {
             let at = at.max(self.not_before);
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
+                Due::Copy(copy) => self.send_copy(at, &copy),
                 Due::Packet(packet) => self.packet_arrived(at, *packet),
                 Due::OriginateTimeout(dial, round) => self.originate_timed_out(at, dial, round),
                 Due::LegTimeout(id) => self.leg_timed_out(at, id),

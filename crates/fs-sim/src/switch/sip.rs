@@ -5,18 +5,18 @@
 
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
-use super::{Due, Step, Switch};
+use super::{Due, Step, Switch, capture::Way};
 use crate::{
     Config, Elsewhere,
     cause::Cause,
-    channel::{Codec, Endpoint, SessionId, Signal, sofia},
+    channel::{Codec, Endpoint, SessionId, Signal, sofia, sofia::Side},
     event::Output,
     network::{Call, Node, Packet, Place, Remote, To, Undelivered},
 };
 
 /// What a SIP message takes from one leg to the other, its handling included. The recorded server took 1 to 2 ms from
 /// the command to the INVITE, and as long for each further message.
-const SIP_HOP: Duration = Duration::from_millis(1);
+pub(super) const SIP_HOP: Duration = Duration::from_millis(1);
 
 /// How long an answer waits for its ACK: 64 times T1 (RFC 3261 §13.3.1.4).
 const ACK_PATIENCE: Duration = Duration::from_secs(32);
@@ -48,19 +48,22 @@ impl Line {
 impl Switch {
     /// Sends the INVITE of a near leg.
     pub(super) fn invite(&mut self, now: Duration, id: SessionId) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
-        let Endpoint::Sofia(dialog) = &channel.endpoint else { return };
-        let (host, port) = dialog.next_hop();
+        let Some(channel) = self.channels.get(&id) else { return };
         // A leg that carries linear audio offers just that to the leg it calls.
         let codec = channel.variables.get("originator_codec").unwrap_or_default();
         let invite = Signal::Invite { linear: codec.starts_with(Codec::L16.name()) };
+        self.copy_signal(now, id, invite, Way::Sent);
+        let Some(Endpoint::Sofia(dialog)) = self.channels.get(&id).map(|channel| &channel.endpoint) else { return };
+        let (host, port) = dialog.next_hop();
         let is_open = self.line.elsewhere == Elsewhere::Itself || sofia::is_profile_port(port);
         match (self.line.is_self(host), self.line.node) {
             (true, _) if is_open => self.add_leg(now + SIP_HOP, id, Step::Told(invite)),
             (false, Some(node)) if is_open => {
                 let to = To::Address { host: host.to_owned() };
-                channel.remote = Some(Box::new(Remote { call: Call { node, leg: id }, to }));
-                self.tell(now, id, invite);
+                if let Some(channel) = self.channels.get_mut(&id) {
+                    channel.remote = Some(Box::new(Remote { call: Call { node, leg: id }, to }));
+                }
+                self.tell_at(now + SIP_HOP, id, invite);
             }
             _ => self.nobody_there(now + SIP_HOP, id, invite),
         }
@@ -85,7 +88,11 @@ impl Switch {
     /// Tells the other end of a leg's connection something; over SIP it is there a hop later.
     pub(super) fn tell(&mut self, now: Duration, id: SessionId, signal: Signal) {
         let Some(channel) = self.channels.get(&id) else { return };
+        if channel.peer.is_none() && channel.remote.is_none() {
+            return;
+        }
         let hop = if let Endpoint::Sofia(_) = channel.endpoint { SIP_HOP } else { Duration::ZERO };
+        self.copy_signal(now, id, signal, Way::Sent);
         self.tell_at(now + hop, id, signal);
     }
 
@@ -123,6 +130,8 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         match signal {
             Signal::Invite { linear } => self.invited_here(now, id, linear),
+            // That it is there is all that it says.
+            Signal::Trying => {}
             Signal::Ringing => self.ringing(now, id),
             Signal::EarlyMedia => self.early_media(now, id),
             Signal::Answer => self.answered(now, id),
@@ -132,7 +141,8 @@ impl Switch {
                     sofia::far_acknowledged(channel, &dialog);
                 }
             }
-            Signal::Refuse { status, phrase, cause } => {
+            Signal::Refuse { status, phrase, reason } => {
+                let cause = Cause::over_sip(reason, status);
                 if let Endpoint::Sofia(dialog) = &channel.endpoint {
                     let dialog = dialog.clone();
                     sofia::near_refused(channel, &dialog, status, phrase, cause);
@@ -165,7 +175,7 @@ impl Switch {
         let dialog = dialog.clone();
         near.remote = None;
         let callee = near.callee;
-        let Some(b) = self.invited(now, dialog) else {
+        let Some(b) = self.invited(now, dialog.clone()) else {
             return self.add_leg(now + SIP_HOP, a, Step::Told(Signal::NO_ROOM));
         };
         if let Some(far) = self.channels.get_mut(&b) {
@@ -174,6 +184,10 @@ impl Switch {
         }
         if let Some(near) = self.channels.get_mut(&a) {
             near.peer = Some(b);
+        }
+        // It says nothing that the near leg does not know, but captures show it.
+        if self.captures(&dialog, Side::Near) || self.captures(&dialog, Side::Far) {
+            self.tell(now, b, Signal::Trying);
         }
         self.begin_far(now, b, linear);
     }
@@ -220,6 +234,7 @@ impl Switch {
             far.callee = callee;
         }
         self.calls.insert(call, b);
+        self.tell(now, b, Signal::Trying);
         self.begin_far(now, b, linear);
     }
 

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
-use super::{Job, Redirect};
+use super::{Job, Redirect, capture::Copy};
 use crate::{
     cause::Cause,
     channel::{SessionId, Signal},
@@ -17,6 +17,8 @@ pub(crate) enum Due {
     Leg(SessionId, Step),
     /// A SIP message from another server arrives.
     Packet(Box<Packet>),
+    /// What a stack answers by itself is copied.
+    Copy(Box<Copy>),
     /// A dial has waited long enough for the legs of this round.
     OriginateTimeout(u64, u64),
     /// It has waited long enough for this leg.

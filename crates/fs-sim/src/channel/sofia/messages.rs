@@ -8,7 +8,7 @@ use crate::{
     clock::Stamp,
 };
 
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY";
 
 /// The codecs that both ends have.
 const CODECS: &str = "CORE_PCM_MODULE.PCMU@8000h@20i@64000b";
@@ -370,7 +370,7 @@ pub(crate) fn end_sent(channel: &mut Channel) {
     }
 }
 
-fn user_agent() -> String {
+pub(super) fn user_agent() -> String {
     format!("FreeSWITCH-mod_sofia/{VERSION}")
 }
 

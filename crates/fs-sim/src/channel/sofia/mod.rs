@@ -2,6 +2,7 @@
 
 mod address;
 mod messages;
+mod wire;
 
 use std::{net::Ipv4Addr, ops::Range, sync::OnceLock};
 
@@ -11,6 +12,7 @@ use crate::{channel::loopback::Caller, clock::Stamp};
 pub(crate) use address::Address;
 use address::host_and_port;
 pub(crate) use messages::*;
+pub(crate) use wire::{Side, Text};
 
 /// A SIP profile of the recorded server.
 #[derive(Debug)]
@@ -26,6 +28,13 @@ pub(crate) const PROFILES: [SipProfile; 2] = [
     SipProfile { name: "external", port: 5080, context: "default" },
     SipProfile { name: "park", port: 5090, context: "switchio" },
 ];
+
+impl SipProfile {
+    /// Its place among the profiles.
+    pub(crate) fn index(&self) -> usize {
+        usize::from(self.port != PROFILES[0].port)
+    }
+}
 
 /// Whether a profile of every server has this port.
 pub(crate) fn is_profile_port(port: &str) -> bool {
@@ -118,6 +127,7 @@ pub(crate) struct Dialog {
     to_tag: String,
     branch: String,
     end_branch: String,
+    bye_branch: String,
     cseq: u32,
     near: Media,
     far: Media,
@@ -165,6 +175,7 @@ impl Dialog {
             to_tag: token(rng),
             branch: token(rng),
             end_branch: token(rng),
+            bye_branch: token(rng),
             cseq: cseq(now),
             near: Media::draw(rng, now),
             far: Media::draw(rng, now),
@@ -198,6 +209,15 @@ impl Dialog {
     /// Name and number of whom the near leg is told that it has reached.
     fn callee(&self) -> (&str, &str) {
         self.reached.get().map_or((&self.number, &self.number), |(name, number)| (name, number))
+    }
+
+    pub(crate) fn profile(&self, side: Side) -> &'static SipProfile {
+        if side == Side::Near { self.near_profile } else { self.far_profile }
+    }
+
+    /// Whether the INVITE has arrived anywhere.
+    pub(crate) fn has_arrived(&self) -> bool {
+        self.far_host.get().is_some()
     }
 
     /// Where the far leg is; nothing as long as no answer has come.

@@ -90,6 +90,7 @@ impl Talk {
                 | Output::Notice(..)
                 | Output::Close(..)
                 | Output::Packet(_)
+                | Output::Copy(_)
                 | Output::Dial(..) => {}
             }
         }
