@@ -37,7 +37,9 @@
 //! `loopback/<number>/default`: `9196` answers and echoes, `9197` answers and plays a tone, `486` is busy,
 //! `ring<ms>` and `early<ms>` ring or send early media before they answer, `noanswer` rings, `drop<ms>`
 //! answers and hangs up, `park` parks; any other number has no route. Port 5090 parks every number, and any
-//! other address leads to where 5080 does: there is no SIP on a network. `null/<anything>` answers at once.
+//! other address leads to where 5080 does, unless [`Sip::elsewhere`] says that nothing is there. `null/<anything>`
+//! answers at once. Servers that share a [`Network`], as [`Servers`] do, call each other by name or address; no packet
+//! of SIP leaves the process, but copies of the messages go to a capture server where [`Config::hep`] names one.
 //!
 //! A channel runs what `sendmsg` and `uuid_broadcast` ask for inside of what it runs already, with the events of
 //! FreeSWITCH's own: `answer`, `bridge`, `playback` (files that were recorded here, `tone_stream://`,

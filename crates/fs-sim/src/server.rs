@@ -220,51 +220,13 @@ impl fmt::Debug for Server {
     }
 }
 
-<<<<<<< HEAD
 fn invalid(reason: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
-=======
+}
+
 fn sip_address(config: &Config, wire: Option<&Wire>) -> SocketAddr {
     let host = wire.map(|wire| wire.place().host).or(config.sip.host).unwrap_or(Ipv4Addr::LOCALHOST);
     SocketAddr::from((host, crate::channel::sofia::PROFILES[0].port))
-}
-
-/// Accepts connections, and makes those that the switch wants, for as long as it is not aborted; its
-/// connections end with it.
-async fn accept(
-    socket: TcpListener,
-    inputs: mpsc::Sender<Input>,
-    mut dials: mpsc::UnboundedReceiver<Dial>,
-    event_delay: Duration,
-) {
-    let mut connections = JoinSet::new();
-    let mut number = 0;
-    loop {
-        tokio::select! {
-            accepted = socket.accept() => match accepted {
-                Ok((stream, _)) => {
-                    if connections.len() >= CONNECTIONS_MAX {
-                        let _ = inputs.send(Input::Refused).await;
-                        continue;
-                    }
-                    number += 1;
-                    let listener = ListenerId(number);
-                    connections.spawn(Connection::new(listener, stream, inputs.clone(), event_delay, false).run());
-                }
-                Err(error) => {
-                    // Out of file descriptors, or a client that was gone again: neither lasts.
-                    tracing::warn!(%error, "cannot accept a connection");
-                    tokio::time::sleep(Duration::from_millis(10)).await;
-                }
-            },
-            Some(dial) = dials.recv() => {
-                let full = connections.len() >= CONNECTIONS_MAX;
-                connections.spawn(connect(dial, inputs.clone(), event_delay, full));
-            }
-            Some(_) = connections.join_next() => {}
-        }
-    }
->>>>>>> ded92c1 (Copies of SIP messages go to a capture server in HEPv3, as recorded; several servers start in one call)
 }
 
 /// What orders get from a server whose tasks are not there any more.

@@ -158,6 +158,28 @@ async fn times_agree_with_the_configured_delays() {
 }
 
 #[tokio::test]
+async fn captures_are_turned_off_and_on() {
+    let listener = Listener::bind().await;
+    let config = Config { hep: Some(Hep::new(listener.address())), ..Config::default() };
+    let server = Server::start(config).await.expect("a server");
+    let mut client = client(&server).await;
+    // The far side's alone is captured, then nobody's, then both sides'.
+    let up = |copies: &[Copy]| copies.iter().filter(|copy| copy.text.starts_with("ACK ")).count();
+    say(&mut client, "api sofia profile external capture off").await;
+    say(&mut client, &originate("1", "486@127.0.0.1:5090")).await;
+    server.wait_for(PATIENCE, |state| state.channels == 2).await.expect("a call");
+    assert_eq!(messages(&listener.until(PATIENCE, |copies| copies.len() == 2).await).len(), 2);
+    say(&mut client, "api sofia global capture off").await;
+    say(&mut client, &originate("2", "486@127.0.0.1:5080")).await;
+    server.wait_for(PATIENCE, |state| state.sessions_since_startup == 4 && state.channels == 2).await.expect("a call");
+    say(&mut client, "api sofia global capture on").await;
+    say(&mut client, &originate("3", "486@127.0.0.1:5080")).await;
+    let copies = listener.until(PATIENCE, |copies| up(copies) == 2).await;
+    assert_eq!(copies.iter().filter(|copy| copy.header("X-loadgen-call").is_some_and(|id| id == call("2"))).count(), 0);
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_copy_names_the_call_that_the_events_name() {
     let listener = Listener::bind().await;
     let hep = Some(Hep { capture_id: 7, ..Hep::new(listener.address()) });

@@ -150,8 +150,8 @@ fn in_use(call: &Call<'_>, profile: &SipProfile) -> usize {
     channels.filter(|channel| profile_of(channel).is_some_and(|known| known.name == profile.name)).count()
 }
 
-fn url(profile: &SipProfile) -> String {
-    format!("sip:mod_sofia@127.0.0.1:{}", profile.port)
+fn url(call: &Call<'_>, profile: &SipProfile) -> String {
+    format!("sip:mod_sofia@{}:{}", call.switch.sip_host(), profile.port)
 }
 
 fn status(call: &Call<'_>, words: &[&str]) -> String {
@@ -164,7 +164,7 @@ fn status(call: &Call<'_>, words: &[&str]) -> String {
                     out,
                     "{:>25}\tprofile\t{:>42}\tRUNNING ({})",
                     profile.name,
-                    url(profile),
+                    url(call, profile),
                     in_use(call, profile)
                 );
             }
@@ -203,7 +203,7 @@ fn xml_status(call: &Call<'_>, words: &[&str]) -> String {
                     "<profile>\n<name>{}</name>\n<type>profile</type>\n<data>{}</data>\n<state>RUNNING ({})</state>\n\
                      </profile>",
                     profile.name,
-                    url(profile),
+                    url(call, profile),
                     in_use(call, profile)
                 );
             }
@@ -239,7 +239,8 @@ struct Figure {
 
 fn figures(call: &Call<'_>, profile: &SipProfile) -> Vec<Figure> {
     let calls = call.switch.settings.sip_calls.of(profile);
-    let (number, url) = (|n: u64| n.to_string(), url(profile));
+    let (number, url) = (|n: u64| n.to_string(), url(call, profile));
+    let host = call.switch.sip_host().to_string();
     let database = format!("sofia_reg_{}", profile.name);
     let bind = format!("{url};transport=udp,tcp");
     let (inbound, inbound_failed) = (number(calls.inbound), number(calls.inbound_failed));
@@ -253,8 +254,8 @@ fn figures(call: &Call<'_>, profile: &SipProfile) -> Vec<Figure> {
         ("Dialplan", "dialplan", "XML"),
         ("Context", "context", profile.context),
         ("Challenge Realm", "challenge-realm", "auto_to"),
-        ("RTP-IP", "rtp-ip", "127.0.0.1"),
-        ("SIP-IP", "sip-ip", "127.0.0.1"),
+        ("RTP-IP", "rtp-ip", &host),
+        ("SIP-IP", "sip-ip", &host),
         ("URL", "url", &url),
         ("BIND-URL", "bind-url", &bind),
         ("HOLD-MUSIC", "hold-music", "N/A"),
@@ -283,7 +284,8 @@ fn figures(call: &Call<'_>, profile: &SipProfile) -> Vec<Figure> {
 /// The form of cJSON's printer: tabs before names and behind colons.
 fn json_status(call: &Call<'_>) -> String {
     let profiles = listed().map(|profile| {
-        let url = url(profile);
+        let url = url(call, profile);
+        let host = call.switch.sip_host().to_string();
         let value = json!({
             "status": { "type": "profile", "state": "RUNNING", "in-use": in_use(call, profile), "data": url },
             "info": {
@@ -294,8 +296,8 @@ fn json_status(call: &Call<'_>) -> String {
                 "dialplan": "XML",
                 "context": profile.context,
                 "challenge-realm": "auto_to",
-                "rtp-ip": ["127.0.0.1"],
-                "sip-ip": "127.0.0.1",
+                "rtp-ip": [host],
+                "sip-ip": host,
                 "ext-sip-ip": "",
                 "url": url,
                 "bind-url": format!("{url};transport=udp,tcp"),

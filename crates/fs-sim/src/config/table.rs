@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, de};
 
 use super::{Callee, Capacity, Config, Failure, User, callee};
 use crate::{
-    Extension, Sip,
+    Extension, Hep, Sip,
     delay::Delay,
     fault::Planned,
     value::{Count, Number, Time},

@@ -46,6 +46,11 @@ impl Line {
 }
 
 impl Switch {
+    /// The address of its SIP profiles.
+    pub(crate) fn sip_host(&self) -> Ipv4Addr {
+        self.line.host
+    }
+
     /// Sends the INVITE of a near leg.
     pub(super) fn invite(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get(&id) else { return };
