@@ -1,6 +1,6 @@
 //! Where connections come from: those that are accepted, and those that the switch wants made.
 
-use std::{io, net::SocketAddr, time::Duration};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -10,8 +10,9 @@ use tokio::{
 };
 
 use crate::{
+    bounds::{Budget, Share},
     config::Config,
-    connection::Connection,
+    connection::{Connection, Means},
     driver::{Dial, Input},
     event::ListenerId,
     fault::{Board, Client, Gate, Line},
@@ -27,6 +28,40 @@ const DIAL_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long it waits after a socket has failed it: out of file descriptors, or the port in somebody else's hands.
 const PAUSE: Duration = Duration::from_millis(10);
 
+/// What all connections may have sent of commands that are not whole yet: a few dozen of the largest, so that a thousand
+/// half-sent ones cannot eat the machine. A connection that goes beyond is closed; one with a command of an ordinary
+/// size never is.
+const SENT_BYTES_MAX: usize = 256 * 1024 * 1024;
+const SENT_BYTES_OWN: usize = 64 * 1024;
+
+/// What may wait for all connections together, so that a thousand clients that never read cost no more than a few. A
+/// connection that has less than its own part loses nothing by the others.
+const QUEUED_BYTES_MAX: usize = 1024 * 1024 * 1024;
+const QUEUED_BYTES_OWN: usize = 1024 * 1024;
+
+/// What connections hold together.
+#[derive(Clone, Debug)]
+pub(crate) struct Budgets {
+    sent: Arc<Budget>,
+    queued: Arc<Budget>,
+}
+
+impl Default for Budgets {
+    fn default() -> Budgets {
+        Budgets { sent: Budget::new(SENT_BYTES_MAX), queued: Budget::new(QUEUED_BYTES_MAX) }
+    }
+}
+
+impl Budgets {
+    pub(crate) fn sent(&self) -> Share {
+        self.sent.share(SENT_BYTES_OWN)
+    }
+
+    pub(crate) fn queued(&self) -> Share {
+        self.queued.share(QUEUED_BYTES_OWN)
+    }
+}
+
 /// Accepts connections, and makes those that the switch wants, for as long as it is not aborted; its connections end
 /// with it.
 pub(crate) struct Accept {
@@ -38,7 +73,9 @@ pub(crate) struct Accept {
     board: watch::Receiver<Board>,
     /// Says which version of the board it goes by.
     sees: watch::Sender<u64>,
+    budgets: Budgets,
     connections: JoinSet<()>,
+    connections_max: usize,
     accepted: u64,
     /// Connections that were refused and that nobody has been told of yet.
     refused: u64,
@@ -61,7 +98,9 @@ impl Accept {
             seed: config.seed,
             board,
             sees,
+            budgets: Budgets::default(),
             connections: JoinSet::new(),
+            connections_max: CONNECTIONS_MAX,
             accepted: 0,
             refused: 0,
         }
@@ -106,13 +145,12 @@ impl Accept {
     async fn accepted(&mut self, accepted: io::Result<(TcpStream, SocketAddr)>) {
         match accepted {
             Ok((stream, address)) => {
-                if self.connections.len() >= CONNECTIONS_MAX {
+                if self.connections.len() >= self.connections_max {
                     return self.refuse();
                 }
                 self.accepted += 1;
-                let (listener, line) = (ListenerId(self.accepted), self.line(address, self.accepted));
-                let connection = Connection::new(listener, stream, self.inputs.clone(), self.turn, false, line);
-                self.connections.spawn(connection.run());
+                let (listener, means) = (ListenerId(self.accepted), self.means(address, self.accepted));
+                self.connections.spawn(Connection::new(listener, stream, false, means).run());
             }
             Err(error) => {
                 // Out of file descriptors, or a client that was gone again: neither lasts.
@@ -130,24 +168,25 @@ impl Accept {
         }
     }
 
-    fn line(&self, address: SocketAddr, stream: u64) -> Line {
+    fn means(&self, address: SocketAddr, stream: u64) -> Means {
         let client = Client::new(address, &self.board.borrow());
-        Line::new(self.board.clone(), client, self.seed, stream)
+        let line = Line::new(self.board.clone(), client, self.seed, stream);
+        Means { inputs: self.inputs.clone(), turn: self.turn, line, budgets: self.budgets.clone() }
     }
 
     fn dial(&mut self, dial: Dial) {
-        let is_full = self.connections.len() >= CONNECTIONS_MAX;
-        let line = self.line(dial.address, dial.listener.0);
-        self.connections.spawn(connect(dial, self.inputs.clone(), self.turn, line, is_full));
+        let is_full = self.connections.len() >= self.connections_max;
+        let means = self.means(dial.address, dial.listener.0);
+        self.connections.spawn(connect(dial, means, is_full));
     }
 }
 
 /// Makes one connection that the switch wants, and serves it.
-async fn connect(dial: Dial, inputs: mpsc::Sender<Input>, turn: Duration, line: Line, is_full: bool) {
+async fn connect(dial: Dial, means: Means, is_full: bool) {
     let connected = if is_full { None } else { timeout(DIAL_TIMEOUT, TcpStream::connect(dial.address)).await.ok() };
     match connected {
-        Some(Ok(stream)) => Connection::new(dial.listener, stream, inputs, turn, true, line).run().await,
-        _ => drop(inputs.send(Input::DialFailed(dial.listener)).await),
+        Some(Ok(stream)) => Connection::new(dial.listener, stream, true, means).run().await,
+        _ => drop(means.inputs.send(Input::DialFailed(dial.listener)).await),
     }
 }
 
@@ -156,5 +195,40 @@ async fn next(socket: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr
     match socket {
         Some(socket) => socket.accept().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn one_connection_too_many_is_closed_at_once_and_counted() {
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = socket.local_addr().expect("an address");
+        let (inputs, mut told) = mpsc::channel(16);
+        let (_dials, wanted) = mpsc::unbounded_channel();
+        let (_board, watched) = watch::channel(Board::default());
+        let (sees, _seen) = watch::channel(0);
+        let mut accept = Accept::new(address, &Config::default(), inputs, wanted, watched, sees);
+        accept.connections_max = 2;
+        let accept = tokio::spawn(accept.run(socket));
+        let mut streams = Vec::new();
+        for _ in 0..3 {
+            streams.push(TcpStream::connect(address).await.expect("a connection"));
+        }
+        assert_eq!(streams[2].read(&mut [0]).await.expect("an end"), 0);
+        let mut refused = 0;
+        while refused == 0 {
+            if let Some(Input::Refused(count)) = told.recv().await {
+                refused += count;
+            }
+        }
+        assert_eq!(refused, 1);
+        let mut byte = [0];
+        streams[1].read_exact(&mut byte).await.expect("the others are greeted");
+        accept.abort();
     }
 }

@@ -7,6 +7,9 @@ use bytes::{Buf, BytesMut};
 /// The most bytes of one command, body included: FreeSWITCH's own limit.
 pub(crate) const COMMAND_BYTES_MAX: usize = 10 * 1024 * 1024;
 
+/// The most headers of one command: far more than any client sends, and each costs the server more than its bytes.
+const HEADERS_MAX: usize = 1_000;
+
 /// How long a connection may take to authenticate (mod_event_socket).
 pub(crate) const AUTH_TIMEOUT: Duration = Duration::from_secs(25);
 
@@ -24,7 +27,7 @@ impl Command {
     }
 }
 
-/// A command that is too large to be read.
+/// A command that is too large to be read, or has too many headers.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
@@ -39,6 +42,11 @@ pub(crate) struct Decoder {
 impl Decoder {
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
+    }
+
+    /// How much waits for the rest of a command.
+    pub(crate) fn held(&self) -> usize {
+        self.buffer.len()
     }
 
     /// `true` between commands; a half-sent command holds events up.
@@ -63,7 +71,11 @@ impl Decoder {
             .map(|(name, value)| (name.to_owned(), value.trim_start_matches(' ').to_owned()))
             // An event takes no header without a value.
             .filter(|(_, value)| !value.is_empty())
+            .take(HEADERS_MAX + 1)
             .collect();
+        if headers.len() > HEADERS_MAX {
+            return Err(TooLarge);
+        }
         let mut command = Command { line, headers, body: None };
         let length = command.header("Content-Length").map_or(0, |value| value.trim().parse::<usize>().unwrap_or(0));
         if length > COMMAND_BYTES_MAX {

@@ -1,13 +1,6 @@
 //! One client's connection: bytes in, replies and events out, in the turns of mod_event_socket's loop.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use tokio::{
@@ -21,6 +14,8 @@ use tokio::{
 };
 
 use crate::{
+    accept::Budgets,
+    bounds::Share,
     command::Decoder,
     driver::{Delivery, Input, QUEUE_EVENTS_MAX, Reply},
     event::ListenerId,
@@ -64,6 +59,17 @@ pub(crate) struct Connection {
     dialled: bool,
     /// What goes wrong with it.
     line: Line,
+    /// What it has sent of a command that is not whole yet.
+    sent: Share,
+    queued: Arc<Share>,
+}
+
+/// What a connection shares with others or has from its server.
+pub(crate) struct Means {
+    pub(crate) inputs: mpsc::Sender<Input>,
+    pub(crate) turn: Duration,
+    pub(crate) line: Line,
+    pub(crate) budgets: Budgets,
 }
 
 /// The connection's own view of why it ends.
@@ -85,17 +91,11 @@ impl From<io::Error> for End {
 }
 
 impl Connection {
-    pub(crate) fn new(
-        listener: ListenerId,
-        stream: TcpStream,
-        inputs: mpsc::Sender<Input>,
-        turn: Duration,
-        dialled: bool,
-        line: Line,
-    ) -> Connection {
+    pub(crate) fn new(listener: ListenerId, stream: TcpStream, dialled: bool, means: Means) -> Connection {
         // Frames are gathered here already; a delay by the kernel would only blur their times.
         let _ = stream.set_nodelay(true);
         let (reader, writer) = stream.into_split();
+        let Means { inputs, turn, line, budgets } = means;
         Connection {
             listener,
             reader,
@@ -109,24 +109,25 @@ impl Connection {
             held: None,
             dialled,
             line,
+            sent: budgets.sent(),
+            queued: Arc::new(budgets.queued()),
         }
     }
 
     pub(crate) async fn run(mut self) {
         let (events, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
-        let queued_bytes = Arc::new(AtomicUsize::new(0));
         let (board, client) = self.line.watched();
         let connected = Input::Connected {
             listener: self.listener,
             events,
-            queued_bytes: queued_bytes.clone(),
+            queued: self.queued.clone(),
             dialled: self.dialled,
             client,
         };
         if self.inputs.send(connected).await.is_err() {
             return;
         }
-        let end = attend(board.clone(), client, self.serve(queue, &queued_bytes)).await;
+        let end = attend(board.clone(), client, self.serve(queue)).await;
         let (inputs, listener) = (self.inputs.clone(), self.listener);
         if let Some(Err(End::Server)) = end {
             let _ = inputs.send(Input::Disconnected(listener)).await;
@@ -147,7 +148,7 @@ impl Connection {
         Ok(())
     }
 
-    async fn serve(&mut self, mut queue: mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<(), End> {
+    async fn serve(&mut self, mut queue: mpsc::Receiver<Delivery>) -> Result<(), End> {
         if !self.dialled {
             self.greet().await?;
         }
@@ -156,15 +157,14 @@ impl Connection {
             match self.wake(&mut queue).await? {
                 Wake::Read(0) => return Err(End::Client),
                 Wake::Read(_) => {
-                    self.decoder.feed(&self.read);
-                    self.read.clear();
+                    self.feed().await?;
                     turn_ends = self.run_commands().await? && self.decoder.is_idle();
                 }
                 Wake::TurnEnds => {}
             }
             let mut last = false;
             if turn_ends {
-                last = self.gather(&mut queue, queued_bytes).await?;
+                last = self.gather(&mut queue).await?;
                 self.turn_began = Instant::now();
             }
             self.flush().await?;
@@ -209,16 +209,33 @@ impl Connection {
         }
     }
 
+    /// Takes in what has been read. What waits for the rest of a command counts, whoever sends it.
+    async fn feed(&mut self) -> Result<(), End> {
+        self.decoder.feed(&self.read);
+        self.read.clear();
+        if self.sent.hold(self.decoder.held()) { Ok(()) } else { self.refuse().await }
+    }
+
+    /// Ends a connection that has sent too much of a command.
+    async fn refuse<T>(&mut self) -> Result<T, End> {
+        self.decoder = Decoder::default();
+        let _ = self.inputs.send(Input::TooMuch).await;
+        Err(End::Server)
+    }
+
     /// Runs the commands that have come in whole, one after the other: whether there was one.
     async fn run_commands(&mut self) -> Result<bool, End> {
         let mut any = false;
         loop {
-            let Some(command) = self.decoder.next().map_err(|_| End::Server)? else {
+            let next = self.decoder.next();
+            if next.is_err() {
+                return self.refuse().await;
+            }
+            let Ok(Some(command)) = next else {
                 // What has come in meanwhile is before all events.
                 match self.reader.try_read_buf(&mut self.read) {
                     Ok(1..) => {
-                        self.decoder.feed(&self.read);
-                        self.read.clear();
+                        self.feed().await?;
                         continue;
                     }
                     // An end shows again when it is waited for.
@@ -274,7 +291,7 @@ impl Connection {
     }
 
     /// Takes all that is there, log lines before events, notices after them: whether the connection ends with it.
-    async fn gather(&mut self, queue: &mut mpsc::Receiver<Delivery>, queued_bytes: &AtomicUsize) -> Result<bool, End> {
+    async fn gather(&mut self, queue: &mut mpsc::Receiver<Delivery>) -> Result<bool, End> {
         let mut deliveries = Vec::from_iter(self.held.take());
         while let Ok(delivery) = queue.try_recv() {
             deliveries.push(delivery);
@@ -282,6 +299,7 @@ impl Connection {
         let mut last = deliveries.is_empty() && queue.is_closed();
         for delivery in &deliveries {
             if let Delivery::Log(bytes) = delivery {
+                self.queued.give(bytes.len());
                 self.write.extend_from_slice(bytes);
             }
         }
@@ -290,7 +308,7 @@ impl Connection {
         for (index, delivery) in deliveries.into_iter().enumerate() {
             match delivery {
                 Delivery::Event(bytes) => {
-                    queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
+                    self.queued.give(bytes.len());
                     if index >= flushed {
                         self.write.extend_from_slice(&bytes);
                         if self.write.len() >= WRITE_BYTES {

@@ -3,10 +3,7 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -17,6 +14,7 @@ use tokio::{
 };
 
 use crate::{
+    bounds::{Refusals, Share},
     clock::Stamp,
     command::Command,
     config::Config,
@@ -46,7 +44,7 @@ pub(crate) enum Input {
     Connected {
         listener: ListenerId,
         events: mpsc::Sender<Delivery>,
-        queued_bytes: Arc<AtomicUsize>,
+        queued: Arc<Share>,
         /// The switch asked for this connection.
         dialled: bool,
         client: Client,
@@ -61,6 +59,8 @@ pub(crate) enum Input {
     Disconnected(ListenerId),
     /// There were too many connections for so many more.
     Refused(u64),
+    /// A connection has sent too much of a command.
+    TooMuch,
 }
 
 /// What the owner of a server asks for: faults.
@@ -118,7 +118,7 @@ pub(crate) struct Reply {
 /// The driver's end of one connection.
 struct Peer {
     events: mpsc::Sender<Delivery>,
-    queued_bytes: Arc<AtomicUsize>,
+    queued: Arc<Share>,
     reply: Option<oneshot::Sender<Reply>>,
     lost: u64,
     client: Client,
@@ -322,8 +322,8 @@ impl Driver {
     fn take(&mut self, input: Input) {
         let now = self.started.elapsed();
         match input {
-            Input::Connected { listener, events, queued_bytes, dialled, client } => {
-                self.peers.insert(listener, Peer { events, queued_bytes, reply: None, lost: 0, client });
+            Input::Connected { listener, events, queued, dialled, client } => {
+                self.peers.insert(listener, Peer { events, queued, reply: None, lost: 0, client });
                 if dialled {
                     self.switch.dialled(now, listener);
                 } else {
@@ -340,6 +340,7 @@ impl Driver {
                 }
             }
             Input::Disconnected(listener) => self.forget(now, listener),
+            Input::TooMuch => self.state.refusals.commands += 1,
             Input::Refused(count) => self.state.connections_refused += count,
         }
     }
@@ -379,7 +380,12 @@ impl Driver {
                         peer.hand_over(listener, bytes.clone(), &mut self.state, &mut overrun);
                     }
                 }
-                Output::Log(listener, bytes) => put(&self.peers, listener, Delivery::Log(bytes)),
+                Output::Log(listener, bytes) => {
+                    let Some(peer) = self.peers.get_mut(&listener) else { continue };
+                    if !peer.push(bytes, Delivery::Log) {
+                        self.state.refusals.log_lines += 1;
+                    }
+                }
                 Output::Flush(listener) => put(&self.peers, listener, Delivery::Flush),
                 Output::Notice(listener, bytes) => put(&self.peers, listener, Delivery::Notice(bytes)),
                 Output::Close(listener, bytes) => {
@@ -420,6 +426,8 @@ impl Driver {
         self.state.listeners = figures.listeners;
         self.state.originates = figures.originates;
         self.state.refused = figures.refused;
+        let Refusals { commands, log_lines, .. } = self.state.refusals;
+        self.state.refusals = Refusals { commands, log_lines, ..figures.refusals };
         self.ends.report.send_if_modified(|known| {
             let changed = *known != self.state;
             if changed {
@@ -433,7 +441,7 @@ impl Driver {
 impl Peer {
     /// Puts an event into the queue, or counts it as lost.
     fn hand_over(&mut self, listener: ListenerId, event: Bytes, state: &mut State, overrun: &mut Vec<ListenerId>) {
-        if self.push(event) {
+        if self.push(event, Delivery::Event) {
             state.events_sent += 1;
             return;
         }
@@ -445,15 +453,16 @@ impl Peer {
     }
 
     /// `false` if the queue is full.
-    fn push(&mut self, bytes: Bytes) -> bool {
+    fn push(&mut self, bytes: Bytes, as_what: fn(Bytes) -> Delivery) -> bool {
         let length = bytes.len();
-        if self.queued_bytes.load(Ordering::Relaxed) + length > QUEUE_BYTES_MAX
-            || self.events.try_send(Delivery::Event(bytes)).is_err()
-        {
+        if self.queued.held() + length > QUEUE_BYTES_MAX || !self.queued.take(length) {
             return false;
         }
-        self.queued_bytes.fetch_add(length, Ordering::Relaxed);
-        true
+        let taken = self.events.try_send(as_what(bytes)).is_ok();
+        if !taken {
+            self.queued.give(length);
+        }
+        taken
     }
 }
 
@@ -496,19 +505,43 @@ async fn wait(deadline: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bounds::Budget;
 
     #[test]
     fn a_full_queue_takes_no_more() {
         let (events, mut queue) = mpsc::channel(2);
         let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
-        let mut peer = Peer { events, queued_bytes: Arc::default(), reply: None, lost: 0, client };
+        let budget = Budget::new(QUEUE_BYTES_MAX * 2);
+        let queued = Arc::new(budget.share(0));
+        let mut peer = Peer { events, queued: queued.clone(), reply: None, lost: 0, client };
         let event = Bytes::from_static(b"12345");
-        assert!(peer.push(event.clone()) && peer.push(event.clone()));
-        assert!(!peer.push(event.clone()));
-        assert_eq!(peer.queued_bytes.load(Ordering::Relaxed), 10);
-        assert!(queue.try_recv().is_ok() && peer.push(event.clone()));
+        let push = |peer: &mut Peer| peer.push(event.clone(), Delivery::Event);
+        assert!(push(&mut peer) && push(&mut peer));
+        assert!(!push(&mut peer));
+        assert_eq!(queued.held(), 10);
+        assert!(queue.try_recv().is_ok() && push(&mut peer));
 
-        peer.queued_bytes.store(QUEUE_BYTES_MAX - 4, Ordering::Relaxed);
-        assert!(queue.try_recv().is_ok() && !peer.push(event));
+        assert!(queued.hold(QUEUE_BYTES_MAX - 4));
+        assert!(queue.try_recv().is_ok() && !push(&mut peer));
+    }
+
+    #[test]
+    fn many_that_never_read_share_what_there_is() {
+        let budget = Budget::new(1_000);
+        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
+        let mut queues = Vec::new();
+        let mut peers: Vec<Peer> = (0..10)
+            .map(|_| {
+                let (events, queue) = mpsc::channel(1_000);
+                queues.push(queue);
+                Peer { events, queued: Arc::new(budget.share(50)), reply: None, lost: 0, client }
+            })
+            .collect();
+        let event = Bytes::from_static(b"1234567890");
+        let taken: Vec<usize> = peers
+            .iter_mut()
+            .map(|peer| (0..200).filter(|_| peer.push(event.clone(), Delivery::Event)).count())
+            .collect();
+        assert_eq!(taken, [100, 5, 5, 5, 5, 5, 5, 5, 5, 5], "the first took all, and the others have their own part");
     }
 }

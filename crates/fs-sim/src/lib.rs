@@ -73,6 +73,7 @@
 
 mod accept;
 mod api;
+mod bounds;
 mod cause;
 mod channel;
 mod clock;
@@ -96,6 +97,7 @@ mod sip;
 mod switch;
 pub mod value;
 
+pub use bounds::Refusals;
 pub use config::{Callee, Capacity, Config, Failure, SERVERS_MAX, ServerTable, User, port_behind};
 pub use delay::{DELAY_MAX, Delay};
 pub use dialplan::{Extension, Number};

@@ -15,6 +15,7 @@ use tokio::{
 
 use crate::{
     accept::Accept,
+    bounds::Refusals,
     clock::Stamp,
     config::Config,
     driver::{Ask, Driver, Ends},
@@ -63,6 +64,8 @@ pub struct State {
     pub events_lost: u64,
     /// Connections that were closed at once because there were too many.
     pub connections_refused: u64,
+    /// What clients asked for beyond a limit and did not get.
+    pub refusals: Refusals,
     /// Faults that are in force.
     pub faults: usize,
     /// How often the server has gone down by [`Fault::Restart`](crate::Fault::Restart); what else counts the switch

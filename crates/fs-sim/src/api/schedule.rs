@@ -7,6 +7,9 @@ use crate::{
     switch::{Legs, Planned, Redirect, leading_number},
 };
 
+/// What no real server answers: it has no limit.
+const TOO_MANY: &str = "-ERR too many tasks are planned\n";
+
 pub(super) fn sched_hangup(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     let Some(when) = words.first() else { return text("-USAGE: [+]<time> <uuid> [<cause>]\n") };
@@ -34,8 +37,11 @@ pub(super) fn sched_api(call: Call<'_>) -> Answer {
         }
     };
     let text_of_command = command.strip_suffix('&').unwrap_or(command).to_owned();
-    let number = call.switch.plan(call.now, second, group, Planned::Command { text: text_of_command, every });
-    text(format!("+OK Added: {number}\n"))
+    let planned = Planned::Command { text: text_of_command, every };
+    match call.switch.plan(call.now, second, group, planned) {
+        Some(number) => text(format!("+OK Added: {number}\n")),
+        None => text(TOO_MANY),
+    }
 }
 
 /// `sched_broadcast [[+]<time>|@time] <uuid> <path> [aleg|bleg|both]`

@@ -6,6 +6,9 @@ use crate::dial_string::words;
 const SETVAR_USAGE: &str = "-USAGE: <uuid> <var> [value]\n";
 const SETVAR_MULTI_USAGE: &str = "-USAGE: <uuid> <var>=<value>;<var>=<value>...\n";
 
+/// What no real server answers: it has no limit.
+const NO_ROOM: &str = "-ERR too many variables\n";
+
 /// The most assignments of one `uuid_setvar_multi`: FreeSWITCH's own number.
 const ASSIGNMENTS_MAX: usize = 64;
 
@@ -41,6 +44,10 @@ pub(super) fn uuid_setvar(call: Call<'_>) -> Answer {
     let Some(channel) = call.switch.find(uuid).and_then(|id| call.switch.channels.get_mut(&id)) else {
         return text(NO_SUCH_CHANNEL);
     };
+    if !channel.variables.takes(name, &value) {
+        call.switch.refusals.variables += 1;
+        return text(NO_ROOM);
+    }
     channel.variables.set(name, &value);
     text("+OK\n")
 }
@@ -56,15 +63,22 @@ pub(super) fn uuid_setvar_multi(call: Call<'_>) -> Answer {
     };
     let mut out = String::new();
     let mut any = false;
+    let mut refused = 0;
     for assignment in assignments.split(';').take(ASSIGNMENTS_MAX) {
         let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
         if name.is_empty() {
             out += "-ERR No variable specified\n";
         } else {
             any = true;
-            channel.variables.set(name, value);
+            if channel.variables.takes(name, value) {
+                channel.variables.set(name, value);
+            } else {
+                refused += 1;
+                out += NO_ROOM;
+            }
         }
     }
+    call.switch.refusals.variables += refused;
     out += if any { "+OK\n" } else { SETVAR_MULTI_USAGE };
     text(out)
 }

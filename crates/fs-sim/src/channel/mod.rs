@@ -35,7 +35,9 @@ use std::{sync::Arc, time::Duration};
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use profile::Profile;
-pub(crate) use run::{Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, Recording, Run, Socket, Stage, Thread};
+pub(crate) use run::{
+    Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, RUNS_MAX, Recording, Run, Socket, Stage, Thread,
+};
 pub(crate) use signal::Signal;
 pub(crate) use sofia::Dialog;
 pub(crate) use variables::Variables;
@@ -319,7 +321,9 @@ impl Channel {
     pub(crate) fn expand(&self, text: &str) -> String {
         let mut out = String::new();
         let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
+        while out.len() <= variables::BYTES_MAX
+            && let Some((before, after)) = rest.split_once("${")
+        {
             let Some((name, behind)) = after.split_once('}') else { break };
             out.push_str(before);
             out.push_str(self.variable(name).unwrap_or_default());

@@ -8,6 +8,13 @@ use crate::{cause::Cause, dialplan::Application, event::ListenerId};
 /// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
 const MESSAGES_MAX: usize = 256;
 
+/// The most bytes of them: far more than real ones have.
+const MESSAGES_BYTES_MAX: usize = 1024 * 1024;
+
+/// The most applications that a channel is inside of. FreeSWITCH has no such limit, but each takes some of its thread's
+/// stack there.
+pub(crate) const RUNS_MAX: usize = 128;
+
 /// The most digits that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_DTMF_LOG_LEN`).
 const DIGITS_MAX: usize = 1_000;
 
@@ -36,6 +43,11 @@ impl Message {
             ],
             body: None,
         }
+    }
+
+    fn bytes(&self) -> usize {
+        let headers: usize = self.headers.iter().map(|(name, value)| name.len() + value.len()).sum();
+        headers + self.body.as_ref().map_or(0, String::len)
     }
 
     /// A header's value; an empty one is none.
@@ -240,6 +252,7 @@ impl Run {
 pub(crate) struct Thread {
     pub(crate) runs: Vec<Run>,
     messages: VecDeque<Arc<Message>>,
+    message_bytes: usize,
     /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
     leading: Option<(Duration, Arc<Message>)>,
     digits: VecDeque<Digit>,
@@ -261,15 +274,18 @@ pub(crate) enum Next {
 impl Thread {
     /// `false` if the queue is full.
     pub(crate) fn queue(&mut self, message: Arc<Message>) -> bool {
-        if self.messages.len() >= MESSAGES_MAX {
+        let bytes = self.message_bytes + message.bytes();
+        if self.messages.len() >= MESSAGES_MAX || bytes > MESSAGES_BYTES_MAX {
             return false;
         }
+        self.message_bytes = bytes;
         self.messages.push_back(message);
         true
     }
 
     pub(crate) fn flush(&mut self) {
         self.messages.clear();
+        self.message_bytes = 0;
     }
 
     /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
@@ -289,6 +305,7 @@ impl Thread {
             return Next::Nothing;
         }
         let Some(message) = self.messages.pop_front() else { return Next::Nothing };
+        self.message_bytes -= message.bytes();
         let frames: u32 = message.header("lead-frames").and_then(|frames| frames.parse().ok()).unwrap_or(0);
         if frames > 0 && has_media {
             let until = now.saturating_add(FRAME.saturating_mul(frames.min(LEAD_FRAMES_MAX)));

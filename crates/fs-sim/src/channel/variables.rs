@@ -15,6 +15,10 @@ pub(crate) struct Variables {
     dead: usize,
 }
 
+/// The most bytes of a channel's variables, thirty times what a real one has: a client that never stops setting new ones
+/// cannot grow the server.
+pub(crate) const BYTES_MAX: usize = 256 * 1024;
+
 const PREFIX: &[u8] = b"variable_";
 
 /// No raw value beside the encoded one.
@@ -30,7 +34,7 @@ struct Entry {
 }
 
 impl Variables {
-    /// Sets `name`; an empty value removes it, as `switch_channel_set_variable` does.
+    /// Sets `name`; an empty value removes it, as `switch_channel_set_variable` does. Where there is no room it is gone.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.unset(name);
         if !value.is_empty() {
@@ -61,12 +65,24 @@ impl Variables {
         }
     }
 
+    /// Whether one more of this size can be set.
+    pub(crate) fn takes(&mut self, name: &str, value: &str) -> bool {
+        let bytes = name.len() + value.len();
+        if self.text.len() + bytes > BYTES_MAX && self.dead > 0 {
+            self.tidy();
+        }
+        self.text.len() + bytes <= BYTES_MAX
+    }
+
     pub(crate) fn set_number(&mut self, name: &str, value: u64) {
         self.set(name, &value.to_string());
     }
 
     /// Appends a variable that is known not to be there.
     pub(crate) fn push(&mut self, name: &str, value: &str) {
+        if !self.takes(name, value) {
+            return;
+        }
         let start = self.text.len();
         self.text.extend_from_slice(PREFIX);
         self.text.extend_from_slice(name.as_bytes());
@@ -85,6 +101,15 @@ impl Variables {
             alive: true,
             raw,
         });
+    }
+
+    /// Leaves only what is alive.
+    fn tidy(&mut self) {
+        let mut tidied = Variables::default();
+        for (name, value) in self.iter() {
+            tidied.push(name, value);
+        }
+        *self = tidied;
     }
 
     pub(crate) fn unset(&mut self, name: &str) {

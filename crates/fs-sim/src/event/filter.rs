@@ -6,6 +6,11 @@ use regex_lite::{Regex, RegexBuilder};
 /// cannot grow the server.
 const FILTERS_MAX: usize = 1_000;
 
+/// The most bytes of one filter's name and value, and of an expression that has been understood: longer ones are not
+/// added, or match nothing.
+const FILTER_BYTES_MAX: usize = 4 * 1024;
+const EXPRESSION_BYTES_MAX: usize = 64 * 1024;
+
 /// An event's headers, in its order; a name can be there more than once.
 pub(crate) type Headers = [(String, String)];
 
@@ -16,7 +21,10 @@ pub(crate) fn header<'a>(headers: &'a Headers, name: &str) -> Option<&'a str> {
 
 /// One listener's filters.
 #[derive(Debug, Default)]
-pub(crate) struct Filters(Vec<Filter>);
+pub(crate) struct Filters {
+    filters: Vec<Filter>,
+    refused: u64,
+}
 
 #[derive(Debug)]
 struct Filter {
@@ -38,7 +46,7 @@ enum Test {
 
 impl Filters {
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.filters.is_empty()
     }
 
     /// What follows `filter `: `[add] header value`, `delete header [value]`, `delete all`. The reply's text.
@@ -63,16 +71,26 @@ impl Filters {
 
     /// An empty value adds nothing, as with any header of an event.
     fn add(&mut self, name: &str, value: &str) {
-        if !value.is_empty() && self.0.len() < FILTERS_MAX {
-            self.0.push(Filter::new(name, value));
+        if value.is_empty() {
+            return;
         }
+        if self.filters.len() >= FILTERS_MAX || name.len() + value.len() > FILTER_BYTES_MAX {
+            self.refused += 1;
+            return;
+        }
+        self.filters.push(Filter::new(name, value));
+    }
+
+    /// How many were not added because there were too many or they were too long, since the last call.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        std::mem::take(&mut self.refused)
     }
 
     fn delete(&mut self, name: &str, value: &str) {
         if name.eq_ignore_ascii_case("all") {
-            return self.0.clear();
+            return self.filters.clear();
         }
-        self.0
+        self.filters
             .retain(|filter| !(filter.name.eq_ignore_ascii_case(name) && (value.is_empty() || filter.value == value)));
     }
 
@@ -80,7 +98,7 @@ impl Filters {
     /// none that keeps out may.
     pub(crate) fn pass(&self, headers: &Headers) -> bool {
         let mut passes = self.is_empty();
-        for filter in &self.0 {
+        for filter in &self.filters {
             let Some(value) = header(headers, &filter.name) else { continue };
             if passes && filter.lets_through {
                 continue;
@@ -125,6 +143,7 @@ fn pattern(text: &str) -> Test {
     RegexBuilder::new(expression)
         .case_insensitive(options.contains('i'))
         .dot_matches_new_line(options.contains('s'))
+        .size_limit(EXPRESSION_BYTES_MAX)
         .build()
         .map_or(Test::Never, Test::Pattern)
 }
@@ -207,9 +226,9 @@ mod tests {
     fn deleting_takes_by_name_and_value() {
         let mut some = filters(&["A x", "A y", "B z"]);
         some.command("delete a y");
-        assert_eq!(some.0.len(), 2);
+        assert_eq!(some.filters.len(), 2);
         some.command("delete A");
-        assert_eq!(some.0.len(), 1);
+        assert_eq!(some.filters.len(), 1);
         some.command("delete all");
         assert!(some.is_empty());
     }

@@ -12,6 +12,9 @@ use super::{
 /// client that never stops naming new ones cannot grow the server.
 const SUBCLASSES_MAX: usize = 1_000;
 
+/// The most bytes of a subclass's name.
+const SUBCLASS_BYTES_MAX: usize = 1_024;
+
 const DENIED: &str = "-ERR permission denied";
 
 /// One listener's choice of events and their form.
@@ -26,6 +29,7 @@ pub(crate) struct Subscription {
     all: bool,
     kinds: Kinds,
     subclasses: HashSet<String>,
+    refused: u64,
 }
 
 /// What `myevents` narrows a listener's events to.
@@ -160,8 +164,13 @@ impl Subscription {
                 if self.allowed.as_ref().is_some_and(|allowed| !allowed.subclasses.contains(word)) {
                     return DENIED.to_owned();
                 }
-                if self.subclasses.len() < SUBCLASSES_MAX {
+                if self.subclasses.contains(word) {
+                    continue;
+                }
+                if self.subclasses.len() < SUBCLASSES_MAX && word.len() <= SUBCLASS_BYTES_MAX {
                     self.subclasses.insert(word.to_owned());
+                } else {
+                    self.refused += 1;
                 }
                 continue;
             }
@@ -190,6 +199,11 @@ impl Subscription {
         }
         self.enabled = true;
         format!("+OK event listener enabled {}", self.format.name())
+    }
+
+    /// How many filters and subclasses were not taken because there were too many, since the last call.
+    pub(crate) fn take_refused(&mut self) -> u64 {
+        self.filters.take_refused() + std::mem::take(&mut self.refused)
     }
 
     /// `nixevent NAME… [CUSTOM subclass…]`: the reply's text.

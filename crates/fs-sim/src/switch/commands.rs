@@ -17,6 +17,13 @@ use crate::{
 
 pub(super) const NOT_FOUND: &str = "-ERR command not found";
 const INVALID: &str = "-ERR invalid";
+/// What no real server answers: it has no limit.
+const TOO_LONG: &str = "-ERR command too long";
+
+/// The most bytes of an API command: more than any real one, and what it leaves behind, in channels and elsewhere, is
+/// of that size at most.
+const API_BYTES_MAX: usize = 256 * 1024;
+
 const DENIED: &str = "-ERR permission denied";
 
 impl Switch {
@@ -42,6 +49,7 @@ impl Switch {
         if let Some(words) = after(line, "filter ") {
             let Some(subscription) = self.bus.subscriptions.get_mut(&listener) else { return };
             let text = subscription.filters.command(words);
+            self.refusals.subscriptions += subscription.take_refused();
             return self.reply(listener, &text);
         }
         if self.session_command(now, listener, command) {
@@ -54,6 +62,10 @@ impl Switch {
         if starts(line, "sendevent") {
             let text = self.send_event(now, line["sendevent".len()..].trim_start_matches(['\t', ' ']), command);
             return self.reply(listener, &text);
+        }
+        if line.len() > API_BYTES_MAX && (starts(line, "api ") || starts(line, "bgapi ")) {
+            self.refusals.api += 1;
+            return self.reply(listener, TOO_LONG);
         }
         if let Some(text) = after(line, "api ") {
             if !peer.rights.permit_api(text) {
@@ -168,7 +180,9 @@ impl Switch {
                 None => "-ERR not loging".to_owned(),
             }
         } else if starts(line, "event") {
-            subscription.event(after_space(line))
+            let text = subscription.event(after_space(line));
+            self.refusals.subscriptions += subscription.take_refused();
+            text
         } else if starts(line, "nixevent") {
             subscription.nixevent(after_space(line)).to_owned()
         } else if starts(line, "noevents") {

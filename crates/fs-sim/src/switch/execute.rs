@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     cause::Cause,
-    channel::{Asked, ChannelState, Direction, Doing, FRAME, Message, Next as Queued, Run, SessionId},
+    channel::{Asked, ChannelState, Direction, Doing, FRAME, Message, Next as Queued, RUNS_MAX, Run, SessionId},
     dialplan::Application,
     event::{EventKind, Origin},
 };
@@ -30,6 +30,7 @@ impl Switch {
     pub(crate) fn queue_message(&mut self, now: Duration, id: SessionId, message: Message) -> bool {
         let Some(channel) = self.channels.get_mut(&id) else { return false };
         if !channel.thread.queue(Arc::new(message)) {
+            self.refusals.messages += 1;
             return false;
         }
         let frame = self.part_of_a_frame();
@@ -162,6 +163,11 @@ impl Switch {
                 return false;
             }
             self.early_media(now, id);
+        }
+        if self.channels.get(&id).is_some_and(|channel| channel.thread.runs.len() >= RUNS_MAX) {
+            self.refusals.applications += 1;
+            self.end_of_message(id, asked);
+            return true;
         }
         let fresh = self.random_uuid();
         let number = self.next_run();

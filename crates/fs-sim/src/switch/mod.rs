@@ -54,6 +54,7 @@ pub(crate) use timers::{Due, Step};
 
 use crate::{
     api::Settings,
+    bounds::Refusals,
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
     config::{Config, User},
@@ -94,6 +95,7 @@ pub(crate) struct Switch {
     files: HashMap<String, Duration>,
     /// What is planned, by its number.
     tasks: BTreeMap<u64, Task>,
+    task_bytes: usize,
     /// How many tasks there have been.
     tasks_planned: u64,
     listeners: HashMap<ListenerId, Peer>,
@@ -116,6 +118,8 @@ pub(crate) struct Switch {
     /// The far legs of calls from other servers.
     calls: HashMap<Call, SessionId>,
     pub(crate) settings: Settings,
+    /// What clients did not get.
+    pub(crate) refusals: Refusals,
     /// What it is to do wrong.
     pub(crate) faults: Timetable,
     fault_rng: ChaCha8Rng,
@@ -133,6 +137,7 @@ pub(crate) struct Figures {
     pub(crate) listeners: usize,
     pub(crate) originates: u64,
     pub(crate) refused: u64,
+    pub(crate) refusals: Refusals,
 }
 
 impl Switch {
@@ -163,6 +168,7 @@ impl Switch {
             files: HashMap::new(),
             tasks: BTreeMap::new(),
             tasks_planned: TASKS_OF_ITS_OWN,
+            task_bytes: 0,
             listeners: HashMap::new(),
             password: config.password.clone(),
             users: config.users.clone(),
@@ -179,6 +185,7 @@ impl Switch {
             capture: Capture::new(config.hep.as_ref()),
             calls: HashMap::new(),
             settings,
+            refusals: Refusals::default(),
             faults: Timetable::default(),
             fault_rng: fault::generator(config.seed, 0),
             started_at: Duration::ZERO,
@@ -195,6 +202,9 @@ impl Switch {
 
     /// Lets everything happen that is due at `now`, each thing at its own time.
     pub(crate) fn advance(&mut self, now: Duration) {
+        if self.timers.is_crowded() {
+            self.sweep_timers();
+        }
         while let Some((at, due)) = self.timers.pop(now) {
             let at = at.max(self.not_before);
             match due {
@@ -221,6 +231,24 @@ impl Switch {
         }
     }
 
+    /// Takes those timers away whose subject is gone: what was cancelled must not pile up until its time.
+    fn sweep_timers(&mut self) {
+        let Switch { timers, channels, attempts, dials_open, tasks, listeners, .. } = self;
+        timers.sweep(|at, due| match due {
+            Due::Leg(id, Step::RecordLimit) => channels
+                .get(id)
+                .is_some_and(|channel| channel.recordings.iter().any(|recording| recording.until == Some(at))),
+            Due::Leg(id, _) => channels.contains_key(id),
+            Due::OriginateTimeout(dial, round) => dials_open.get(dial).is_some_and(|dial| dial.round == *round),
+            Due::LegTimeout(id) => attempts.contains_key(id),
+            Due::Redial(dial) => dials_open.contains_key(dial),
+            Due::Task(number) => tasks.contains_key(number),
+            Due::AuthTimeout(listener) | Due::LingerEnds(listener) => listeners.contains_key(listener),
+            // What comes over a network, and what happens once and soon.
+            _ => true,
+        });
+    }
+
     pub(crate) fn next_deadline(&self) -> Option<Duration> {
         self.timers.next_at()
     }
@@ -237,6 +265,7 @@ impl Switch {
             listeners: self.listeners.len(),
             originates: self.originates,
             refused: self.limits.refused,
+            refusals: self.refusals,
         }
     }
 

@@ -39,7 +39,7 @@ pub(crate) struct Dial {
     /// How the first of them ended, or why none came to be.
     cause: Option<Cause>,
     /// Counts the groups that were called, so that the patience with one does not end another.
-    round: u64,
+    pub(super) round: u64,
 }
 
 /// Who waits for the answer.

@@ -28,6 +28,9 @@ const FORMATS: [&str; 16] =
 const RECORDINGS_MAX: usize = 64;
 const FILES_MAX: usize = 10_000;
 
+/// The longest path of a file, as Linux has it.
+const PATH_BYTES_MAX: usize = 4_096;
+
 /// Samples a millisecond, bytes a sample, and bytes before the first one of a WAV file.
 const SAMPLES_PER_MS: u128 = 8;
 const SAMPLE_BYTES: u128 = 2;
@@ -35,7 +38,10 @@ const HEADER_BYTES: u128 = 44;
 
 /// Whether something can record into a file of this name.
 pub(super) fn can_write(path: &str) -> bool {
-    path.rsplit_once('.').is_some_and(|(_, ending)| FORMATS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
+    path.len() <= PATH_BYTES_MAX
+        && path
+            .rsplit_once('.')
+            .is_some_and(|(_, ending)| FORMATS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
 impl Switch {

@@ -13,8 +13,10 @@ use crate::{
 /// How often the scheduler looks for tasks that are due (switch_scheduler.c).
 const SCHEDULER_PERIOD: Duration = Duration::from_millis(500);
 
-/// The most tasks that are planned at a time: more than channels have, so that a client's mistake cannot grow the server.
+/// The most tasks that are planned at a time, and bytes of what they say: more than channels have, so that a client's
+/// mistake cannot grow the server.
 const TASKS_MAX: usize = 1_000_000;
+const TASKS_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The server plans so many tasks itself when it starts, which have the first numbers.
 pub(super) const TASKS_OF_ITS_OWN: u64 = 3;
@@ -60,6 +62,18 @@ const ADDED: Origin = Origin("switch_scheduler.c", "switch_scheduler_add_task_ex
 const AGAIN: Origin = Origin("switch_scheduler.c", "switch_scheduler_execute", 73);
 const DELETED: Origin = Origin("switch_scheduler.c", "task_thread_loop", 151);
 
+impl Task {
+    /// What it costs to keep it, beside the task itself.
+    fn bytes(&self) -> usize {
+        let own = match &self.planned {
+            Planned::Command { text, .. } => text.len(),
+            Planned::Broadcast { path, .. } => path.len(),
+            Planned::HangUp(_) | Planned::Transfer(_) => 0,
+        };
+        own + self.group.len()
+    }
+}
+
 impl Switch {
     /// Runs what the variables `execute_on_answer…` say; only what takes no time is known.
     pub(super) fn execute_on_answer(&mut self, now: Duration, id: SessionId) {
@@ -99,21 +113,26 @@ impl Switch {
         }
     }
 
-    /// Plans something for a second of the epoch: its number.
-    pub(crate) fn plan(&mut self, now: Duration, second: u64, group: &str, planned: Planned) -> u64 {
-        self.tasks_planned += 1;
-        let number = self.tasks_planned;
-        if self.tasks.len() >= TASKS_MAX {
-            return number;
+    /// Plans something for a second of the epoch: its number, or nothing if there is too much already.
+    pub(crate) fn plan(&mut self, now: Duration, second: u64, group: &str, planned: Planned) -> Option<u64> {
+        let task = Task { group: group.into(), second, planned };
+        if self.tasks.len() >= TASKS_MAX || self.task_bytes + task.bytes() > TASKS_BYTES_MAX {
+            self.refusals.tasks += 1;
+            return None;
         }
-        self.tell_task(now, (EventKind::ADD_SCHEDULE, ADDED), number, planned.description(), group, second);
-        self.tasks.insert(number, Task { group: group.into(), second, planned });
+        self.tasks_planned += 1;
+        self.task_bytes += task.bytes();
+        let number = self.tasks_planned;
+        let description = task.planned.description();
+        self.tell_task(now, (EventKind::ADD_SCHEDULE, ADDED), number, description, group, second);
+        self.tasks.insert(number, task);
         self.look_at(now, second, number);
-        number
+        Some(number)
     }
 
     pub(super) fn run_task(&mut self, now: Duration, number: u64) {
         let Some(task) = self.tasks.remove(&number) else { return };
+        self.task_bytes -= task.bytes();
         let channel = self.find(&task.group);
         let description = task.planned.description();
         match (task.planned, channel) {
@@ -130,7 +149,9 @@ impl Switch {
                         &task.group,
                         second,
                     );
-                    self.tasks.insert(number, Task { second, planned, group: task.group });
+                    let again = Task { second, planned, group: task.group };
+                    self.task_bytes += again.bytes();
+                    self.tasks.insert(number, again);
                     return self.look_at(now, second, number);
                 }
             }
@@ -185,6 +206,7 @@ impl Switch {
         let mut deleted = 0;
         for number in wanted {
             let Some(task) = self.tasks.remove(&number) else { continue };
+            self.task_bytes -= task.bytes();
             deleted += 1;
             let description = task.planned.description();
             self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, description, &task.group, task.second);

@@ -39,6 +39,9 @@ pub(crate) enum Due {
 /// No server is up for longer: a client's largest numbers must not overflow an instant.
 const EVER: Duration = Duration::from_secs(10 * 365 * 86_400);
 
+/// Fewer timers than these are not worth a sweep.
+const CROWD_MIN: usize = 10_000;
+
 /// One step in a channel's life.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -71,6 +74,8 @@ pub(crate) enum Step {
 pub(crate) struct Timers {
     heap: BinaryHeap<Entry>,
     count: u64,
+    /// How many there were after the last sweep.
+    swept: usize,
 }
 
 #[derive(Debug)]
@@ -88,6 +93,17 @@ impl Timers {
         }
         self.count += 1;
         self.heap.push(Entry { at, order: self.count, due });
+    }
+
+    /// Whether there are twice as many as after the last sweep: then most may be of no use any more.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.heap.len() > (self.swept * 2).max(CROWD_MIN)
+    }
+
+    /// Leaves those that are of use.
+    pub(crate) fn sweep(&mut self, is_of_use: impl Fn(Duration, &Due) -> bool) {
+        self.heap.retain(|entry| is_of_use(entry.at, &entry.due));
+        self.swept = self.heap.len();
     }
 
     #[cfg(test)]

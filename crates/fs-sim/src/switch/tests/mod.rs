@@ -1,9 +1,12 @@
 //! Conversations with the switch alone, at given instants.
 
 mod api;
+mod bounds;
 mod control;
+mod facts;
 mod network;
 mod orders;
+mod random;
 
 use std::{collections::BTreeMap, time::Duration};
 
