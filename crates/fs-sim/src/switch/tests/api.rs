@@ -33,7 +33,7 @@ fn what_runs_is_told() {
         [
             "API echo hi",
             "API nope",
-            "API expand echo%20$%7Bhostname%7D echo simulated",
+            "API expand echo%20$%7Bhostname%7D echo vm",
             "API echo x",
             "API eval $%7Becho(x)%7D",
             "API bgapi echo%20y",
@@ -113,7 +113,7 @@ fn a_channel_lends_its_headers() {
     talk.wait(ms(200));
     assert_eq!(answer(&mut talk, "eval uuid:u ${variable_foo} ${Unique-ID} ${Channel-State}"), "bar u CS_EXECUTE");
     assert_eq!(answer(&mut talk, "expand uuid:u uuid_getvar ${Unique-ID} FOO"), "bar");
-    assert_eq!(answer(&mut talk, "uuid_getvar u hostname"), "simulated");
+    assert_eq!(answer(&mut talk, "uuid_getvar u hostname"), "vm");
     assert_eq!(answer(&mut talk, "show calls count"), "\n1 total.\n");
 }
 
