@@ -103,6 +103,7 @@ impl Cause {
     pub(crate) const BLIND_TRANSFER: Cause = Cause(800);
     pub(crate) const MANAGER_REQUEST: Cause = Cause(703);
     pub(crate) const ALLOTTED_TIMEOUT: Cause = Cause(802);
+    pub(crate) const MEDIA_TIMEOUT: Cause = Cause(804);
     pub(crate) const USER_NOT_REGISTERED: Cause = Cause(806);
     pub(crate) const INVALID_GATEWAY: Cause = Cause(808);
     pub(crate) const INVALID_PROFILE: Cause = Cause(811);

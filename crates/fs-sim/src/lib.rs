@@ -43,9 +43,12 @@
 //!
 //! A channel runs what `sendmsg` and `uuid_broadcast` ask for inside of what it runs already, with the events of
 //! FreeSWITCH's own: `answer`, `bridge`, `playback` (files that were recorded here, `tone_stream://`,
-//! `silence_stream://`), `record`, `sleep`, `set` and some more; an application that is unknown hangs up. Calls are
+//! `silence_stream://`), `read` and `play_and_get_digits`, `record`, `bert_test`, `eavesdrop`, `sleep`, `set` and many
+//! more; an application that is unknown hangs up. Calls are
 //! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
-//! There is no audio: files have a length, digits travel, and nobody hears anything.
+//! There is no audio, but files have a length, digits travel, and it is known who would hear what: a `bert_test` is in
+//! sync with what echoes it, and the RTP statistics of a call's end count the packets that would have gone.
+//! [`Config::media`] loses some of them.
 //!
 //! `help` names the API commands; nearly all of them answer, in FreeSWITCH's words. Nothing is ever run outside of the
 //! server (`system` says that it did), no network is asked, and `shutdown` ends nothing.
@@ -103,6 +106,7 @@ pub use delay::{DELAY_MAX, Delay};
 pub use dialplan::{Extension, Number};
 pub use fault::{Fault, OrderNumber, Planned, Whom};
 pub use hep::Hep;
+pub use media::{Quality, Toward};
 pub use network::Network;
 pub use server::{Server, State};
 pub use servers::Servers;

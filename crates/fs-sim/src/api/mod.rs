@@ -30,6 +30,7 @@ mod uuid_dtmf;
 mod uuid_dump;
 mod uuid_media;
 mod uuid_move;
+mod uuid_play;
 mod uuid_rest;
 mod uuid_variables;
 
@@ -132,11 +133,13 @@ const TABLE: &[(&str, Run)] = &[
     ("uuid_break", uuid_broadcast::uuid_break),
     ("uuid_bridge", uuid_move::uuid_bridge),
     ("uuid_broadcast", uuid_broadcast::uuid_broadcast),
+    ("uuid_displace", uuid_play::uuid_displace),
     ("uuid_display", uuid_media::uuid_display),
     ("uuid_drop_dtmf", uuid_rest::uuid_drop_dtmf),
     ("uuid_dual_transfer", uuid_rest::uuid_dual_transfer),
     ("uuid_dump", uuid_dump::uuid_dump),
     ("uuid_exists", uuid_variables::uuid_exists),
+    ("uuid_fileman", uuid_play::uuid_fileman),
     ("uuid_flush_dtmf", uuid_dtmf::uuid_flush_dtmf),
     ("uuid_getvar", uuid_variables::uuid_getvar),
     ("uuid_hold", uuid_media::uuid_hold),

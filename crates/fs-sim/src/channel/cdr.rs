@@ -1,8 +1,14 @@
 //! The variables that a channel gets when it ends: its call record, and RTP's statistics
 //! (switch_channel.c `switch_channel_set_timestamps`, switch_rtp.c).
 
-use super::{Channel, Variables};
-use crate::{cause::Cause, clock::Stamp};
+use std::time::Duration;
+
+use super::{Channel, Endpoint, Variables};
+use crate::{
+    cause::Cause,
+    clock::Stamp,
+    media::{Inbound, Line, Quality, Stream},
+};
 
 impl Channel {
     /// Puts the record of the call, which ends at `now`, among the variables.
@@ -75,54 +81,64 @@ impl Channel {
         }
     }
 
-    /// Appends the statistics of a media session without one packet, which is what two ends that only
-    /// park or echo leave: `switch_rtp` calls that perfect.
-    pub(crate) fn report_rtp(&mut self, now: Stamp) {
-        const FRAME_MICROS: u64 = 20_000;
+    /// Appends what `switch_rtp` has counted of the leg's packets, in its order.
+    pub(crate) fn report_rtp(&mut self, now: Stamp, up: Duration, quality: &Quality, seed: u64) {
+        let Endpoint::Sofia(dialog) = &self.endpoint else { return };
         let started =
             if self.times.progress_media == Stamp::default() { self.times.answered } else { self.times.progress_media };
-        let skipped = now.0.saturating_sub(started.0) / FRAME_MICROS;
+        let lasted = Duration::from_micros(now.0.saturating_sub(started.0));
+        let mut line = Line::draw(quality, seed, &dialog.call_id, self.direction);
+        let inbound = Inbound::of(&self.audio.hears.stream(up), lasted, &mut line);
+        let sent = self.audio.sends.stream(up).sent_on();
+        let (digits_in, digits_out) = (self.audio.digits_heard, self.audio.digits_sent);
         let v = &mut self.variables;
-        for name in ["raw_bytes", "media_bytes", "packet_count", "media_packet_count"] {
-            v.push(&format!("rtp_audio_in_{name}"), "0");
+        for (direction, packets, digits) in [("in", inbound.packets, digits_in), ("out", sent, digits_out)] {
+            let mut count =
+                |name: &str, count: u64| v.push(&format!("rtp_audio_{direction}_{name}"), &count.to_string());
+            let incoming = direction == "in";
+            // What goes out as digits is counted apart, what comes in as digits with the rest.
+            let all = if incoming { packets + digits } else { packets };
+            count("raw_bytes", Stream::bytes(packets) + if incoming { digits * DIGIT_BYTES } else { 0 });
+            count("media_bytes", Stream::bytes(packets));
+            count("packet_count", all);
+            count("media_packet_count", packets);
+            count("skip_packet_count", if incoming { inbound.skipped } else { 0 });
+            if incoming {
+                count("jitter_packet_count", 0);
+            }
+            count("dtmf_packet_count", digits);
+            count("cng_packet_count", 0);
+            if incoming {
+                count("flush_packet_count", 0);
+                count("largest_jb_size", 0);
+                push_quality(v, &inbound);
+            }
         }
-        v.push("rtp_audio_in_skip_packet_count", &skipped.to_string());
-        for (name, value) in RTP_QUIET {
-            v.push(name, value);
-        }
+        v.push("rtp_audio_rtcp_packet_count", "0");
+        v.push("rtp_audio_rtcp_octet_count", "0");
     }
+}
+
+/// Bytes of a packet that carries a digit: its header and four of the event (RFC 4733).
+const DIGIT_BYTES: u64 = 16;
+
+fn push_quality(variables: &mut Variables, inbound: &Inbound) {
+    let mut fraction = |name: &str, value: f64| variables.push(&format!("rtp_audio_in_{name}"), &format!("{value:.2}"));
+    fraction("jitter_min_variance", inbound.variance_min);
+    fraction("jitter_max_variance", inbound.variance_max);
+    fraction("jitter_loss_rate", inbound.loss_rate);
+    fraction("jitter_burst_rate", inbound.burst_rate);
+    fraction("mean_interval", inbound.mean_interval);
+    variables.push("rtp_audio_in_flaw_total", &inbound.flaws.to_string());
+    let mut fraction = |name: &str, value: f64| variables.push(&format!("rtp_audio_in_{name}"), &format!("{value:.2}"));
+    fraction("quality_percentage", f64::from(inbound.percent));
+    fraction("mos", inbound.mos);
 }
 
 fn push_epochs(variables: &mut Variables, name: &str, stamp: Stamp) {
     variables.push(&format!("{name}_epoch"), &stamp.seconds().to_string());
     variables.push(&format!("{name}_uepoch"), &stamp.0.to_string());
 }
-
-/// The rest of the statistics of a media session without packets, in `switch_rtp`'s order.
-const RTP_QUIET: [(&str, &str); 22] = [
-    ("rtp_audio_in_jitter_packet_count", "0"),
-    ("rtp_audio_in_dtmf_packet_count", "0"),
-    ("rtp_audio_in_cng_packet_count", "0"),
-    ("rtp_audio_in_flush_packet_count", "0"),
-    ("rtp_audio_in_largest_jb_size", "0"),
-    ("rtp_audio_in_jitter_min_variance", "0.00"),
-    ("rtp_audio_in_jitter_max_variance", "0.00"),
-    ("rtp_audio_in_jitter_loss_rate", "0.00"),
-    ("rtp_audio_in_jitter_burst_rate", "0.00"),
-    ("rtp_audio_in_mean_interval", "0.00"),
-    ("rtp_audio_in_flaw_total", "0"),
-    ("rtp_audio_in_quality_percentage", "100.00"),
-    ("rtp_audio_in_mos", "4.50"),
-    ("rtp_audio_out_raw_bytes", "0"),
-    ("rtp_audio_out_media_bytes", "0"),
-    ("rtp_audio_out_packet_count", "0"),
-    ("rtp_audio_out_media_packet_count", "0"),
-    ("rtp_audio_out_skip_packet_count", "0"),
-    ("rtp_audio_out_dtmf_packet_count", "0"),
-    ("rtp_audio_out_cng_packet_count", "0"),
-    ("rtp_audio_rtcp_packet_count", "0"),
-    ("rtp_audio_rtcp_octet_count", "0"),
-];
 
 /// The units in which the record gives each span.
 #[derive(Clone, Copy)]

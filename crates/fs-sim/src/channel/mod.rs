@@ -20,9 +20,12 @@
 //! Two legs of one call are two channels; which drives which is in [`crate::switch`]. What a channel is inside of, its
 //! applications and the messages that ask for more, is its [`Thread`].
 
+mod audio;
+mod bert;
 mod cdr;
 pub(crate) mod loopback;
 mod other_leg;
+mod play;
 pub(crate) mod profile;
 mod run;
 mod signal;
@@ -32,11 +35,14 @@ mod write;
 
 use std::{sync::Arc, time::Duration};
 
+pub(crate) use audio::{Audio, Sound};
+pub(crate) use bert::{Bert, Verdict};
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
+pub(crate) use play::{Asks, Collect, CollectStage, Heard, Judges, Play, Playing, Turns};
 pub(crate) use profile::Profile;
 pub(crate) use run::{
-    Asked, Bridge, Digit, Doing, FRAME, Message, Next, Play, RUNS_MAX, Recording, Run, Socket, Stage, Thread,
+    Asked, Bridge, Digit, Doing, FRAME, Message, Next, RUNS_MAX, Recording, Run, Socket, Stage, Thread,
 };
 pub(crate) use signal::Signal;
 pub(crate) use sofia::Dialog;
@@ -185,6 +191,15 @@ impl Codec {
     }
 }
 
+/// Something that looks at a channel's audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Bug {
+    pub(crate) function: &'static str,
+    pub(crate) target: String,
+    /// The channel that hears through it.
+    pub(crate) listener: Option<SessionId>,
+}
+
 /// When a channel passed each milestone; zero where it has not.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Times {
@@ -237,6 +252,12 @@ pub(crate) struct Channel {
     pub(crate) call_uuid: Option<Arc<str>>,
     /// What is recorded of it beside its applications.
     pub(crate) recordings: Vec<Recording>,
+    /// What looks at its audio beside its applications (`switch_core_media_bug.c`).
+    pub(crate) bugs: Vec<Bug>,
+    /// `enable_heartbeat`: the one that was ordered last.
+    pub(crate) heartbeat: u64,
+    /// What it sends and hears.
+    pub(crate) audio: Audio,
     /// What the dialplan still has for it to run, last first.
     pub(crate) todo: Vec<Application>,
     /// Which callee its call gets, known from the moment that the call was asked for.
@@ -279,6 +300,11 @@ impl Channel {
     /// Whether the leg that it met was the one that called.
     pub(crate) fn was_called(&self) -> bool {
         self.other_leg.as_ref().is_some_and(|other| other.is_originator())
+    }
+
+    /// Whether frames of audio come in as they should: only SIP waits for another end's.
+    pub(crate) fn hears_frames(&self) -> bool {
+        !matches!(self.endpoint, Endpoint::Sofia(_)) || self.audio.heard != Sound::Nothing
     }
 
     /// Notes what runs now, as `switch_core_session_exec` does.

@@ -2,7 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use super::SessionId;
+use super::{Bert, Collect, CollectStage, Heard, Play, Playing, SessionId};
 use crate::{cause::Cause, dialplan::Application, event::ListenerId};
 
 /// The most messages that wait for a channel: the length of its queue in FreeSWITCH (`SWITCH_EVENT_QUEUE_LEN`).
@@ -20,6 +20,9 @@ const DIGITS_MAX: usize = 1_000;
 
 /// How often a channel looks at what has come in: a frame of audio.
 pub(crate) const FRAME: Duration = Duration::from_millis(20);
+
+/// How long the read of a frame waits on a SIP leg that hears nothing, as recorded.
+const FRAME_UNHEARD: Duration = Duration::from_millis(40);
 
 /// The most frames that a message waits for: a minute, since no caller of this asks for more.
 const LEAD_FRAMES_MAX: u32 = 3_000;
@@ -104,14 +107,21 @@ pub(crate) enum Doing {
     Nothing,
     Park,
     Echo,
+    /// An echo that lags: it looks at nothing.
+    DelayEcho,
     /// Until this uptime, whatever runs meanwhile.
     Sleep(Duration),
-    Play(Play),
+    Play(Box<Play>),
+    /// A file plays and digits are waited for.
+    Collect(Box<Collect>),
+    /// It hears what this leg says and hears.
+    Eavesdrop(SessionId),
     Record(Recording),
     /// It waits for the answer of a leg that it has called: the number of the dial.
     Call(u64),
     Bridge(Bridge),
     Socket(Socket),
+    Bert(Box<Bert>),
     /// It waits for an answer to its own message, then ends the call.
     Deflect(Duration),
 }
@@ -167,22 +177,6 @@ impl Doing {
     }
 }
 
-/// A file that plays.
-#[derive(Debug)]
-pub(crate) struct Play {
-    pub(crate) file: String,
-    /// The whole of it; without it, it has no end.
-    pub(crate) length: Option<Duration>,
-    /// What is left of it from `since` on.
-    pub(crate) left: Option<Duration>,
-    /// When it began, or came back from under another application.
-    pub(crate) since: Duration,
-    /// What has been heard before `since`.
-    pub(crate) heard: Duration,
-    /// It begins again when it ends (`endless_playback`).
-    pub(crate) endless: bool,
-}
-
 /// A file that is written.
 #[derive(Clone, Debug)]
 pub(crate) struct Recording {
@@ -202,7 +196,7 @@ impl Run {
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Deflect(_) => false,
+            Doing::Nothing | Doing::Deflect(_) | Doing::DelayEcho => false,
             Doing::Socket(socket) => socket.stage == Stage::Parked,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
@@ -212,7 +206,12 @@ impl Run {
 
     /// Whether digits that have come in are looked at while this runs.
     pub(crate) fn hears_digits(&self) -> bool {
-        self.doing.is_park() || matches!(self.doing, Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_))
+        match &self.doing {
+            Doing::Play(_) | Doing::Record(_) | Doing::Bridge(_) => true,
+            // What comes in while it is told that digits were wrong waits for the next prompt.
+            Doing::Collect(collect) => !matches!(collect.stage, CollectStage::Invalid(_)),
+            doing => doing.is_park(),
+        }
     }
 
     /// When it ends by itself.
@@ -222,27 +221,54 @@ impl Run {
                 Some(Duration::ZERO)
             }
             Doing::Sleep(until) => Some(*until),
-            Doing::Play(play) => play.left.map(|left| play.since.saturating_add(left)),
+            Doing::Play(play) => match &play.heard {
+                Heard::File(playing) => playing.ends(),
+                Heard::Pause(until) => Some(*until),
+                Heard::Tones(until) => *until,
+            },
+            Doing::Collect(collect) => match &collect.stage {
+                CollectStage::Prompt(playing) | CollectStage::Invalid(playing) => playing.ends(),
+                CollectStage::Digits(until) => Some(*until),
+            },
             Doing::Record(recording) => recording.until,
             Doing::Deflect(until) => Some(*until),
             Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
-            Doing::Park | Doing::Echo | Doing::Call(_) | Doing::Socket(_) => None,
+            Doing::Bert(bert) => bert.due(),
+            Doing::Park | Doing::Echo | Doing::DelayEcho | Doing::Eavesdrop(_) | Doing::Call(_) | Doing::Socket(_) => {
+                None
+            }
+        }
+    }
+
+    /// The file that plays.
+    pub(crate) fn playing(&mut self) -> Option<&mut Playing> {
+        match &mut self.doing {
+            Doing::Play(play) => match &mut play.heard {
+                Heard::File(playing) => Some(playing),
+                Heard::Pause(_) | Heard::Tones(_) => None,
+            },
+            Doing::Collect(collect) => collect.playing_mut(),
+            _ => None,
         }
     }
 
     /// Something else runs on top of it: a file stands still, a clock does not.
     pub(crate) fn covered(&mut self, now: Duration) {
-        if let Doing::Play(play) = &mut self.doing {
-            let heard = now.saturating_sub(play.since);
-            play.heard += heard;
-            play.left = play.left.map(|left| left.saturating_sub(heard));
+        if let Some(playing) = self.playing() {
+            playing.hold(now);
+        }
+        if let Doing::Bert(bert) = &mut self.doing {
+            bert.covered(now);
         }
     }
 
     /// It is on top again.
     pub(crate) fn uncovered(&mut self, now: Duration) {
-        if let Doing::Play(play) = &mut self.doing {
-            play.since = now;
+        if let Some(playing) = self.playing() {
+            playing.go_on(now);
+        }
+        if let Doing::Bert(bert) = &mut self.doing {
+            bert.uncovered(now);
         }
     }
 }
@@ -289,8 +315,8 @@ impl Thread {
     }
 
     /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
-    /// looks at it while it waits (`idle`), and not between two applications.
-    pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool) -> Next {
+    /// looks at it while it waits (`idle`), and not between two applications. A frame that nobody sends comes late.
+    pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool, hears: bool) -> Next {
         if let Some((until, _)) = &self.leading
             && *until > now
         {
@@ -308,7 +334,8 @@ impl Thread {
         self.message_bytes -= message.bytes();
         let frames: u32 = message.header("lead-frames").and_then(|frames| frames.parse().ok()).unwrap_or(0);
         if frames > 0 && has_media {
-            let until = now.saturating_add(FRAME.saturating_mul(frames.min(LEAD_FRAMES_MAX)));
+            let frame = if hears { FRAME } else { FRAME_UNHEARD };
+            let until = now.saturating_add(frame.saturating_mul(frames.min(LEAD_FRAMES_MAX)));
             self.leading = Some((until, message));
             return Next::At(until);
         }
@@ -373,26 +400,35 @@ mod tests {
         }
         assert!(!thread.queue(Arc::new(Message::default())));
         let now = Duration::ZERO;
-        assert!(matches!(thread.next(now, true, false), Next::Nothing), "nothing runs that would look at it");
-        assert!(matches!(thread.next(now, false, true), Next::Message(_)), "it waits for an answer");
+        assert!(matches!(thread.next(now, true, false, true), Next::Nothing), "nothing runs that would look at it");
+        assert!(matches!(thread.next(now, false, true, true), Next::Message(_)), "it waits for an answer");
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(now, true, false), Next::Message(_)));
+        assert!(matches!(thread.next(now, true, false, true), Next::Message(_)));
         thread.runs.push(run(Doing::Echo, true));
-        assert!(matches!(thread.next(now, true, false), Next::Nothing));
+        assert!(matches!(thread.next(now, true, false, true), Next::Nothing));
     }
 
     #[test]
     fn a_file_stands_still_under_another_application_and_a_sleep_does_not() {
         let ms = Duration::from_millis;
-        let play = Play {
+        let file = Playing {
             file: String::new(),
             length: Some(ms(600)),
             left: Some(ms(600)),
             since: ms(0),
             heard: ms(0),
-            endless: false,
+            part: None,
+            parts: Vec::new(),
+            paused: false,
         };
-        let mut playing = run(Doing::Play(play), false);
+        let play = Play {
+            heard: Heard::File(file),
+            files: Vec::new(),
+            next: 0,
+            pause: ms(0),
+            turns: crate::channel::Turns::More(0),
+        };
+        let mut playing = run(Doing::Play(Box::new(play)), false);
         playing.covered(ms(200));
         playing.uncovered(ms(500));
         assert_eq!(playing.ends(), Some(ms(900)));
@@ -411,10 +447,10 @@ mod tests {
         message.headers.push(("lead-frames".to_owned(), "5".to_owned()));
         thread.queue(Arc::new(message));
         thread.runs.push(run(Doing::Echo, false));
-        assert!(matches!(thread.next(ms(10), true, false), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(109), true, false), Next::At(at) if at == ms(110)));
-        assert!(matches!(thread.next(ms(110), true, false), Next::Message(_)));
-        assert!(matches!(thread.next(ms(110), true, false), Next::Nothing));
+        assert!(matches!(thread.next(ms(10), true, false, true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(109), true, false, true), Next::At(at) if at == ms(110)));
+        assert!(matches!(thread.next(ms(110), true, false, true), Next::Message(_)));
+        assert!(matches!(thread.next(ms(110), true, false, true), Next::Nothing));
     }
 
     #[test]

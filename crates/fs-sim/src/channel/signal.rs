@@ -1,5 +1,6 @@
 //! What one leg tells the other end of its own connection: over SIP, where each is a message, or inside of a loopback.
 
+use super::Sound;
 use crate::cause::Cause;
 
 /// What is told.
@@ -29,7 +30,9 @@ pub(crate) enum Signal {
     /// No ACK has come for the answer: what a far leg's own stack says.
     Unacknowledged,
     /// A DTMF digit, which travels over RTP.
-    Digit(char),
+    Digit(char, u32),
+    /// What a leg sends over RTP from now on.
+    Sound(Sound),
 }
 
 impl Signal {

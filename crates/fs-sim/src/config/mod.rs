@@ -12,7 +12,7 @@ pub use callee::{Callee, Failure};
 pub use capacity::Capacity;
 pub use table::{SERVERS_MAX, ServerTable, port_behind};
 
-use crate::{Extension, Hep, Network, Number, Sip, dialplan::Dialplan, fault::Planned};
+use crate::{Extension, Hep, Network, Number, Sip, dialplan::Dialplan, fault::Planned, media::Quality};
 
 /// One simulated server. The default is the recorded FreeSWITCH's configuration on a free port.
 #[derive(Clone, Debug)]
@@ -52,6 +52,8 @@ pub struct Config {
     pub idle_cpu: Option<f64>,
     /// Where copies of its SIP messages go; nowhere without it.
     pub hep: Option<Hep>,
+    /// How well audio arrives.
+    pub media: Quality,
     /// Where its SIP is.
     pub sip: Sip,
     /// The network on which it reaches other simulated servers over SIP; without one it is alone.
@@ -79,6 +81,7 @@ impl Default for Config {
             capacity: Capacity::default(),
             idle_cpu: None,
             hep: None,
+            media: Quality::default(),
             sip: Sip::default(),
             network: None,
             faults: Vec::new(),

@@ -17,6 +17,7 @@ use crate::{
     Extension, Hep, Sip,
     delay::Delay,
     fault::Planned,
+    media::{self, Quality},
     value::{Count, Number, Time},
 };
 
@@ -79,6 +80,7 @@ pub struct ServerTable {
     capacity: Option<Capacity>,
     #[serde(deserialize_with = "percent")]
     idle_cpu: Option<f64>,
+    media: Option<Quality>,
     sip: Option<Sip>,
     faults: Option<Vec<Planned>>,
     hep: Option<Hep>,
@@ -105,6 +107,7 @@ impl ServerTable {
     pub fn configs(&self, base: &Config) -> Result<Vec<Config>, String> {
         let mut first = base.clone();
         self.configure(&mut first);
+        media::check(&first.media)?;
         let name = |n: u16| if self.count() == 1 { first.name.clone() } else { format!("{}{}", first.name, n + 1) };
         let servers = (0..self.count() as u16).map(|n| {
             let listen = port_behind(first.listen, n)?;
@@ -140,6 +143,7 @@ impl ServerTable {
         put(&mut config.dialplan, &self.dialplan);
         put(&mut config.capacity, &self.capacity);
         put(&mut config.idle_cpu, &self.idle_cpu.map(Some));
+        put(&mut config.media, &self.media);
         put(&mut config.sip, &self.sip);
         put(&mut config.faults, &self.faults);
         config.hep = self.hep.clone().or_else(|| config.hep.take());
@@ -276,6 +280,7 @@ mod tests {
             capacity = { service_time = "2ms", load_per_session = 0.001 }
             idle_cpu = 12.5
             dialplan = [{ number = "^7", do = ["answer"] }]
+            media = { loss = 0.01, toward = "callee", jitter = "4ms" }
             sip = { host = "10.0.0.9" }
             hep = { to = "127.0.0.1:9060", capture_id = 7 }
         "#;
@@ -290,6 +295,7 @@ mod tests {
         assert_eq!(config.callee.hold, Some(Delay::Constant(Duration::from_millis(3))));
         assert_eq!((config.callee.early_media, config.capacity.load_per_session), (0.25, 0.001));
         assert_eq!((config.idle_cpu, config.dialplan.len()), (Some(12.5), 1));
+        assert_eq!((config.media.loss, config.media.toward), (0.01, crate::Toward::Callee));
         assert_eq!(config.sip.host, Some(Ipv4Addr::new(10, 0, 0, 9)));
         let to = SocketAddr::from(([127, 0, 0, 1], 9060));
         assert_eq!(config.hep, Some(Hep { capture_id: 7, ..Hep::new(to) }));
@@ -319,6 +325,8 @@ mod tests {
             ("dialplan = [{ number = \"1\", do = [\"anser\"] }]", "unknown application `anser`"),
             ("name = \"\"", "a name must have 1 to 64 characters"),
             ("users = [{ name = \"joe\" }]", "missing field `domain`"),
+            ("media = { loss = 2.0 }", "2 is no share: it must be between 0 and 1"),
+            ("media = { loss = 0.1, mos = 3.0 }", "leave out loss, or mos"),
             ("rings = 1", "unknown field `rings`"),
         ] {
             let error = read(text).expect_err(text);

@@ -217,7 +217,10 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused() {
         let error = |number: &str, run: &str| Extension::new("default", number, &[run]).expect_err("impossible");
-        assert!(error("1", "anser").starts_with("unknown application `anser`, expected one of `answer`"));
+        assert!(
+            error("1", "anser")
+                .starts_with("unknown application `anser`, expected one of `acknowledge_call`, `answer`")
+        );
         assert!(error("^(", "answer").starts_with("\"^(\" is not a regular expression: "));
         assert!(error("", "answer").starts_with("a number must not be empty"));
         let inline = Action::new("answer", "", true).map(drop);

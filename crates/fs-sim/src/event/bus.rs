@@ -156,6 +156,59 @@ impl Bus {
         });
     }
 
+    /// Sends an event of a module's own about a channel, without its variables.
+    pub(crate) fn custom(
+        &mut self,
+        now: Duration,
+        subclass: &str,
+        origin: Origin,
+        channel: &Channel,
+        after: &[(&str, &str)],
+    ) {
+        self.publish(now, EventKind::CUSTOM, Some(subclass), None, |writer, head| {
+            writer.header("Event-Subclass", subclass);
+            head(writer, EventKind::CUSTOM, origin);
+            channel.write_basic(writer, EventKind::CUSTOM);
+            for (name, value) in after {
+                writer.header(name, value);
+            }
+        });
+    }
+
+    /// Sends an event of a module's own that belongs to no channel.
+    pub(crate) fn custom_general(&mut self, now: Duration, subclass: &str, origin: Origin, after: &[(&str, &str)]) {
+        self.publish(now, EventKind::CUSTOM, Some(subclass), None, |writer, head| {
+            writer.header("Event-Subclass", subclass);
+            head(writer, EventKind::CUSTOM, origin);
+            for (name, value) in after {
+                writer.header(name, value);
+            }
+        });
+    }
+
+    /// Sends what a channel tells of itself with the application `event`, its own headers first.
+    pub(crate) fn application(
+        &mut self,
+        now: Duration,
+        kind: EventKind,
+        subclass: Option<&str>,
+        origin: Origin,
+        channel: &Channel,
+        own: &[(&str, &str)],
+    ) {
+        let verbose = self.verbose;
+        self.publish(now, kind, subclass, None, |writer, head| {
+            if let Some(subclass) = subclass {
+                writer.header("Event-Subclass", subclass);
+            }
+            head(writer, kind, origin);
+            for (name, value) in own {
+                writer.header(name, value);
+            }
+            channel.write(writer, kind, verbose);
+        });
+    }
+
     /// An event of a channel as text that goes to no listener.
     pub(crate) fn describe(
         &mut self,

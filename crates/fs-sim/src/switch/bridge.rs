@@ -165,6 +165,8 @@ impl Switch {
         if let Some(run) = self.channels.get_mut(&a).and_then(|caller| calling(caller, dial)) {
             run.doing = Doing::Bridge(bridge);
         }
+        self.sound_changed(now, a);
+        self.sound_changed(now, b);
         self.proceed(now, a);
         self.proceed(now, b);
     }

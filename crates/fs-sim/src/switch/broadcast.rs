@@ -69,8 +69,10 @@ impl Switch {
     pub(super) fn broken(&mut self, now: Duration, id: SessionId) {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) {
             let Some(run) = channel.thread.runs.last_mut() else { break };
-            if !matches!(run.doing, Doing::Play(_) | Doing::Record(_) | Doing::Sleep(_) | Doing::Echo) {
-                break;
+            match &run.doing {
+                Doing::Play(_) | Doing::Record(_) | Doing::Sleep(_) | Doing::Echo => {}
+                Doing::Collect(collect) if collect.playing().is_some() => {}
+                _ => break,
             }
             let by_message = run.asked.is_some();
             if let Some(asked) = &mut run.asked {

@@ -104,7 +104,7 @@ impl Switch {
             Signal::Refuse { status, phrase, reason } => Text::Refusal { status, phrase, reason, first },
             Signal::Cancel(cause) => Text::Cancel(cause),
             Signal::Bye(cause) => Text::Bye { by, cause },
-            Signal::Unacknowledged | Signal::Digit(_) => return,
+            Signal::Unacknowledged | Signal::Digit(..) | Signal::Sound(_) => return,
         };
         self.copy_after(now, 0, dialog, text);
         match signal {

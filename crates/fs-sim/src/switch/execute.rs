@@ -59,7 +59,8 @@ impl Switch {
             }
             let has_media = channel.has_media();
             let idle = matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Park);
-            match channel.thread.next(now, has_media, idle) {
+            let hears = channel.hears_frames();
+            match channel.thread.next(now, has_media, idle, hears) {
                 Queued::Message(message) => {
                     self.parse_message(now, id, &message);
                     continue;
@@ -202,6 +203,7 @@ impl Switch {
             && let Some(run) = channel.thread.runs.iter_mut().find(|run| run.number == number)
         {
             run.doing = doing;
+            self.sound_begins(now, id);
         }
         true
     }
@@ -256,6 +258,7 @@ impl Switch {
         if let Some(uncovered) = thread.runs.last_mut() {
             uncovered.uncovered(now);
         }
+        self.sound_changed(now, id);
         run
     }
 
@@ -290,8 +293,8 @@ impl Switch {
     /// run any more: the others are never heard of.
     fn messages_after_hangup(&mut self, now: Duration, id: SessionId) {
         while let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.is_up()) {
-            let has_media = channel.has_media();
-            let Queued::Message(message) = channel.thread.next(now, has_media, false) else { return };
+            let (has_media, hears) = (channel.has_media(), channel.hears_frames());
+            let Queued::Message(message) = channel.thread.next(now, has_media, false, hears) else { return };
             self.parse_after_hangup(now, id, &message);
         }
     }

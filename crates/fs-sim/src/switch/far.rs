@@ -97,6 +97,7 @@ impl Switch {
         far.variables.push("session_id", &b.0.to_string());
         sofia::far_created(&mut far, &dialog);
         far.endpoint = Endpoint::Sofia(dialog);
+        self.lay_line(&mut far);
         self.insert(b, far);
         Some(b)
     }

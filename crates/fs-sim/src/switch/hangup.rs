@@ -23,6 +23,7 @@ impl Switch {
         channel.next = ChannelState::Hangup;
         let waits_for_frame = channel.is_answered() && !channel.thread.runs.is_empty();
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
+        self.sound_changed(now, id);
         self.gone(now, id, cause);
         // What it runs notices at its next frame.
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
@@ -68,6 +69,7 @@ impl Switch {
         self.enter(now, id, ChannelState::Hangup);
         self.tell_ended(now, id, Told::Closing);
         self.recordings_hung_up(now, id);
+        self.bugs_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let had_media = channel.variables.get("rtp_use_ssrc").is_some();
         let cause = channel.cause;
@@ -80,7 +82,7 @@ impl Switch {
                     sofia::end_sent(channel);
                 }
                 if had_media {
-                    channel.report_rtp(stamp);
+                    channel.report_rtp(stamp, now, &self.quality, self.seed);
                 }
             }
             Endpoint::Loopback => channel.variables.set("is_loopback", "1"),
@@ -94,6 +96,7 @@ impl Switch {
         }
         self.enter(now, id, ChannelState::Reporting);
         self.emit(now, id, EventKind::CHANNEL_HANGUP_COMPLETE, REPORTED);
+        self.listeners_leave(now, id);
         if let Some(cause) = cause {
             self.fail(now, id, cause);
         }

@@ -41,6 +41,7 @@ impl Switch {
             Step::RecordLimit => self.record_limit(now, id),
             Step::Send => self.invite(now, id),
             Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),
+            Step::Heartbeat(every, order) => self.session_heartbeat(now, id, every, order),
             Step::Report => {}
         }
     }
@@ -133,6 +134,14 @@ impl Switch {
         self.callee_progressed(now, id, true);
         if self.early_media_answers(id) {
             self.succeed(now, id);
+        }
+    }
+
+    /// A leg that is called and has no media yet gets early media (`switch_channel_pre_answer`).
+    pub(super) fn early_media_if_none(&mut self, now: Duration, id: SessionId) {
+        let called = |channel: &Channel| channel.direction == crate::channel::Direction::Inbound;
+        if self.channels.get(&id).is_some_and(|channel| called(channel) && !channel.has_media()) {
+            self.early_media(now, id);
         }
     }
 

@@ -6,6 +6,7 @@
 mod applications;
 mod bridge;
 mod broadcast;
+mod bugs;
 mod callee;
 mod capture;
 mod commands;
@@ -23,10 +24,12 @@ mod near;
 mod originate;
 mod outbound;
 mod peer;
+mod player;
 mod record;
 mod redirect;
 mod schedule;
 mod sip;
+mod sound;
 mod states;
 mod timers;
 
@@ -62,6 +65,7 @@ use crate::{
     event::{Bus, EventKind, Format, Identity, ListenerId, Origin, Output, Subscription},
     fault::{self, Timetable},
     log::frame,
+    media::{self, Quality},
     network::{Call, Place},
 };
 use callee::Callees;
@@ -127,6 +131,9 @@ pub(crate) struct Switch {
     started_at: Duration,
     /// What was due before happens now at the earliest.
     not_before: Duration,
+    /// How audio arrives, and what that is drawn from.
+    quality: Quality,
+    seed: u64,
 }
 
 /// What [`Switch`] counts, for those who watch it from outside.
@@ -141,7 +148,7 @@ pub(crate) struct Figures {
 }
 
 impl Switch {
-    /// A switch that started at `started`; an error says why its callee is impossible.
+    /// A switch that started at `started`; an error says what of it is impossible.
     pub(crate) fn new(config: &Config, place: Option<Place>, started: Stamp) -> Result<Switch, String> {
         let mut rng = ChaCha8Rng::seed_from_u64(config.seed);
         let identity = Identity {
@@ -190,6 +197,11 @@ impl Switch {
             fault_rng: fault::generator(config.seed, 0),
             started_at: Duration::ZERO,
             not_before: Duration::ZERO,
+            quality: {
+                media::check(&config.media)?;
+                config.media.clone()
+            },
+            seed: config.seed,
         })
     }
 
@@ -306,7 +318,7 @@ impl Switch {
         self.bus.verbose
     }
 
-    fn add_leg(&mut self, at: Duration, id: SessionId, step: Step) {
+    pub(crate) fn add_leg(&mut self, at: Duration, id: SessionId, step: Step) {
         self.timers.add(at, Due::Leg(id, step));
     }
 

@@ -179,6 +179,7 @@ impl Switch {
         channel.variables.push("session_id", &id.0.to_string());
         sofia::near_before(&mut channel, &dialog);
         channel.endpoint = Endpoint::Sofia(dialog);
+        self.lay_line(&mut channel);
         channel.next = ChannelState::Init;
         self.called_by(onward, &mut channel);
         self.insert(id, channel);
@@ -335,6 +336,9 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         other_leg: None,
         call_uuid: None,
         recordings: Vec::new(),
+        audio: crate::channel::Audio::default(),
+        bugs: Vec::new(),
+        heartbeat: 0,
         todo: Vec::new(),
         callee: None,
         hold: None,

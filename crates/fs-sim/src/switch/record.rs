@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Step, Switch};
 use crate::{
-    channel::{Recording, SessionId},
+    channel::{Bug, FRAME, Recording, SessionId},
     event::{EventKind, Origin},
 };
 
@@ -44,6 +44,13 @@ pub(super) fn can_write(path: &str) -> bool {
             .is_some_and(|(_, ending)| FORMATS.iter().any(|known| known.eq_ignore_ascii_case(ending)))
 }
 
+/// What a recording looks at the audio as.
+const RECORD_BUG: &str = "session_record";
+
+fn bug(path: &str) -> Bug {
+    Bug { function: RECORD_BUG, target: path.to_owned(), listener: None }
+}
+
 impl Switch {
     /// Records a channel from here on, for so many seconds if there is a limit: `false` if that cannot be.
     pub(crate) fn record(&mut self, now: Duration, id: SessionId, path: &str, limit_seconds: u64) -> bool {
@@ -62,6 +69,7 @@ impl Switch {
         let recording = Recording { path: path.to_owned(), began: now, until };
         channel.recordings.push(recording.clone());
         self.recording_began(now, id, &recording, BESIDE[0]);
+        self.add_bug(now, id, bug(path));
         if let Some(until) = until {
             self.add_leg(until, id, Step::RecordLimit);
         }
@@ -101,6 +109,7 @@ impl Switch {
         channel.recordings = left;
         for recording in &ended {
             self.recording_ended(now, id, recording, BESIDE[1], cause);
+            self.remove_bugs(now, id, RECORD_BUG, Some(&recording.path));
         }
         !ended.is_empty()
     }
@@ -121,7 +130,9 @@ impl Switch {
         origin: Origin,
         cause: &str,
     ) {
-        let length = now.saturating_sub(recording.began);
+        // Whole frames are written.
+        let frames = now.saturating_sub(recording.began).as_nanos().div_ceil(FRAME.as_nanos());
+        let length = FRAME.saturating_mul(u32::try_from(frames).unwrap_or(u32::MAX));
         if self.files.len() < FILES_MAX || self.files.contains_key(&recording.path) {
             self.files.insert(recording.path.clone(), length);
         }

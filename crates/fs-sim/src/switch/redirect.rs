@@ -181,6 +181,8 @@ impl Switch {
             channel.thread.runs.push(Run::silent(number, "uuid_bridge", doing));
         }
         self.join(now, a, b);
+        self.sound_changed(now, a);
+        self.sound_changed(now, b);
         self.proceed(now, a);
         self.proceed(now, b);
     }

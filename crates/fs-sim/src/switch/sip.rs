@@ -169,7 +169,8 @@ impl Switch {
                 sofia::far_unacknowledged(channel);
                 self.hang_up(now, id, Cause::NORMAL_UNSPECIFIED);
             }
-            Signal::Digit(digit) => self.digit_arrived(now, id, digit),
+            Signal::Digit(digit, duration) => self.digit_arrived(now, id, digit, duration),
+            Signal::Sound(sound) => self.hears(now, id, sound),
         }
     }
 

@@ -65,6 +65,8 @@ pub(crate) enum Step {
     Send,
     /// The callee has talked for long enough.
     HoldEnds,
+    /// `SESSION_HEARTBEAT` is sent again after so long, unless another order has come since.
+    Heartbeat(Duration, u64),
     /// The call record is written and the channel goes.
     Report,
 }

@@ -122,7 +122,7 @@ pub(crate) struct Dialog {
     far_host: OnceLock<String>,
     /// Name and number of whom the far leg says that it has reached, where that is another than who was called.
     reached: OnceLock<(String, String)>,
-    call_id: String,
+    pub(crate) call_id: String,
     from_tag: String,
     to_tag: String,
     branch: String,

@@ -7,7 +7,7 @@ use crate::{
     cause::Cause,
     channel::{Doing, Endpoint, Run, SessionId},
     event::{EventKind, Origin},
-    switch::{Switch, execute::leading_number},
+    switch::{Redirect, Switch, execute::leading_number},
 };
 
 const PARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1002);
@@ -36,6 +36,22 @@ pub(super) fn ring_ready(switch: &mut Switch, now: Duration, id: SessionId, _dat
 
 pub(super) fn echo(_switch: &mut Switch, _now: Duration, _id: SessionId, _data: &str) -> Next {
     Next::Doing(Doing::Echo)
+}
+
+/// An echo that lags, until the call ends.
+pub(super) fn delay_echo(_switch: &mut Switch, _now: Duration, _id: SessionId, _data: &str) -> Next {
+    Next::Doing(Doing::DelayEcho)
+}
+
+/// `[-bleg] <uuid>`: is bridged with that channel, or with the one that it is bridged with, in its place.
+pub(super) fn intercept(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let (bleg, uuid) = data.strip_prefix("-bleg ").map_or((false, data), |rest| (true, rest));
+    let partner = |other: SessionId| switch.channels.get(&other).and_then(|channel| channel.partner);
+    let other = switch.find(uuid.trim()).and_then(|other| if bleg { partner(other) } else { Some(other) });
+    if let Some(other) = other.filter(|other| *other != id) {
+        switch.send_elsewhere(now, id, Redirect::Bridge(other));
+    }
+    Next::Done
 }
 
 /// A channel that is parked already is not parked again.

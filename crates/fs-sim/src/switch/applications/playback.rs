@@ -1,93 +1,166 @@
-//! Files that play: `playback` and `endless_playback` (switch_ivr_play_say.c `switch_ivr_play_file`).
+//! Files and tones that play: `playback`, `endless_playback`, `loop_playback`, `gentones` (mod_dptools).
 
 use std::time::Duration;
 
 use super::{End, Next};
 use crate::{
-    channel::{Doing, Play, SessionId},
-    event::{EventKind, Origin},
+    channel::{Doing, Heard, Play, SessionId, Turns},
     media,
-    switch::Switch,
+    switch::{Switch, execute::leading_number},
 };
 
-const STARTED: Origin = Origin("switch_ivr_play_say.c", "switch_ivr_play_file", 1646);
-const STOPPED: Origin = Origin("switch_ivr_play_say.c", "switch_ivr_play_file", 2020);
+/// The pause between two files where no `playback_sleep_val` says another.
+const PAUSE_MS: u64 = 250;
 
-/// The rate of all codecs here, in samples a millisecond.
-const SAMPLES_PER_MS: u128 = 8;
+/// The most files of one `playback` (switch_ivr_play_say.c).
+const FILES_MAX: usize = 128;
 
 pub(super) fn playback(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
     // `@@<samples>` says where to begin.
     let (file, _) = data.split_once("@@").unwrap_or((data, ""));
-    if let Some(channel) = switch.channels.get_mut(&id) {
-        channel.variables.unset("playback_terminator_used");
-    }
-    play(switch, now, id, file, false)
+    forget_terminator(switch, id);
+    play(switch, now, id, file, Turns::More(0))
 }
 
 /// The same file again and again.
 pub(super) fn endless_playback(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
-    play(switch, now, id, data, true)
+    forget_terminator(switch, id);
+    play(switch, now, id, data, Turns::Ever)
 }
 
-fn play(switch: &mut Switch, now: Duration, id: SessionId, file: &str, endless: bool) -> Next {
-    let length = match media::length(file) {
-        media::Length::Unknown => switch.files.get(file).copied().map(Some),
-        media::Length::Known(length) => Some(Some(length)),
-        media::Length::Endless => Some(None),
+/// `[+<times>] <file>`; without a number once.
+pub(super) fn loop_playback(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    forget_terminator(switch, id);
+    let (times, file) = match data.strip_prefix('+').and_then(|rest| rest.split_once(' ')) {
+        Some((times, file)) => (leading_number(times), file.trim_start_matches(' ')),
+        None => (1, data),
     };
-    let Some(length) = length else {
-        respond(switch, id, if file.is_empty() { "PLAYBACK ERROR" } else { "FILE NOT FOUND" });
-        return Next::Done;
+    let turns = match u32::try_from(times) {
+        Ok(0) => return Next::Done,
+        Ok(times) => Turns::More(times - 1),
+        Err(_) => Turns::Ever,
     };
-    // A file without sound that begins again at once would never let go.
-    let endless = endless && length.is_none_or(|length| !length.is_zero());
-    emit(switch, now, id, EventKind::PLAYBACK_START, file, "");
-    Next::Doing(Doing::Play(Play {
-        file: file.to_owned(),
-        length,
-        left: length,
-        since: now,
-        heard: Duration::ZERO,
-        endless,
-    }))
+    play(switch, now, id, file, turns)
 }
 
-/// A file has ended or is ended: `true` if it begins again.
-pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, play: Play, end: End) -> bool {
-    let heard = play.heard + now.saturating_sub(play.since);
+/// `<tones>[|<loops>]`, of which no event tells.
+pub(super) fn gentones(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    forget_terminator(switch, id);
+    let (tones, loops) = data.split_once('|').unwrap_or((data, ""));
+    let loops = if loops.is_empty() { 1 } else { leading_number(loops) };
+    let until = match (media::length(&format!("tone_stream://{tones}")), u32::try_from(loops)) {
+        (media::Length::Known(length), Ok(loops)) => Some(now.saturating_add(length.saturating_mul(loops.max(1)))),
+        (media::Length::Unknown, _) => return Next::Done,
+        _ => None,
+    };
+    Next::Doing(Doing::Play(Box::new(Play {
+        heard: Heard::Tones(until),
+        files: Vec::new(),
+        next: 0,
+        pause: Duration::ZERO,
+        turns: Turns::More(0),
+    })))
+}
+
+fn forget_terminator(switch: &mut Switch, id: SessionId) {
     if let Some(channel) = switch.channels.get_mut(&id) {
-        let variables = &mut channel.variables;
-        let samples = (heard.as_millis() * SAMPLES_PER_MS).to_string();
-        variables.set("playback_last_offset_pos", &samples);
-        variables.set("playback_seconds", &heard.as_secs().to_string());
-        variables.set("playback_ms", &heard.as_millis().to_string());
-        variables.set("playback_samples", &samples);
+        channel.variables.unset("playback_terminator_used");
     }
-    let status = if end == End::Broken { "break" } else { "done" };
-    emit(switch, now, id, EventKind::PLAYBACK_STOP, &play.file, status);
-    if play.endless && end != End::Cut {
-        emit(switch, now, id, EventKind::PLAYBACK_START, &play.file, "");
-        let again = Play { left: play.length, since: now, heard: Duration::ZERO, ..play };
-        if let Some(run) = switch.channels.get_mut(&id).and_then(|channel| channel.thread.runs.last_mut()) {
-            run.doing = Doing::Play(again);
+}
+
+fn play(switch: &mut Switch, now: Duration, id: SessionId, list: &str, turns: Turns) -> Next {
+    let Some(channel) = switch.channels.get(&id) else { return Next::Done };
+    let delimiter = channel.variables.get("playback_delimiter").and_then(|text| text.chars().next());
+    let pause = channel.variables.get("playback_sleep_val").map_or(Some(PAUSE_MS), |text| text.parse().ok());
+    let pause = Duration::from_millis(pause.unwrap_or(PAUSE_MS));
+    let files: Vec<String> = match delimiter {
+        Some(delimiter) => list.split(delimiter).take(FILES_MAX).map(str::to_owned).collect(),
+        None => vec![list.to_owned()],
+    };
+    if list.is_empty() {
+        respond(switch, id, "PLAYBACK ERROR");
+        return Next::Done;
+    }
+    let play = Play { heard: Heard::Pause(now), files, next: 0, pause, turns };
+    match next_file(switch, now, id, play) {
+        Some(play) => Next::Doing(Doing::Play(play)),
+        None => Next::Done,
+    }
+}
+
+/// Begins the next file of a list that can be played; with none left, the list is over.
+fn next_file(switch: &mut Switch, now: Duration, id: SessionId, mut play: Play) -> Option<Box<Play>> {
+    while let Some(file) = play.files.get(play.next) {
+        let file = file.clone();
+        play.next += 1;
+        // Text is spoken by a module that is not there; that is no error.
+        if file.starts_with("say:") || file.starts_with("phrase:") {
+            respond(switch, id, "FILE PLAYED");
+            continue;
         }
+        if let Some(playing) = switch.play_file(now, id, &file) {
+            // Something without sound that begins again at once would never let go.
+            if playing.length.is_some_and(|length| length.is_zero()) {
+                play.turns = Turns::More(0);
+            }
+            play.heard = Heard::File(playing);
+            return Some(Box::new(play));
+        }
+        respond(switch, id, "FILE NOT FOUND");
+    }
+    None
+}
+
+/// What plays has ended or is ended: `true` if something follows.
+pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, mut play: Box<Play>, end: End) -> bool {
+    match &mut play.heard {
+        Heard::Tones(_) => return false,
+        Heard::Pause(_) => {}
+        Heard::File(playing) => {
+            if end == End::ItsOwn && switch.next_part(now, playing) {
+                go_on(switch, now, id, play);
+                return true;
+            }
+            switch.stop_file(now, id, playing, end == End::Broken);
+        }
+    }
+    if end == End::Cut {
+        respond(switch, id, "PLAYBACK ERROR");
+        return false;
+    }
+    respond(switch, id, "FILE PLAYED");
+    let in_pause = matches!(play.heard, Heard::Pause(_));
+    if end == End::ItsOwn && play.next < play.files.len() && !in_pause && !play.pause.is_zero() {
+        play.heard = Heard::Pause(now.saturating_add(play.pause));
+        go_on(switch, now, id, play);
         return true;
     }
-    respond(switch, id, if end == End::Cut { "PLAYBACK ERROR" } else { "FILE PLAYED" });
-    false
+    if end == End::Broken || play.next >= play.files.len() {
+        match &mut play.turns {
+            Turns::More(0) => return false,
+            Turns::More(times) => *times -= 1,
+            Turns::Ever => {}
+        }
+        play.next = 0;
+    }
+    match next_file(switch, now, id, *play) {
+        Some(play) => {
+            go_on(switch, now, id, play);
+            true
+        }
+        None => false,
+    }
+}
+
+fn go_on(switch: &mut Switch, now: Duration, id: SessionId, play: Box<Play>) {
+    if let Some(run) = switch.channels.get_mut(&id).and_then(|channel| channel.thread.runs.last_mut()) {
+        run.doing = Doing::Play(play);
+    }
+    switch.sound_changed(now, id);
 }
 
 fn respond(switch: &mut Switch, id: SessionId, response: &str) {
     if let Some(channel) = switch.channels.get_mut(&id) {
         channel.variables.set("current_application_response", response);
     }
-}
-
-fn emit(switch: &mut Switch, now: Duration, id: SessionId, kind: EventKind, file: &str, status: &str) {
-    let Some(channel) = switch.channels.get(&id) else { return };
-    let origin = if kind == EventKind::PLAYBACK_START { STARTED } else { STOPPED };
-    let kind_of_file = if file.starts_with("tone_stream:") { "tone_stream" } else { "" };
-    let after = [("Playback-File-Type", kind_of_file), ("Playback-File-Path", file), ("Playback-Status", status)];
-    switch.bus.channel_with(now, kind, origin, channel, &[], &after);
 }

@@ -19,6 +19,13 @@ pub(in crate::switch) fn sched_hangup(switch: &mut Switch, now: Duration, id: Se
     Next::Done
 }
 
+/// `[<group>]`: takes away what is planned, for the channel itself where nothing is said.
+pub(super) fn sched_cancel(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let group = if data.is_empty() { uuid(switch, id).unwrap_or_default() } else { data.to_owned() };
+    switch.unschedule(now, &group);
+    Next::Done
+}
+
 /// `[+]<time> <path> [aleg|bleg|both]`
 pub(super) fn sched_broadcast(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
     let words = words(data);

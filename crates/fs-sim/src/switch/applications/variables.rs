@@ -37,8 +37,35 @@ pub(super) fn unset(switch: &mut Switch, _now: Duration, id: SessionId, data: &s
     Next::Done
 }
 
+/// Several names between spaces, or between what `^^` names instead.
+pub(super) fn multiunset(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    let mut separator = ' ';
+    let mut text = data;
+    if let Some(rest) = data.strip_prefix("^^")
+        && let Some(named) = rest.chars().next()
+    {
+        separator = named;
+        text = &rest[named.len_utf8()..];
+    }
+    if let Some(channel) = switch.channels.get_mut(&id) {
+        for name in text.split(separator).take(ASSIGNMENTS_MAX) {
+            channel.variables.unset(name);
+        }
+    }
+    Next::Done
+}
+
 /// Sets a variable, and names it in `export_vars`, so that legs which this one calls get it too.
 pub(super) fn export(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    export_into(switch, id, data, "export_vars")
+}
+
+/// The same for legs that this one is bridged with.
+pub(super) fn bridge_export(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    export_into(switch, id, data, "bridge_export_vars")
+}
+
+fn export_into(switch: &mut Switch, id: SessionId, data: &str, list: &str) -> Next {
     let Some(channel) = switch.channels.get_mut(&id) else { return Next::Done };
     let (local, data) = match data.strip_prefix("nolocal:") {
         Some(rest) => (false, rest),
@@ -47,12 +74,12 @@ pub(super) fn export(switch: &mut Switch, _now: Duration, id: SessionId, data: &
     let Some((name, value)) = data.split_once('=') else { return Next::Done };
     let exported = if local { name.to_owned() } else { format!("nolocal:{name}") };
     channel.variables.set(&exported, value);
-    let names = match channel.variables.get("export_vars") {
+    let names = match channel.variables.get(list) {
         Some(known) if known.split(',').any(|known| known == exported) => return Next::Done,
         Some(known) => format!("{known},{exported}"),
         None => exported,
     };
-    channel.variables.set("export_vars", &names);
+    channel.variables.set(list, &names);
     Next::Done
 }
 

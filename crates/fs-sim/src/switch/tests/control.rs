@@ -60,7 +60,7 @@ fn loops_without_an_end_end_with_a_break() {
 #[test]
 fn a_file_without_sound_is_not_played_for_ever() {
     let mut talk = parked(&["a"]);
-    talk.execute("a", "endless_playback", "silence_stream://0", &[]);
+    talk.execute("a", "endless_playback", "tone_stream://", &[]);
     talk.wait(ms(40));
     assert_eq!(talk.doings().len(), 4);
 }
@@ -178,7 +178,7 @@ fn digits_pass_over_a_bridge() {
     talk.wait(ms(60));
     talk.events.clear();
     talk.say("api uuid_recv_dtmf b 7");
-    talk.wait(ms(100));
+    talk.wait(ms(400));
     let heard: Vec<String> = talk.doings();
     assert_eq!(heard, ["DTMF b".to_owned(), format!("DTMF {}", far.expect("a far leg"))]);
 }

@@ -406,3 +406,19 @@ fn a_call_that_goes_round_in_circles_ends() {
     sites.wait(ms(100));
     assert_eq!(sites.last(0, "CHANNEL_HANGUP", "Hangup-Cause").as_deref(), Some("EXCHANGE_ROUTING_ERROR"));
 }
+
+#[test]
+fn a_test_hears_its_echo_from_another_server_and_packets_are_counted_on_both() {
+    let mut sites = Sites::new([strict("one", [10, 0, 0, 1]), strict("two", [10, 0, 0, 2])]);
+    sites.say(0, "bgapi originate {bert_window_ms=400}sofia/external/9196@10.0.0.2:5080 &bert_test()");
+    sites.wait(ms(600));
+    assert_eq!(sites.last(0, "CUSTOM", "Event-Subclass").as_deref(), Some("mod_bert::in_sync"));
+    sites.wait(ms(1_400));
+    sites.say(0, "api hupall");
+    sites.wait(ms(100));
+    for site in [0, 1] {
+        let count = sites.last(site, "CHANNEL_HANGUP_COMPLETE", "variable_rtp_audio_in_packet_count");
+        let count: u32 = count.expect("a count").parse().expect("a number");
+        assert!((90..100).contains(&count), "{site}: {count}");
+    }
+}

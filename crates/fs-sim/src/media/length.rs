@@ -25,8 +25,9 @@ pub(crate) fn length(path: &str) -> Length {
         Some(("silence_stream", rest)) => {
             let ms = rest.split(',').next().unwrap_or_default();
             match ms.parse::<i64>() {
+                // A stream of nothing cannot be opened.
+                Ok(0) | Err(_) => Length::Unknown,
                 Ok(ms) => u64::try_from(ms).map_or(Length::Endless, |ms| Length::Known(millis(ms))),
-                Err(_) => Length::Unknown,
             }
         }
         Some(("tone_stream", rest)) => tone(rest),
@@ -74,6 +75,7 @@ mod tests {
             ("silence_stream://300,1400", ms(300)),
             ("silence_stream://-1", Length::Endless),
             ("silence_stream://x", Length::Unknown),
+            ("silence_stream://0", Length::Unknown),
             ("{vol=1}silence_stream://20", ms(20)),
             ("tone_stream://%(200,100,440);loops=3", ms(900)),
             ("tone_stream://%(100,0,440)%(50,50,350,440)", ms(200)),
