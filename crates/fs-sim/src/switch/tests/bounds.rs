@@ -25,13 +25,13 @@ impl Talk {
 #[test]
 fn what_is_planned_and_cancelled_for_ever_leaves_no_timer_behind() {
     let mut talk = Talk::busy();
-    for _ in 0..30_000 {
+    for _ in 0..11_000 {
         talk.say("api sched_api +100000 g status");
         talk.say("api sched_del g");
         talk.replies.clear();
     }
     talk.wait(Duration::from_millis(1));
-    assert!(talk.switch.timers.len() <= 20_000, "{}", talk.switch.timers.len());
+    assert!(talk.switch.timers.len() < 100, "{}", talk.switch.timers.len());
     assert_eq!((talk.switch.tasks.len(), talk.switch.task_bytes), (0, 0));
 }
 
@@ -41,7 +41,7 @@ fn a_recording_that_begins_and_ends_for_ever_leaves_no_timer_behind() {
     talk.say("api originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()");
     talk.wait(Duration::from_secs(1));
     talk.say("noevents");
-    for _ in 0..21_000 {
+    for _ in 0..11_000 {
         talk.say("api uuid_record u start /tmp/x.wav 100000");
         talk.say("api uuid_record u stop all");
         talk.replies.clear();
