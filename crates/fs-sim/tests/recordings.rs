@@ -316,6 +316,7 @@ const RECORDINGS: &[&str] = &[
     "bridge-a-leg-ends",
     "bridge-b-leg-ends",
     "bridge-codec-mismatch",
+    "bridge-display",
     "bridge-execute-inside",
     "bridge-fails",
     "bridge-fails-and-goes-on",

@@ -117,6 +117,7 @@ impl EventKind {
     pub(crate) const CHANNEL_OUTGOING: EventKind = EventKind::known("CHANNEL_OUTGOING");
     pub(crate) const CHANNEL_HOLD: EventKind = EventKind::known("CHANNEL_HOLD");
     pub(crate) const CHANNEL_CALLSTATE: EventKind = EventKind::known("CHANNEL_CALLSTATE");
+    pub(crate) const RECV_INFO: EventKind = EventKind::known("RECV_INFO");
     pub(crate) const CALL_UPDATE: EventKind = EventKind::known("CALL_UPDATE");
 
     /// Whether a channel's event of this kind carries its variables without `fsctl verbose_events on`

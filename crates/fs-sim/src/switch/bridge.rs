@@ -198,6 +198,7 @@ impl Switch {
         if let Some(caller) = self.channels.get_mut(&a) {
             caller.variables.set("last_bridge_role", "originator");
         }
+        self.show_partners(now, a, b);
     }
 
     fn tell_bridge(&mut self, now: Duration, a: SessionId, b: &str, kind: EventKind, origin: Origin) {

@@ -38,6 +38,8 @@ impl Switch {
             Step::Break => self.broken(now, id),
             Step::Redirect(redirect) => self.redirect(now, id, redirect),
             Step::Parted(from, cause) => self.parted(now, id, from, cause),
+            Step::ShowPartner => self.show_partner(now, id),
+            Step::Shown(party) => self.shown(now, id, *party),
             Step::RecordLimit => self.record_limit(now, id),
             Step::Send => self.invite(now, id),
             Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),

@@ -12,6 +12,7 @@ mod capture;
 mod commands;
 mod control;
 mod digits;
+mod display;
 mod execute;
 mod far;
 mod faults;

@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
-use super::{Job, Redirect, capture::Copy};
+use super::{Job, Redirect, capture::Copy, display::Party};
 use crate::{
     cause::Cause,
     channel::{SessionId, Signal},
@@ -59,6 +59,10 @@ pub(crate) enum Step {
     Redirect(Redirect),
     /// The other leg of a bridge has gone, hung up with a cause or for elsewhere.
     Parted(SessionId, Option<Cause>),
+    /// A leg shows its partner to the other end of its connection.
+    ShowPartner,
+    /// The other end of the leg's connection shows this party.
+    Shown(Box<Party>),
     /// A recording's limit is reached.
     RecordLimit,
     /// Near leg: its turn has come, and the INVITE leaves.

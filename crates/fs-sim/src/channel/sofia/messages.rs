@@ -393,3 +393,24 @@ pub(crate) fn near_profile(dialog: &Dialog, caller_name: &str, now: Stamp) -> Pr
         ..Profile::default()
     }
 }
+
+impl Dialog {
+    /// What RECV_INFO says of a display update that has come to the leg of this direction.
+    pub(crate) fn info_headers(&self, to: Direction) -> [(&'static str, &str); 7] {
+        let caller = (self.caller_number.as_str(), self.near_host.as_str());
+        let called = (self.number.as_str(), self.host.as_str());
+        let (from, to, contact) = match to {
+            Direction::Inbound => (caller, called, ("mod_sofia", caller.1)),
+            Direction::Outbound => (called, caller, (called.0, self.far_host())),
+        };
+        [
+            ("SIP-Content-Type", "message/update_display"),
+            ("SIP-From-User", from.0),
+            ("SIP-From-Host", from.1),
+            ("SIP-To-User", to.0),
+            ("SIP-To-Host", to.1),
+            ("SIP-Contact-User", contact.0),
+            ("SIP-Contact-Host", contact.1),
+        ]
+    }
+}
