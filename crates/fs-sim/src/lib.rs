@@ -76,6 +76,8 @@
 
 mod accept;
 mod api;
+#[doc(hidden)]
+pub mod bench;
 mod bounds;
 mod cause;
 mod channel;

@@ -340,7 +340,7 @@ impl Switch {
         self.limits.take(now, direction == Direction::Inbound, self.channels.len()).map(SessionId)
     }
 
-    fn emit(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
+    pub(crate) fn emit(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
         if let Some(channel) = self.channels.get(&id) {
             self.bus.channel(now, kind, origin, channel);
         }
