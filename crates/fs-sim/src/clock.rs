@@ -17,7 +17,16 @@ impl Stamp {
 
     /// `2026-11-23 00:26:06`, in UTC.
     pub(crate) fn local(self) -> String {
-        self.at("%Y-%m-%d %H:%M:%S")
+        let Some(at) = self.civil() else { return String::new() };
+        let mut text = String::with_capacity("2026-11-23 00:26:06".len());
+        put(&mut text, at.year().unsigned_abs(), 4);
+        for (mark, part) in
+            [('-', at.month()), ('-', at.day()), (' ', at.hour()), (':', at.minute()), (':', at.second())]
+        {
+            text.push(mark);
+            put(&mut text, part.unsigned_abs().into(), 2);
+        }
+        text
     }
 
     /// `Mon, 23 Nov 2026 00:26:06 GMT`.
@@ -27,11 +36,21 @@ impl Stamp {
 
     /// In UTC, with `strftime`'s directives.
     pub(crate) fn at(self, form: &str) -> String {
-        let micros = i64::try_from(self.0).unwrap_or(i64::MAX);
-        match jiff::Timestamp::from_microsecond(micros) {
-            Ok(time) => time.to_zoned(jiff::tz::TimeZone::UTC).strftime(form).to_string(),
-            Err(_) => String::new(),
-        }
+        let zoned = self.civil().and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC).ok());
+        zoned.map_or(String::new(), |at| at.strftime(form).to_string())
+    }
+
+    fn civil(self) -> Option<jiff::civil::DateTime> {
+        let time = jiff::Timestamp::from_microsecond(i64::try_from(self.0).ok()?).ok()?;
+        Some(jiff::tz::Offset::UTC.to_datetime(time))
+    }
+}
+
+/// Appends a number of so many digits: a channel's record has six such times, too many to look at a format for each.
+fn put(text: &mut String, number: u16, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u16.pow(place) % 10;
+        text.push(char::from(b'0' + digit as u8));
     }
 }
 
@@ -126,6 +145,13 @@ mod tests {
         assert_eq!(clock.second(Duration::from_secs(5)), 6);
         clock.thaw();
         assert_eq!(clock.stamp(Duration::from_secs(5)), Stamp(6_000_000));
+    }
+
+    #[test]
+    fn times_as_text() {
+        assert_eq!(Stamp(0).local(), "1970-01-01 00:00:00");
+        assert_eq!(Stamp(4_102_444_799_999_999).local(), "2099-12-31 23:59:59");
+        assert_eq!((Stamp(u64::MAX).local(), Stamp(u64::MAX).gmt()), (String::new(), String::new()));
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl Channel {
         let application = self.application.take();
         let v = &mut self.variables;
         v.push("hangup_cause", cause.name());
-        v.push("hangup_cause_q850", &cause.q850().to_string());
+        v.push_number("hangup_cause_q850", u64::from(cause.q850()));
         v.push("digits_dialed", "none");
         let milestones = [
             ("start_stamp", times.created),
@@ -39,22 +39,27 @@ impl Channel {
             }
         }
         let zero = Stamp::default();
-        for (name, stamp) in [
-            ("start", times.created),
-            ("profile_start", profile_start),
-            ("answer", times.answered),
-            ("bridge", times.bridged),
-            ("last_hold", zero),
+        for (seconds, micros, stamp) in [
+            ("start_epoch", "start_uepoch", times.created),
+            ("profile_start_epoch", "profile_start_uepoch", profile_start),
+            ("answer_epoch", "answer_uepoch", times.answered),
+            ("bridge_epoch", "bridge_uepoch", times.bridged),
+            ("last_hold_epoch", "last_hold_uepoch", zero),
         ] {
-            push_epochs(v, name, stamp);
+            v.push_number(seconds, stamp.seconds());
+            v.push_number(micros, stamp.0);
         }
         for name in ["hold_accum_seconds", "hold_accum_usec", "hold_accum_ms"] {
             v.push(name, "0");
         }
-        for (name, stamp) in
-            [("resurrect", zero), ("progress", times.progress), ("progress_media", times.progress_media), ("end", now)]
-        {
-            push_epochs(v, name, stamp);
+        for (seconds, micros, stamp) in [
+            ("resurrect_epoch", "resurrect_uepoch", zero),
+            ("progress_epoch", "progress_uepoch", times.progress),
+            ("progress_media_epoch", "progress_media_uepoch", times.progress_media),
+            ("end_epoch", "end_uepoch", now),
+        ] {
+            v.push_number(seconds, stamp.seconds());
+            v.push_number(micros, stamp.0);
         }
         if let Some(application) = application {
             v.push("last_app", &application.name);
@@ -66,17 +71,21 @@ impl Channel {
 
         let answered = times.answered != zero;
         let spans = [
-            ("duration", Some(times.created), now),
-            ("bill", answered.then_some(times.answered), now),
-            ("progress", Some(times.created), times.progress),
-            ("answer", Some(times.created), times.answered),
-            ("wait", (times.bridged != zero).then_some(times.created), times.bridged),
-            ("progress_media", Some(times.created), times.progress_media),
-            ("flow_bill", answered.then_some(profile_start), now),
+            (["duration", "mduration", "uduration"], Some(times.created), now),
+            (["billsec", "billmsec", "billusec"], answered.then_some(times.answered), now),
+            (["progresssec", "progressmsec", "progressusec"], Some(times.created), times.progress),
+            (["answersec", "answermsec", "answerusec"], Some(times.created), times.answered),
+            (["waitsec", "waitmsec", "waitusec"], (times.bridged != zero).then_some(times.created), times.bridged),
+            (
+                ["progress_mediasec", "progress_mediamsec", "progress_mediausec"],
+                Some(times.created),
+                times.progress_media,
+            ),
+            (["flow_billsec", "flow_billmsec", "flow_billusec"], answered.then_some(profile_start), now),
         ];
-        for unit in [Unit::Seconds, Unit::Millis, Unit::Micros] {
-            for (name, from, to) in spans {
-                v.push(&unit.name(name), &unit.between(from, to).to_string());
+        for (index, unit) in [Unit::Seconds, Unit::Millis, Unit::Micros].into_iter().enumerate() {
+            for (names, from, to) in spans {
+                v.push_number(names[index], unit.between(from, to));
             }
         }
     }
@@ -135,11 +144,6 @@ fn push_quality(variables: &mut Variables, inbound: &Inbound) {
     fraction("mos", inbound.mos);
 }
 
-fn push_epochs(variables: &mut Variables, name: &str, stamp: Stamp) {
-    variables.push(&format!("{name}_epoch"), &stamp.seconds().to_string());
-    variables.push(&format!("{name}_uepoch"), &stamp.0.to_string());
-}
-
 /// The units in which the record gives each span.
 #[derive(Clone, Copy)]
 enum Unit {
@@ -149,17 +153,6 @@ enum Unit {
 }
 
 impl Unit {
-    fn name(self, span: &str) -> String {
-        match (self, span) {
-            (Unit::Seconds, "duration") => "duration".to_owned(),
-            (Unit::Millis, "duration") => "mduration".to_owned(),
-            (Unit::Micros, "duration") => "uduration".to_owned(),
-            (Unit::Seconds, _) => format!("{span}sec"),
-            (Unit::Millis, _) => format!("{span}msec"),
-            (Unit::Micros, _) => format!("{span}usec"),
-        }
-    }
-
     /// Seconds are the difference of whole epoch seconds, the finer units of the times themselves.
     fn between(self, from: Option<Stamp>, to: Stamp) -> u64 {
         let Some(from) = from else { return 0 };

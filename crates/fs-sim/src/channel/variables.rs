@@ -1,5 +1,7 @@
 //! A channel's variables: kept as the bytes that a plain event carries, with an index for lookups.
 
+use std::io::Write;
+
 use esl_core::wire::percent_encode;
 
 /// Variables in the order in which they were last set. Setting one that exists moves it to the end,
@@ -10,8 +12,12 @@ use esl_core::wire::percent_encode;
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
     text: Vec<u8>,
+    /// What encoding changed, as it was.
+    raw: String,
+    /// For each entry what its name is looked for by, and [`DEAD`] for one that is not there any more: a search reads
+    /// these alone, many at a time.
+    keys: Vec<u32>,
     entries: Vec<Entry>,
-    raw: Vec<Box<str>>,
     dead: usize,
 }
 
@@ -21,16 +27,28 @@ pub(crate) const BYTES_MAX: usize = 256 * 1024;
 
 const PREFIX: &[u8] = b"variable_";
 
-/// No raw value beside the encoded one.
-const SAME: u32 = u32::MAX;
+/// The number with the most digits.
+const NUMBER_LONGEST: &str = "18446744073709551615";
+
+/// The key of no name.
+const DEAD: u32 = 0;
+
+/// How many entries may be dead, besides as many as are alive, before they are cleared away: a variable that is set for
+/// ever must not grow its channel, and a call that comes and goes has no time to tidy up.
+const DEAD_MAX: usize = 64;
+
+/// Room for what a leg over SIP has when it is answered, so that its text is not moved again and again.
+const TEXT_ROOM: usize = 4 * 1024;
+const ENTRIES_ROOM: usize = 112;
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
     start: u32,
+    /// Where the value begins, after the name.
+    value: u32,
     end: u32,
-    name: u16,
-    alive: bool,
-    raw: u32,
+    /// Where the value is in `raw`, if encoding changed it.
+    raw: (u32, u32),
 }
 
 impl Variables {
@@ -75,7 +93,8 @@ impl Variables {
     }
 
     pub(crate) fn set_number(&mut self, name: &str, value: u64) {
-        self.set(name, &value.to_string());
+        self.unset(name);
+        self.push_number(name, value);
     }
 
     /// Appends a variable that is known not to be there.
@@ -83,24 +102,44 @@ impl Variables {
         if !self.takes(name, value) {
             return;
         }
+        let (start, at) = self.begin(name);
+        let changed = percent_encode(value.as_bytes(), &mut self.text);
+        let raw_start = self.raw.len();
+        if changed {
+            self.raw.push_str(value);
+        }
+        self.finish(name, start, at, (raw_start as u32, self.raw.len() as u32));
+    }
+
+    /// The same for a number.
+    pub(crate) fn push_number(&mut self, name: &str, value: u64) {
+        if !self.takes(name, NUMBER_LONGEST) {
+            return;
+        }
+        let (start, at) = self.begin(name);
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.text, "{value}");
+        self.finish(name, start, at, (0, 0));
+    }
+
+    fn begin(&mut self, name: &str) -> (usize, usize) {
+        if self.text.capacity() == 0 {
+            self.text.reserve(TEXT_ROOM);
+            self.keys.reserve(ENTRIES_ROOM);
+            self.entries.reserve(ENTRIES_ROOM);
+        }
         let start = self.text.len();
         self.text.extend_from_slice(PREFIX);
         self.text.extend_from_slice(name.as_bytes());
         self.text.extend_from_slice(b": ");
-        let changed = percent_encode(value.as_bytes(), &mut self.text);
+        (start, self.text.len())
+    }
+
+    fn finish(&mut self, name: &str, start: usize, value: usize, raw: (u32, u32)) {
         self.text.push(b'\n');
-        let mut raw = SAME;
-        if changed {
-            raw = self.raw.len() as u32;
-            self.raw.push(value.into());
-        }
-        self.entries.push(Entry {
-            start: start as u32,
-            end: self.text.len() as u32,
-            name: name.len() as u16,
-            alive: true,
-            raw,
-        });
+        self.keys.push(key(name));
+        let (start, value, end) = (start as u32, value as u32, self.text.len() as u32);
+        self.entries.push(Entry { start, value, end, raw });
     }
 
     /// Leaves only what is alive.
@@ -114,9 +153,21 @@ impl Variables {
 
     pub(crate) fn unset(&mut self, name: &str) {
         if let Some(index) = self.find(name) {
-            self.entries[index].alive = false;
+            self.keys[index] = DEAD;
             self.dead += 1;
+            if self.dead > self.keys.len() / 2 + DEAD_MAX {
+                self.tidy();
+            }
         }
+    }
+
+    /// Leaves only what is alive.
+    fn tidy(&mut self) {
+        let mut tidied = Variables::default();
+        for (name, value) in self.iter() {
+            tidied.push(name, value);
+        }
+        *self = tidied;
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
@@ -125,48 +176,65 @@ impl Variables {
 
     /// Names and values as they were set.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().filter(|entry| entry.alive).map(|entry| (self.name(*entry), self.value(*entry)))
+        let alive = self.keys.iter().zip(&self.entries).filter(|(key, _)| **key != DEAD);
+        alive.map(|(_, entry)| (text(self.name(*entry)), self.value(*entry)))
     }
 
     /// Appends all lines to a plain event.
     pub(crate) fn write_plain(&self, out: &mut Vec<u8>) {
-        if self.dead == 0 {
-            out.extend_from_slice(&self.text);
-            return;
-        }
         let mut from = 0;
-        for entry in self.entries.iter().filter(|entry| !entry.alive) {
+        let mut left = self.dead;
+        for (index, _) in self.keys.iter().enumerate().filter(|(_, key)| **key == DEAD) {
+            let entry = self.entries[index];
             out.extend_from_slice(&self.text[from..entry.start as usize]);
             from = entry.end as usize;
+            left -= 1;
+            if left == 0 {
+                break;
+            }
         }
         out.extend_from_slice(&self.text[from..]);
     }
 
     fn find(&self, name: &str) -> Option<usize> {
-        let wanted = name.as_bytes();
-        self.entries.iter().position(|entry| {
-            entry.alive && usize::from(entry.name) == wanted.len() && self.name(*entry).as_bytes() == wanted
-        })
-    }
-
-    fn name(&self, entry: Entry) -> &str {
-        let start = entry.start as usize + PREFIX.len();
-        self.slice(start, start + usize::from(entry.name))
-    }
-
-    fn value(&self, entry: Entry) -> &str {
-        match self.raw.get(entry.raw as usize) {
-            Some(raw) => raw,
-            None => {
-                self.slice(entry.start as usize + PREFIX.len() + usize::from(entry.name) + 2, entry.end as usize - 1)
+        let wanted = key(name);
+        let mut from = 0;
+        loop {
+            let index = from + self.keys[from..].iter().position(|key| *key == wanted)?;
+            if self.name(self.entries[index]) == name.as_bytes() {
+                return Some(index);
             }
+            from = index + 1;
         }
     }
 
-    fn slice(&self, start: usize, end: usize) -> &str {
-        // Names and values come in as str, and all edges are theirs.
-        std::str::from_utf8(&self.text[start..end]).unwrap_or_default()
+    fn name(&self, entry: Entry) -> &[u8] {
+        &self.text[entry.start as usize + PREFIX.len()..entry.value as usize - 2]
     }
+
+    fn value(&self, entry: Entry) -> &str {
+        match entry.raw {
+            (start, end) if start < end => &self.raw[start as usize..end as usize],
+            _ => text(&self.text[entry.value as usize..entry.end as usize - 1]),
+        }
+    }
+}
+
+/// Names and values come in as `str`.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// A number for a name, another one for almost every other name.
+fn key(name: &str) -> u32 {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ name.len() as u64;
+    for piece in name.as_bytes().chunks(8) {
+        let mut bytes = [0; 8];
+        bytes[..piece.len()].copy_from_slice(piece);
+        hash = (hash ^ u64::from_le_bytes(bytes)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        hash ^= hash >> 29;
+    }
+    (hash >> 32) as u32 | 1
 }
 
 #[cfg(test)]
@@ -216,5 +284,30 @@ mod tests {
         variables.set("x", "%41 é");
         assert_eq!(variables.get("x"), Some("%41 é"));
         assert_eq!(plain(&variables), "variable_x: %41%20%C3%A9\n");
+    }
+
+    #[test]
+    fn a_variable_that_is_set_for_ever_does_not_grow() {
+        let mut variables = Variables::default();
+        variables.set("kept", "a b");
+        for turn in 0..10_000 {
+            variables.set_number("turn", turn);
+        }
+        assert!(variables.text.len() < 4_096 && variables.keys.len() < 200);
+        assert_eq!((variables.get("kept"), variables.get("turn")), (Some("a b"), Some("9999")));
+        assert_eq!(plain(&variables), "variable_kept: a%20b\nvariable_turn: 9999\n");
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_apart() {
+        let mut variables = Variables::default();
+        let names: Vec<String> = (0..2_000).map(|n| format!("{}{n}", "x".repeat(n % 11))).collect();
+        for name in &names {
+            variables.set(name, name);
+        }
+        variables.unset(&names[7]);
+        for (index, name) in names.iter().enumerate() {
+            assert_eq!(variables.get(name), (index != 7).then_some(name.as_str()));
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use esl_core::wire::percent_encode;
 
-use super::{EventKind, EventWriter, Format, Subscription};
+use super::{EventKind, EventWriter, Format, Space, Subscription};
 use crate::{
     channel::Channel,
     clock::{Clock, Stamp},
@@ -86,6 +86,7 @@ pub(crate) struct Bus {
     head: Head,
     /// Where events are written before they are as long as they are.
     scratch: Vec<u8>,
+    space: Space,
 }
 
 /// The headers from Core-UUID to Event-Date-Timestamp, which change only when the clock steps.
@@ -108,6 +109,7 @@ impl Bus {
             sequence: 0,
             head: Head::default(),
             scratch: Vec::new(),
+            space: Space::default(),
         }
     }
 
@@ -223,7 +225,7 @@ impl Bus {
         let mut writer = EventWriter::new(format, Vec::new());
         self.write_head(&mut writer, kind, origin);
         channel.write(&mut writer, kind, self.verbose);
-        let (frame, _) = writer.finish(None);
+        let (frame, _) = writer.finish(None, &mut Space::default());
         let text = String::from_utf8_lossy(&frame).into_owned();
         // The headers of the frame are not part of it.
         text.split_once("\n\n").map_or(String::new(), |(_, event)| event.to_owned())
@@ -306,8 +308,8 @@ impl Bus {
         for (name, value) in headers {
             writer.header(name, value);
         }
-        let (frame, space) = writer.finish(body);
-        self.scratch = space;
+        let frame;
+        (frame, self.scratch) = writer.finish(body, &mut self.space);
         self.outbox.push(Output::Event(listener, frame));
     }
 
@@ -346,6 +348,7 @@ impl Bus {
         let mut frames: [Option<Bytes>; Format::ALL.len()] = Default::default();
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut outbox = std::mem::take(&mut self.outbox);
+        let mut space = std::mem::take(&mut self.space);
         let mut headers = None;
         let write = |writer: &mut EventWriter| {
             write(writer, &|writer, kind, origin| self.write_head(writer, kind, origin));
@@ -368,14 +371,15 @@ impl Bus {
             let frame = frames[format as usize].get_or_insert_with(|| {
                 let mut writer = EventWriter::new(format, std::mem::take(&mut scratch));
                 write(&mut writer);
-                let (frame, space) = writer.finish(body);
-                scratch = space;
+                let frame;
+                (frame, scratch) = writer.finish(body, &mut space);
                 frame
             });
             outbox.push(Output::Event(*listener, frame.clone()));
         }
         self.outbox = outbox;
         self.scratch = scratch;
+        self.space = space;
     }
 
     fn write_head(&self, writer: &mut EventWriter, kind: EventKind, origin: Origin) {

@@ -4,9 +4,11 @@ mod bus;
 mod filter;
 mod kind;
 mod render;
+mod space;
 mod subscription;
 
 pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output, Reserved};
 pub(crate) use kind::EventKind;
 pub(crate) use render::{EventWriter, Format};
+pub(crate) use space::Space;
 pub(crate) use subscription::{Allowed, Mine, Subscription};

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use esl_core::wire::EventEncoder;
 pub(crate) use esl_core::wire::Format;
 
+use super::Space;
 use crate::channel::Variables;
 
 /// Writes one event, header by header, and makes a frame of it, or a list for those who look into it.
@@ -85,10 +86,10 @@ impl EventWriter {
     }
 
     /// The whole frame, in just as many bytes as it takes, and the scratch space to write the next one in.
-    pub(crate) fn finish(self, body: Option<&str>) -> (Bytes, Vec<u8>) {
+    pub(crate) fn finish(self, body: Option<&str>, space: &mut Space) -> (Bytes, Vec<u8>) {
         let EventWriter::Encoder(encoder) = self else { return (Bytes::new(), Vec::new()) };
         let event = encoder.finish(body.map(str::as_bytes));
-        (Bytes::copy_from_slice(event.frame()), event.into_scratch())
+        (space.keep(event.frame()), event.into_scratch())
     }
 
     /// A plain event without a frame around it.
@@ -110,7 +111,7 @@ mod tests {
         writer.header_if("Event-Subclass", "");
         writer.number("Session-Count", 0);
         writer.variables(&variables);
-        String::from_utf8(writer.finish(None).0.to_vec()).expect("UTF-8")
+        String::from_utf8(writer.finish(None, &mut Space::default()).0.to_vec()).expect("UTF-8")
     }
 
     #[test]

@@ -34,7 +34,7 @@ impl Switch {
         far.hit_dialplan = true;
         far.variables.push("direction", "inbound");
         identify(&mut far);
-        far.variables.push("session_id", &b.0.to_string());
+        far.variables.push_number("session_id", b.0);
         far.variables.push("channel_name", &profile.channel_name);
         far.profile.channel_name.clone_from(&profile.channel_name);
         self.insert(b, far);
@@ -94,7 +94,7 @@ impl Switch {
         far.hit_dialplan = true;
         far.variables.push("direction", "inbound");
         identify(&mut far);
-        far.variables.push("session_id", &b.0.to_string());
+        far.variables.push_number("session_id", b.0);
         sofia::far_created(&mut far, &dialog);
         far.endpoint = Endpoint::Sofia(dialog);
         self.lay_line(&mut far);

@@ -296,7 +296,7 @@ impl Switch {
     fn destroy_unborn(&mut self, now: Duration, id: SessionId, mut channel: Channel) {
         outbound_start(&mut channel);
         identify(&mut channel);
-        channel.variables.push("session_id", &id.0.to_string());
+        channel.variables.push_number("session_id", id.0);
         self.bus.channel(now, EventKind::CHANNEL_DESTROY, DESTROYED, &channel);
     }
 

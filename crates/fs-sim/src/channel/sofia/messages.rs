@@ -95,7 +95,7 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("sip_local_network_addr", dialog.far_host());
     v.push("sip_network_ip", &dialog.near_host);
     v.push("sip_network_port", &sip_port);
-    v.push("sip_invite_stamp", &now.0.to_string());
+    v.push_number("sip_invite_stamp", now.0);
     v.push("sip_received_ip", &dialog.near_host);
     v.push("sip_received_port", &sip_port);
     v.push("sip_via_protocol", "udp");
@@ -129,17 +129,14 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     if let Some(parameters) = &dialog.parameters {
         v.push("sip_req_params", parameters);
     }
-    for prefix in ["sip_req", "sip_to"] {
-        let uri = (
-            &*format!("{prefix}_user"),
-            &*format!("{prefix}_port"),
-            &*format!("{prefix}_uri"),
-            &*format!("{prefix}_host"),
-        );
-        v.push(uri.0, &dialog.number);
-        v.push(uri.1, &dialog.port);
-        v.push(uri.2, &destination);
-        v.push(uri.3, &dialog.host);
+    for [user, port, uri, host] in [
+        ["sip_req_user", "sip_req_port", "sip_req_uri", "sip_req_host"],
+        ["sip_to_user", "sip_to_port", "sip_to_uri", "sip_to_host"],
+    ] {
+        v.push(user, &dialog.number);
+        v.push(port, &dialog.port);
+        v.push(uri, &destination);
+        v.push(host, &dialog.host);
     }
     v.push("sip_contact_user", "mod_sofia");
     v.push("sip_contact_port", &sip_port);
