@@ -116,7 +116,7 @@ pub(crate) fn words(text: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text.trim_start_matches(' ');
     while !rest.is_empty() {
-        let end = end_of_word(rest, |c| c == ' ', true);
+        let end = end_of_word(rest, ' ', true);
         found.push(unquote(&rest[..end], None));
         rest = rest[end..].trim_start_matches(' ');
     }
@@ -128,7 +128,7 @@ pub(crate) fn fields(text: &str, separator: char, most: usize) -> Vec<String> {
     let mut found = Vec::new();
     let mut rest = text;
     while !rest.is_empty() && found.len() < most {
-        let end = end_of_word(rest, |c| c == separator, false);
+        let end = end_of_word(rest, separator, false);
         // The last field keeps everything, separators included.
         let end = if found.len() + 1 == most { rest.len() } else { end };
         found.push(unquote(&rest[..end], Some(separator)));
@@ -137,7 +137,15 @@ pub(crate) fn fields(text: &str, separator: char, most: usize) -> Vec<String> {
     found
 }
 
-fn end_of_word(text: &str, ends: impl Fn(char) -> bool, lone_quotes: bool) -> usize {
+/// What is more than a character: a quote, or what escapes one.
+const MARKS: [char; 2] = ['\'', '\\'];
+
+fn end_of_word(text: &str, separator: char, lone_quotes: bool) -> usize {
+    // Most words have none, and end at the first separator.
+    let end = text.find(separator).unwrap_or(text.len());
+    if !text[..end].contains(MARKS) && !MARKS.contains(&separator) {
+        return end;
+    }
     let mut quoted = false;
     let mut escaped = false;
     for (at, c) in text.char_indices() {
@@ -147,7 +155,7 @@ fn end_of_word(text: &str, ends: impl Fn(char) -> bool, lone_quotes: bool) -> us
             escaped = true;
         } else if c == '\'' && (lone_quotes || quoted || text[at + 1..].contains('\'')) {
             quoted = !quoted;
-        } else if ends(c) && !quoted {
+        } else if c == separator && !quoted {
             return at;
         }
     }
@@ -157,6 +165,9 @@ fn end_of_word(text: &str, ends: impl Fn(char) -> bool, lone_quotes: bool) -> us
 /// Takes quotes, escapes and outer spaces away.
 fn unquote(text: &str, separator: Option<char>) -> String {
     let text = text.trim_start_matches(' ');
+    if !text.contains(MARKS) {
+        return text.trim_end_matches(' ').to_owned();
+    }
     let mut out = String::with_capacity(text.len());
     // Spaces after this are not part of the word.
     let mut end = 0;

@@ -1,5 +1,7 @@
 //! The variables that each message of a SIP dialog sets on the leg that sends or receives it (mod_sofia).
 
+use std::sync::LazyLock;
+
 use super::{Dialog, Identity, Media};
 use crate::{
     VERSION,
@@ -12,6 +14,9 @@ pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO
 
 /// The codecs that both ends have.
 const CODECS: &str = "CORE_PCM_MODULE.PCMU@8000h@20i@64000b";
+
+/// What a leg says it is.
+pub(super) static USER_AGENT: LazyLock<String> = LazyLock::new(|| format!("FreeSWITCH-mod_sofia/{VERSION}"));
 
 const SENDRECV: &str = "a=sendrecv\r\n";
 
@@ -143,7 +148,7 @@ pub(crate) fn far_invited(channel: &mut Channel, dialog: &Dialog, now: Stamp) {
     v.push("sip_contact_uri", &format!("mod_sofia@{}:{sip_port}", dialog.near_host));
     v.push("sip_contact_host", &dialog.near_host);
     v.push("endpoint_disposition", "INBOUND CALL");
-    v.push("sip_user_agent", &user_agent());
+    v.push("sip_user_agent", &USER_AGENT);
     v.push("sip_via_host", &dialog.near_host);
     v.push("sip_via_port", &sip_port);
     v.push("sip_via_rport", &sip_port);
@@ -245,7 +250,7 @@ pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
     near_reply_source(channel, dialog);
     let (destination, contact) = (dialog.destination(), dialog.far_contact());
     let v = &mut channel.variables;
-    v.set("sip_user_agent", &user_agent());
+    v.set("sip_user_agent", &USER_AGENT);
     v.set("sip_allow", ALLOW);
     v.set("sip_recover_contact", &format!("<sip:{contact};transport=udp>"));
     v.set("sip_full_via", &dialog.via(&dialog.branch));
@@ -348,7 +353,7 @@ pub(crate) fn bye_received(channel: &mut Channel, cause: Cause) -> Cause {
 
 /// What a leg that was sent a BYE notes after its CHANNEL_HANGUP.
 pub(crate) fn bye_noted(channel: &mut Channel) {
-    channel.variables.set("sip_user_agent", &user_agent());
+    channel.variables.set("sip_user_agent", &USER_AGENT);
     channel.variables.set("sip_hangup_disposition", "recv_bye");
 }
 
@@ -365,10 +370,6 @@ pub(crate) fn end_sent(channel: &mut Channel) {
         v.set("sip_invite_failure_status", "487");
         v.set("sip_invite_failure_phrase", "CANCEL");
     }
-}
-
-pub(super) fn user_agent() -> String {
-    format!("FreeSWITCH-mod_sofia/{VERSION}")
 }
 
 /// The profile of a near leg to `destination`.

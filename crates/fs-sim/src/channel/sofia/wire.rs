@@ -4,7 +4,7 @@ use std::{fmt::Write as _, net::Ipv4Addr};
 
 use super::{
     Dialog, Identity, MAX_FORWARDS,
-    messages::{ALLOW, user_agent},
+    messages::{ALLOW, USER_AGENT},
 };
 use crate::{
     cause::{Cause, sip_phrase},
@@ -85,7 +85,7 @@ impl Dialog {
             Text::Invite => self.invite(&mut out),
             Text::Trying => {
                 self.answer(&mut out, "100 Trying", "INVITE", false);
-                out.header("User-Agent", &user_agent());
+                out.header("User-Agent", &USER_AGENT);
                 out.header("Content-Length", "0");
             }
             Text::Ringing => {
@@ -123,7 +123,7 @@ impl Dialog {
             }
             Text::Terminated => {
                 self.answer(&mut out, "487 Request Terminated", "INVITE", true);
-                out.header("User-Agent", &user_agent());
+                out.header("User-Agent", &USER_AGENT);
                 abilities(&mut out);
                 out.header("Allow-Events", ALLOW_EVENTS);
                 out.header("Content-Length", "0");
@@ -134,7 +134,7 @@ impl Dialog {
                 out.header("Via", &self.answered_via(by, &self.bye_branch));
                 self.parties(&mut out, by, true);
                 self.sequence(&mut out, self.bye_cseq(by), "BYE");
-                out.header("User-Agent", &user_agent());
+                out.header("User-Agent", &USER_AGENT);
                 abilities(&mut out);
                 out.header("Content-Length", "0");
             }
@@ -147,7 +147,7 @@ impl Dialog {
         self.parties(out, Side::Near, false);
         self.sequence(out, self.cseq, "INVITE");
         out.header("Contact", &format!("<{}>", self.near_url()));
-        out.header("User-Agent", &user_agent());
+        out.header("User-Agent", &USER_AGENT);
         abilities(out);
         out.header("Allow-Events", ALLOW_EVENTS);
         if self.identity != Identity::Rpid {
@@ -183,7 +183,7 @@ impl Dialog {
         if reason.is_none() {
             out.header("Retry-After", "300");
         }
-        out.header("User-Agent", &user_agent());
+        out.header("User-Agent", &USER_AGENT);
         if first {
             out.header("Accept", "application/sdp");
         }
@@ -208,7 +208,7 @@ impl Dialog {
         out.header("Max-Forwards", "70");
         self.parties(out, by, true);
         self.sequence(out, self.bye_cseq(by), "BYE");
-        out.header("User-Agent", &user_agent());
+        out.header("User-Agent", &USER_AGENT);
         abilities(out);
         out.header("Reason", &cause.sip_reason());
         out.header("Content-Length", "0");
@@ -227,7 +227,7 @@ impl Dialog {
     fn accepting(&self, out: &mut Lines, status: &str, first: bool) {
         self.answer(out, status, "INVITE", true);
         out.header("Contact", &format!("<sip:{};transport=udp>", self.far_contact()));
-        out.header("User-Agent", &user_agent());
+        out.header("User-Agent", &USER_AGENT);
         if first {
             out.header("Accept", "application/sdp");
         }
