@@ -78,7 +78,7 @@ async fn bad_dialplans_are_refused_with_their_place() {
     for (from, to, message) in [
         ("\"answer\"", "\"anser\"", "a.toml:8:5: unknown application \"anser\": did you mean \"answer\"?"),
         ("\"set\"", "\"xyzzy\"", "a.toml:9:"),
-        ("\"set\"", "\"xyzzy\"", "known are answer, bridge, "),
+        ("\"set\"", "\"xyzzy\"", "known are acknowledge_call, answer, "),
         ("\"set\"", "\"playback\"", "playback cannot be inline: what can is set, export, multiset, unset"),
         ("\"^7(\\\\d+)$\"", "\"^7(\"", "a.toml:4:10: \"^7(\" is not a regular expression: "),
         ("\"^1\"", "\"^[\"", "a.toml:6:29: \"^[\" is not a regular expression: "),
