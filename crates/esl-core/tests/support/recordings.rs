@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// What the server said in each recording of an inbound connection, with the recording's name.
 pub(crate) fn inbound() -> Vec<(String, Vec<u8>)> {
-    [said("../fs-sim/tests/recordings"), said("tests/recordings-inbound")].concat()
+    said("../fs-sim/tests/recordings")
 }
 
 /// The same of the `socket` application, in which FreeSWITCH connects to the client.
