@@ -120,12 +120,13 @@ pub async fn sim(planned: Vec<Planned>, format: Format) -> anyhow::Result<String
         config.listen = server.addr();
         servers.push(Running { config, server });
     }
+    let stop = signals().context("cannot wait for signals")?;
     crate::cli::print(&match format {
         Format::Text => beginning(&servers),
         Format::Json => beginning_json(&servers),
     });
     info!(servers = servers.len(), "listening");
-    wait_for_signal().await.context("cannot wait for signals")?;
+    stop.await;
     let end = match format {
         Format::Text => servers.iter().map(carried).collect(),
         Format::Json => format!("{}\n", json!({ "servers": servers.iter().map(carried_json).collect::<Vec<_>>() })),
@@ -236,11 +237,15 @@ fn carried_json(Running { config, server }: &Running) -> Value {
     })
 }
 
-async fn wait_for_signal() -> std::io::Result<()> {
+/// Waits for SIGINT or SIGTERM; what comes from here on, even before the wait, ends it.
+fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
-    }
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
