@@ -68,7 +68,7 @@ pub enum Command {
     },
     /// Run simulated FreeSWITCH servers, alone, until they are stopped.
     Sim {
-        /// A file with [[servers]], such as configs/sim.toml, or a configuration whose simulated slaves are started;
+        /// A file with `[[servers]]`, such as configs/sim.toml, or a configuration whose simulated slaves are started;
         /// without one, servers with the default behaviour.
         config: Option<PathBuf>,
         /// How many servers, without a configuration.
