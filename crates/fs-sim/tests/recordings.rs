@@ -26,7 +26,7 @@ const HEADERS_SHARE: f64 = 0.98;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is compared of each event of a channel.
-const COMPARED: [&str; 20] = [
+const COMPARED: [&str; 21] = [
     "Event-Name",
     "Call-Direction",
     "Channel-Call-State",
@@ -45,6 +45,7 @@ const COMPARED: [&str; 20] = [
     "DTMF-Digit",
     "DTMF-Duration",
     "DTMF-Source",
+    "variable_digits_dialed",
     "Other-Type",
     "Channel-State",
 ];

@@ -23,7 +23,7 @@ impl Channel {
         let v = &mut self.variables;
         v.push("hangup_cause", cause.name());
         v.push_number("hangup_cause_q850", u64::from(cause.q850()));
-        v.push("digits_dialed", "none");
+        v.push("digits_dialed", self.thread.dialed().unwrap_or("none"));
         let milestones = [
             ("start_stamp", times.created),
             ("profile_start_stamp", profile_start),

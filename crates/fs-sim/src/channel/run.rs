@@ -282,6 +282,8 @@ pub(crate) struct Thread {
     /// A message that was taken from the queue and waits until so many frames of audio have passed (`lead-frames`).
     leading: Option<(Duration, Arc<Message>)>,
     digits: VecDeque<Digit>,
+    /// What it has taken of them, the first [`DIGITS_MAX`] (`dtmf_log_queue`).
+    dialed: String,
     /// It is about to go elsewhere: nothing new begins until then.
     pub(crate) leaving: bool,
     /// When the channel is woken up next for what ends by itself.
@@ -352,7 +354,20 @@ impl Thread {
     }
 
     pub(crate) fn flush_digits(&mut self) {
-        self.digits.clear();
+        while let Some(digit) = self.digits.pop_front() {
+            self.note_dialed(digit.digit);
+        }
+    }
+
+    /// What the call record says was dialed.
+    pub(crate) fn dialed(&self) -> Option<&str> {
+        Some(self.dialed.as_str()).filter(|dialed| !dialed.is_empty())
+    }
+
+    fn note_dialed(&mut self, digit: char) {
+        if self.dialed.len() < DIGITS_MAX {
+            self.dialed.push(digit);
+        }
     }
 
     /// The next digit, if what runs now looks at them, and whether there are more.
@@ -361,6 +376,7 @@ impl Thread {
             return None;
         }
         let digit = self.digits.pop_front()?;
+        self.note_dialed(digit.digit);
         Some((digit, !self.digits.is_empty()))
     }
 
