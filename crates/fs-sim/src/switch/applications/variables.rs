@@ -14,17 +14,16 @@ pub(super) fn set(switch: &mut Switch, _now: Duration, id: SessionId, data: &str
     Next::Done
 }
 
-/// Several assignments between spaces, or between what `^^` names instead.
+/// What stands between spaces, or between what `^^` names instead.
+fn parts(data: &str) -> impl Iterator<Item = &str> {
+    let named = data.strip_prefix("^^").and_then(|rest| Some((rest.chars().next()?, rest)));
+    let (separator, text) = named.map_or((' ', data), |(named, rest)| (named, &rest[named.len_utf8()..]));
+    text.split(separator).filter(|text| !text.is_empty()).take(ASSIGNMENTS_MAX)
+}
+
+/// Several assignments, see [`parts`].
 pub(super) fn multiset(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
-    let mut separator = ' ';
-    let mut text = data;
-    if let Some(rest) = data.strip_prefix("^^")
-        && let Some(named) = rest.chars().next()
-    {
-        separator = named;
-        text = &rest[named.len_utf8()..];
-    }
-    for assignment in text.split(separator).filter(|text| !text.is_empty()).take(ASSIGNMENTS_MAX) {
+    for assignment in parts(data) {
         assign(switch, id, assignment);
     }
     Next::Done
@@ -37,18 +36,10 @@ pub(super) fn unset(switch: &mut Switch, _now: Duration, id: SessionId, data: &s
     Next::Done
 }
 
-/// Several names between spaces, or between what `^^` names instead.
+/// Several names, see [`parts`].
 pub(super) fn multiunset(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
-    let mut separator = ' ';
-    let mut text = data;
-    if let Some(rest) = data.strip_prefix("^^")
-        && let Some(named) = rest.chars().next()
-    {
-        separator = named;
-        text = &rest[named.len_utf8()..];
-    }
     if let Some(channel) = switch.channels.get_mut(&id) {
-        for name in text.split(separator).take(ASSIGNMENTS_MAX) {
+        for name in parts(data) {
             channel.variables.unset(name);
         }
     }
