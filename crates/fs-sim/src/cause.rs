@@ -98,6 +98,7 @@ impl Cause {
     pub(crate) const CHAN_NOT_IMPLEMENTED: Cause = Cause(66);
     pub(crate) const ORIGINATOR_CANCEL: Cause = Cause(487);
     pub(crate) const LOSE_RACE: Cause = Cause(702);
+    pub(crate) const PICKED_OFF: Cause = Cause(805);
     pub(crate) const NO_USER_RESPONSE: Cause = Cause(18);
     pub(crate) const INCOMPATIBLE_DESTINATION: Cause = Cause(88);
     pub(crate) const BLIND_TRANSFER: Cause = Cause(800);

@@ -69,9 +69,8 @@ pub(super) fn uuid_hold(call: Call<'_>) -> Answer {
 pub(super) fn uuid_display(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     let [uuid, display, ..] = words.as_slice() else { return text("-USAGE: <uuid> <display>\n") };
-    let Some(channel) = call.switch.find(uuid).and_then(|id| call.switch.channels.get_mut(&id)) else {
-        return text(FAILED);
-    };
-    channel.variables.set("last_sent_callee_id_name", display);
+    let Some(id) = call.switch.find(uuid) else { return text(FAILED) };
+    let (name, number) = display.split_once('|').unwrap_or((display, ""));
+    call.switch.show(call.now, id, (name.to_owned(), number.to_owned()));
     text(SUCCESS)
 }

@@ -50,6 +50,8 @@ pub(super) fn uuid_bridge(call: Call<'_>) -> Answer {
     let (Some(id), Some((other, other_id))) = (call.switch.find(uuid), found) else {
         return text("-ERR Invalid uuid\n");
     };
-    call.switch.send_elsewhere(call.now, id, Redirect::Bridge(other_id));
+    if !call.switch.bridge_legs(call.now, id, other_id) {
+        return text("-ERR Invalid uuid\n");
+    }
     text(format!("+OK {other}\n"))
 }

@@ -85,6 +85,7 @@ pub(crate) enum ChannelState {
     Hangup,
     Reporting,
     /// Nothing is done any more, and nothing ended.
+    Hibernate,
     Reset,
     Destroy,
 }
@@ -103,6 +104,7 @@ impl ChannelState {
             ChannelState::ConsumeMedia => "CS_CONSUME_MEDIA",
             ChannelState::Hangup => "CS_HANGUP",
             ChannelState::Reporting => "CS_REPORTING",
+            ChannelState::Hibernate => "CS_HIBERNATE",
             ChannelState::Reset => "CS_RESET",
             ChannelState::Destroy => "CS_DESTROY",
         }
@@ -118,6 +120,7 @@ impl ChannelState {
             ChannelState::ExchangeMedia => 5,
             ChannelState::Park => 6,
             ChannelState::ConsumeMedia => 7,
+            ChannelState::Hibernate => 8,
             ChannelState::Reset => 9,
             ChannelState::Hangup => 10,
             ChannelState::Reporting => 11,
@@ -233,6 +236,8 @@ pub(crate) struct Channel {
     pub(crate) next: ChannelState,
     pub(crate) call_state: CallState,
     pub(crate) hit_dialplan: bool,
+    /// A leg that called and was then joined as if it had been called (`CF_BLEG`).
+    pub(crate) b_leg: bool,
     pub(crate) codec: Option<Codec>,
     /// The codec is that of both directions, not only of what is read.
     pub(crate) writes: bool,
@@ -248,6 +253,8 @@ pub(crate) struct Channel {
     pub(crate) partner: Option<SessionId>,
     /// What it knows of the leg that it called or was called by.
     pub(crate) other_leg: Option<Box<OtherLeg>>,
+    /// Whom it has shown to the other end of its connection last: name and number.
+    pub(crate) shown: Option<Box<(String, String)>>,
     /// The call's UUID, where it is another channel's.
     pub(crate) call_uuid: Option<Arc<str>>,
     /// What is recorded of it beside its applications.
@@ -277,6 +284,20 @@ impl Channel {
 
     pub(crate) fn is_up(&self) -> bool {
         self.cause.is_none()
+    }
+
+    /// Whether its caller is the party at the other end of its connection, and not its callee: a display update from
+    /// there changes that one (`switch_channel_inbound_display`).
+    pub(crate) fn faces_its_caller(&self) -> bool {
+        match self.direction {
+            Direction::Inbound => !self.b_leg,
+            Direction::Outbound => self.hit_dialplan,
+        }
+    }
+
+    /// The UUID of the leg that it is bound to, bridged or being called.
+    pub(crate) fn bond(&self) -> Option<&str> {
+        self.variables.get("signal_bond").or_else(|| self.variables.get("originate_signal_bond"))
     }
 
     /// `Answer-State`.

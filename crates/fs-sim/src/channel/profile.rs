@@ -1,5 +1,6 @@
 //! The caller profile: who calls whom, as the `Caller-` headers tell it (switch_caller.c).
 
+use super::Direction;
 use crate::clock::Stamp;
 
 /// Names and numbers of one leg; an empty text is no header.
@@ -21,8 +22,8 @@ pub(crate) struct Profile {
     pub(crate) context: String,
     pub(crate) rdnis: String,
     pub(crate) channel_name: String,
-    /// Its logical direction is inbound, whatever its own is: it has been transferred.
-    pub(crate) logically_inbound: bool,
+    /// Its logical direction, where this profile is not the leg's first one.
+    pub(crate) logical: Option<Direction>,
     /// Grows by one with each transfer.
     pub(crate) index: u64,
     pub(crate) created: Stamp,
@@ -39,6 +40,16 @@ impl Profile {
     pub(crate) fn flip(&mut self) {
         std::mem::swap(&mut self.caller_name, &mut self.callee_name);
         std::mem::swap(&mut self.caller_number, &mut self.callee_number);
+    }
+
+    /// Caller and callee change places, and somebody always calls (`switch_channel_invert_cid`).
+    pub(crate) fn invert(&mut self) {
+        self.flip();
+        for text in [&mut self.caller_name, &mut self.caller_number] {
+            if text.is_empty() {
+                "Unknown".clone_into(text);
+            }
+        }
     }
 
     /// `"name" <number>`, or the number alone.

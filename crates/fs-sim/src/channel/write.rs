@@ -1,6 +1,6 @@
 //! The headers of a channel's events (switch_channel.c, switch_caller.c).
 
-use super::{CallState, Channel, Direction};
+use super::{CallState, Channel};
 use crate::event::{EventKind, EventWriter};
 
 impl Channel {
@@ -58,7 +58,7 @@ impl Channel {
     pub(crate) fn write_caller(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         out.header("Caller-Direction", self.direction.name());
-        let logical = if profile.logically_inbound { Direction::Inbound } else { self.direction };
+        let logical = profile.logical.unwrap_or(self.direction);
         out.header("Caller-Logical-Direction", logical.name());
         out.header_if("Caller-Username", &profile.username);
         out.header_if("Caller-Dialplan", &profile.dialplan);

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, is_false, is_true, originate::Asker};
+use super::{Redirect, Step, Switch, is_false, is_true, originate::Asker};
 use crate::{
     cause::Cause,
     channel::{
@@ -13,6 +13,7 @@ use crate::{
         profile::OUTBOUND_CALL,
     },
     dial_string::Request,
+    clock::Stamp,
     event::{EventKind, Origin},
 };
 
@@ -142,13 +143,11 @@ impl Switch {
         for loser in losers {
             self.note_cause(a, *loser, Cause::LOSE_RACE);
         }
-        self.note_success(a, b);
+        self.pass_callee_on(a, b);
         if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
             self.answered(now, a);
         }
-        if let Some(caller) = self.channels.get_mut(&a) {
-            caller.variables.unset("originate_signal_bond");
-        }
+        self.note_success(a, b);
         let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
         let other_leg = self.channels.get(&b).map(|callee| relation(callee));
         if let Some(caller) = self.channels.get_mut(&a) {
@@ -175,9 +174,14 @@ impl Switch {
     pub(super) fn join(&mut self, now: Duration, a: SessionId, b: SessionId) {
         let stamp = self.stamp(now);
         let number = self.next_run();
+        let caller_uuid = self.channels.get(&a).map(|caller| caller.uuid.clone());
         let Some(callee) = self.channels.get_mut(&b) else { return };
         callee.partner = Some(a);
         callee.times.bridged = stamp;
+        callee.call_uuid = caller_uuid.clone();
+        if let Some(caller_uuid) = caller_uuid {
+            callee.variables.set("call_uuid", &caller_uuid);
+        }
         let doing = Doing::Bridge(Bridge { partner: a, leads: false, parted: None });
         callee.thread.runs.push(Run::silent(number, "bridge", doing));
         let profile = callee.profile.clone();
@@ -186,18 +190,12 @@ impl Switch {
         let Some(caller) = self.channels.get_mut(&a) else { return };
         caller.partner = Some(b);
         caller.times.bridged = stamp;
-        caller.profile.callee_name.clone_from(&profile.callee_name);
-        caller.profile.callee_number.clone_from(&profile.callee_number);
-        caller.variables.set("signal_bond", &uuid);
-        let (caller_uuid, caller_profile) = (caller.uuid.clone(), caller.profile.clone());
+        let caller_uuid = caller.uuid.clone();
+        let caller_name = caller.profile.channel_name.clone();
         self.tell_bridge(now, a, &uuid, EventKind::CHANNEL_BRIDGE, BRIDGED);
+        partner_variables(self, a, &uuid, &profile.channel_name);
+        partner_variables(self, b, &caller_uuid, &caller_name);
         self.enter(now, b, ChannelState::ExchangeMedia);
-        partner_headers(self, a, &uuid, &profile.channel_name, (&profile.callee_name, &profile.callee_number));
-        let caller_id = (&*caller_profile.caller_name, &*caller_profile.caller_number);
-        partner_headers(self, b, &caller_uuid, &caller_profile.channel_name, caller_id);
-        if let Some(caller) = self.channels.get_mut(&a) {
-            caller.variables.set("last_bridge_role", "originator");
-        }
         self.show_partners(now, a, b);
     }
 
@@ -207,22 +205,38 @@ impl Switch {
         self.bus.channel_with(now, kind, origin, caller, &before, &[]);
     }
 
+    /// A leg that hangs up says so to the one that it is bound to, and which part it had in its bridge.
+    pub(super) fn note_hangup(&mut self, id: SessionId, cause: Cause) {
+        let leads = self.leads_bridge(id);
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let of_itself = |name: &str| channel.variables.get(name).map(str::to_owned);
+        let carried = [
+            ("last_bridge_proto_specific_hangup_cause", of_itself("proto_specific_hangup_cause")),
+            ("sip_reason", of_itself("sip_reason")),
+        ];
+        let ended_by_message = carried[1].1.is_some();
+        let bond = channel.bond().map(str::to_owned);
+        let bridged = channel.thread.runs.iter().any(|run| matches!(run.doing, Doing::Bridge(_)));
+        if bridged {
+            channel.variables.set("last_bridge_role", if leads { "originator" } else { "originatee" });
+        }
+        let bond = bond.and_then(|uuid| self.find(&uuid));
+        let Some(other) = bond.and_then(|id| self.channels.get_mut(&id)).filter(|other| other.is_up()) else { return };
+        other.variables.set("last_bridge_hangup_cause", cause.name());
+        for (name, value) in carried {
+            if let Some(value) = value {
+                other.variables.set(name, &value);
+            }
+        }
+        if ended_by_message {
+            other.variables.set("sip_hangup_phrase", "OK");
+        }
+    }
+
     /// A leg leaves its bridge, hung up with a cause or for elsewhere: the other one finds out at its next frame.
     pub(super) fn part(&mut self, now: Duration, id: SessionId, cause: Option<Cause>) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let Some(partner) = channel.partner.take() else { return };
-        let carried =
-            [("last_bridge_proto_specific_hangup_cause", "proto_specific_hangup_cause"), ("sip_reason", "sip_reason")]
-                .map(|(to, from)| (to, channel.variables.get(from).map(str::to_owned)));
-        if let (Some(cause), Some(other)) = (cause, self.channels.get_mut(&partner)) {
-            other.variables.set("last_bridge_hangup_cause", cause.name());
-            for (name, value) in carried {
-                if let Some(value) = value {
-                    other.variables.set(name, &value);
-                    other.variables.set("sip_hangup_phrase", "OK");
-                }
-            }
-        }
         let frame = self.part_of_a_frame();
         self.add_leg(now + frame, partner, Step::Parted(id, cause));
     }
@@ -240,45 +254,89 @@ impl Switch {
         self.proceed(now, id);
     }
 
-    /// The end of a bridge, as one leg sees it; the one that leads tells of it and ends the other one's call.
+    /// The end of a bridge, as one leg sees it; the one that leads tells of it once the other one has left.
     pub(super) fn finish_bridge(&mut self, now: Duration, id: SessionId, bridge: Bridge) {
-        let Bridge { partner, leads, parted } = bridge;
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.partner = None;
+            channel.variables.unset("bridge_to");
         }
-        if !leads {
-            // Where it was called for this bridge, nothing is left for it to do.
-            if let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) {
-                channel.state = ChannelState::Execute;
-            }
+        if !bridge.leads {
             return;
         }
-        let still_there = self.channels.get(&partner).is_some_and(|other| other.is_up() && other.partner == Some(id));
-        if still_there {
-            if let Some(other) = self.channels.get_mut(&partner) {
-                other.variables.set("last_bridge_hangup_cause", Cause::NORMAL_CLEARING.name());
+        let other = self.channels.get(&bridge.partner);
+        if other.is_some_and(|other| other.is_up() && other.partner == Some(id) && !other.thread.leaving) {
+            self.leave_exchange(now, bridge.partner);
+        }
+        let other = self.channels.get_mut(&bridge.partner);
+        let (partner_cause, answered) = other.map_or((bridge.parted.flatten(), true), |other| {
+            let own = other.uuid.clone();
+            if other.is_up() && other.call_uuid.take().is_some() {
+                other.variables.set("call_uuid", &own);
             }
-            self.hang_up(now, partner, Cause::NORMAL_CLEARING);
+            (other.cause, other.is_answered())
+        });
+        let own_cause = self.channels.get(&id).and_then(|channel| channel.cause);
+        for (leg, cause) in [(bridge.partner, own_cause), (id, partner_cause)] {
+            if let (Some(cause), Some(channel)) = (cause, self.channels.get_mut(&leg)) {
+                channel.variables.set("bridge_hangup_cause", cause.name());
+            }
         }
-        let cause = parted.flatten().or(still_there.then_some(Cause::NORMAL_CLEARING));
-        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let Some(channel) = self.channels.get(&id) else { return };
         let other = channel.variables.get("bridge_uuid").unwrap_or_default().to_owned();
-        channel.variables.unset("bridge_to");
-        if let Some(cause) = cause {
-            channel.variables.set("bridge_hangup_cause", cause.name());
-        }
-        let hangs_up = channel.variables.get("hangup_after_bridge").is_some_and(is_true);
         self.tell_bridge(now, id, &other, EventKind::CHANNEL_UNBRIDGE, UNBRIDGED);
-        if let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up())
-            && channel.state == ChannelState::SoftExecute
-        {
-            channel.state = ChannelState::Execute;
-        }
-        if let (true, Some(cause)) = (hangs_up, cause) {
-            self.hang_up(now, id, cause);
+        if self.channels.get(&id).is_some_and(|channel| channel.is_up() && !channel.thread.leaving) {
+            self.after_bridge(now, id, partner_cause.unwrap_or(Cause::NORMAL_CLEARING), answered);
         }
     }
 
+    /// What the leg that led a bridge does next.
+    fn after_bridge(&mut self, now: Duration, id: SessionId, cause: Cause, answered: bool) {
+        if !answered {
+            self.failed_by(now, id, cause);
+        }
+        let Some(channel) = self.channels.get(&id).filter(|channel| channel.is_up()) else { return };
+        let hangs_up = channel.variables.get("hangup_after_bridge").unwrap_or_default();
+        if hangs_up.eq_ignore_ascii_case("explicit") {
+            return self.hang_up(now, id, cause);
+        }
+        let hangs_up = is_true(hangs_up);
+        if answered && self.goes_after_bridge(now, id) {
+            return;
+        }
+        if answered && hangs_up {
+            return self.hang_up(now, id, cause);
+        }
+        if self.channels.get(&id).is_some_and(|channel| channel.state == ChannelState::SoftExecute) {
+            self.enter(now, id, ChannelState::Execute);
+        }
+    }
+
+    /// The leg that was called leaves a bridge whose other one has left.
+    fn leave_exchange(&mut self, now: Duration, id: SessionId) {
+        self.unwind(now, id);
+        if self.goes_after_bridge(now, id) {
+            return;
+        }
+        let answered = self.channels.get(&id).is_some_and(|channel| channel.is_answered());
+        self.hang_up(now, id, if answered { Cause::NORMAL_CLEARING } else { Cause::ORIGINATOR_CANCEL });
+    }
+
+    /// `park_after_bridge` and `transfer_after_bridge`: whether a leg has one of them.
+    fn goes_after_bridge(&mut self, now: Duration, id: SessionId) -> bool {
+        let Some(channel) = self.channels.get_mut(&id) else { return false };
+        let redirect = if channel.variables.get("park_after_bridge").is_some_and(is_true) {
+            Redirect::Park
+        } else if let Some(place) = channel.variables.get("transfer_after_bridge").map(str::to_owned) {
+            channel.variables.unset("transfer_after_bridge");
+            let words: Vec<String> = place.split(':').map(str::to_owned).collect();
+            let Some(redirect) = Redirect::extension(&words) else { return false };
+            redirect
+        } else {
+            return false;
+        };
+        self.go_elsewhere(now, id, redirect, Duration::ZERO);
+        true
+    }
     /// Nobody has answered: the caller's `bridge` is over, and with it the caller's call unless it may go on.
     pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, dial: Option<u64>, cause: Cause) {
         if let Some(caller) = self.channels.get_mut(&a) {
@@ -287,23 +345,53 @@ impl Switch {
             variables.set("originate_disposition", cause.name());
             variables.set("DIALSTATUS", dial_status(cause));
         }
-        let Some(caller) = self.channels.get_mut(&a).filter(|caller| caller.is_up()) else { return };
-        let variables = &caller.variables;
-        let goes_on = match variables.get("continue_on_fail") {
-            Some(text) => is_true(text) || names(text, cause),
-            None => variables.get("failure_causes").map_or(NO_FAILURE.contains(&cause), |text| !names(text, cause)),
-        };
+        if !self.is_up(a) {
+            return;
+        }
+        let Some(caller) = self.channels.get_mut(&a) else { return };
         if let Some(run) = dial.and_then(|dial| calling(caller, dial)) {
             run.doing = Doing::Nothing;
         }
         if caller.call_state == CallState::RingWait {
             self.set_call_state(now, a, CallState::Active);
         }
+        self.failed_by(now, a, cause);
+        if dial.is_some() {
+            self.add_leg(now, a, Step::Look);
+        }
+    }
+
+    /// A leg that was called has failed: its caller ends with it unless it may go on (`switch_channel_handle_cause`).
+    fn failed_by(&mut self, now: Duration, a: SessionId, cause: Cause) {
+        let Some(caller) = self.channels.get(&a).filter(|caller| caller.is_up()) else { return };
+        let variables = &caller.variables;
+        let goes_on = match variables.get("continue_on_fail") {
+            Some(text) => is_true(text) || names(text, cause),
+            None => variables.get("failure_causes").map_or(NO_FAILURE.contains(&cause), |text| !names(text, cause)),
+        };
         if !goes_on {
             self.hang_up(now, a, cause);
         }
-        if dial.is_some() {
-            self.add_leg(now, a, Step::Look);
+    }
+
+    /// A caller learns who has answered it, and what media that leg takes.
+    fn pass_callee_on(&mut self, a: SessionId, b: SessionId) {
+        let Some(callee) = self.channels.get(&b) else { return };
+        let (name, number) = (callee.profile.callee_name.clone(), callee.profile.callee_number.clone());
+        // Early media described it before.
+        let describes = matches!(callee.endpoint, Endpoint::Sofia(_)) && callee.times.progress_media == Stamp::default();
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        if !name.is_empty() {
+            caller.profile.callee_name = name;
+        }
+        if !number.is_empty() {
+            caller.profile.callee_number = number;
+        }
+        if describes && matches!(caller.endpoint, Endpoint::Sofia(_)) {
+            for flow in ["video_media_flow", "text_media_flow"] {
+                caller.variables.set(flow, "inactive");
+            }
+            caller.variables.set("audio_media_flow", "sendrecv");
         }
     }
 
@@ -318,14 +406,12 @@ impl Switch {
         variables.add("originate_causes", &format!("{uuid};NONE"));
         if let (Some(sdp), true) = (sdp, over_sip) {
             variables.set("switch_m_sdp", &sdp);
-            for flow in ["video_media_flow", "text_media_flow"] {
-                variables.set(flow, "inactive");
-            }
-            variables.set("audio_media_flow", "sendrecv");
         }
         for name in ["originate_disposition", "DIALSTATUS"] {
             variables.set(name, "SUCCESS");
         }
+        variables.set("signal_bond", &uuid);
+        variables.unset("originate_signal_bond");
     }
 
     /// What a caller's variables say about a leg that has failed it.
@@ -376,8 +462,8 @@ fn names(list: &str, cause: Cause) -> bool {
     list.split(',').map(str::trim).any(|word| word.eq_ignore_ascii_case(cause.name()) || word == cause.0.to_string())
 }
 
-/// What a leg's variables say about the one that it is bridged with, who is `name <number>` to it.
-fn partner_headers(switch: &mut Switch, id: SessionId, uuid: &str, channel_name: &str, who: (&str, &str)) {
+/// What a leg's variables say about the one that it is bridged with.
+fn partner_variables(switch: &mut Switch, id: SessionId, uuid: &str, channel_name: &str) {
     let Some(channel) = switch.channels.get_mut(&id) else { return };
     let variables = &mut channel.variables;
     variables.set("bridge_to", uuid);
@@ -385,6 +471,4 @@ fn partner_headers(switch: &mut Switch, id: SessionId, uuid: &str, channel_name:
     variables.set("bridge_channel", channel_name);
     variables.set("bridge_uuid", uuid);
     variables.set("signal_bond", uuid);
-    variables.set("last_sent_callee_id_name", who.0);
-    variables.set("last_sent_callee_id_number", who.1);
 }

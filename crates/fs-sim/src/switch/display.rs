@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Step, Switch, sip::SIP_HOP};
 use crate::{
-    channel::{Direction, Endpoint, SessionId},
+    channel::{Endpoint, SessionId},
     event::{EventKind, Origin},
 };
 
@@ -17,56 +17,97 @@ const INFO: Origin = Origin("sofia.c", "create_info_event", 9721);
 pub(crate) type Party = (String, String);
 
 impl Switch {
-    /// Two legs are joined: the called one shows its caller as its next frame passes, the caller one frame later.
+    /// Two legs are joined and both answered: the called one shows its caller as its next frame passes, the caller one
+    /// frame later (switch_ivr_bridge.c `send_display`).
     pub(super) fn show_partners(&mut self, now: Duration, a: SessionId, b: SessionId) {
-        let first = self.part_of_a_frame();
-        let second = first + self.part_of_a_frame();
-        self.add_leg(now + first, b, Step::ShowPartner);
-        self.add_leg(now + second, a, Step::ShowPartner);
-    }
-
-    /// A leg shows its partner to the other end of its connection; only answered SIP legs can.
-    pub(super) fn show_partner(&mut self, now: Duration, id: SessionId) {
-        let Some(channel) = self.channels.get(&id) else { return };
-        let Some(partner) = channel.partner.and_then(|partner| self.channels.get(&partner)) else { return };
-        if !channel.is_answered() || !matches!(channel.endpoint, Endpoint::Sofia(_)) {
+        let (Some(caller), Some(callee)) = (self.channels.get(&a), self.channels.get(&b)) else { return };
+        if !caller.is_answered() || !callee.is_answered() {
             return;
         }
-        let sent = |name: &str| channel.variables.get(name).unwrap_or_default().to_owned();
-        let (name, number) = (sent("last_sent_callee_id_name"), sent("last_sent_callee_id_number"));
-        let before = [
+        let (caller, callee) = (&caller.profile, &callee.profile);
+        let first_of = |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
+        let calling = party(
+            first_of([&callee.caller_name, &caller.caller_name]),
+            first_of([&callee.caller_number, &caller.caller_number]),
+        );
+        let called = party(callee.callee_name.clone(), first_of([&callee.callee_number, &callee.destination]));
+        let first = self.part_of_a_frame();
+        let second = first + self.part_of_a_frame();
+        self.add_leg(now + first, b, Step::Show(Box::new(calling)));
+        self.add_leg(now + second, a, Step::Show(Box::new(called)));
+    }
+
+    /// A leg shows a party to the other end of its connection; only answered SIP legs can, and none says it twice.
+    pub(crate) fn show(&mut self, now: Duration, id: SessionId, party: Party) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let (name, number) = &party;
+        for (variable, value) in [("last_sent_callee_id_name", name), ("last_sent_callee_id_number", number)] {
+            if !value.is_empty() {
+                channel.variables.set(variable, value);
+            }
+        }
+        let tells = channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_));
+        if !tells || channel.shown.as_deref() == Some(&party) {
+            return;
+        }
+        let mut party = party;
+        if party.1.is_empty() {
+            party.1.clone_from(&channel.profile.destination);
+        }
+        channel.shown = Some(Box::new(party.clone()));
+        let Some(channel) = self.channels.get(&id) else { return };
+        let mut before = vec![
             ("Direction", "SEND"),
-            ("Sent-Callee-ID-Name", &*name),
-            ("Sent-Callee-ID-Number", &*number),
-            ("Bridged-To", &*partner.uuid),
+            ("Sent-Callee-ID-Name", &*party.0),
+            ("Sent-Callee-ID-Number", &*party.1),
         ];
+        before.extend(channel.bond().map(|bond| ("Bridged-To", bond)));
         self.bus.channel_with(now, EventKind::CALL_UPDATE, SHOWN, channel, &before, &[]);
         // A leg on another server is not told: messages between servers carry no INFO.
         if let Some(peer) = channel.peer {
-            self.add_leg(now + SIP_HOP, peer, Step::Shown(Box::new((name, number))));
+            self.add_leg(now + SIP_HOP, peer, Step::Shown(Box::new(party)));
         }
     }
 
-    /// The other end of a leg's connection says who is there.
+    /// The other end of a leg's connection says who is there, and its partner passes that on.
     pub(super) fn shown(&mut self, now: Duration, id: SessionId, (name, number): Party) {
-        let partner = self.channels.get(&id).and_then(|channel| channel.partner);
-        let partner = partner.and_then(|partner| self.channels.get(&partner)).map(|partner| partner.uuid.clone());
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let Endpoint::Sofia(dialog) = &channel.endpoint else { return };
         let dialog = dialog.clone();
+        let faces_its_caller = channel.faces_its_caller();
         let profile = &mut channel.profile;
-        let (known_name, known_number) = match channel.direction {
-            Direction::Inbound => (&mut profile.caller_name, &mut profile.caller_number),
-            Direction::Outbound => (&mut profile.callee_name, &mut profile.callee_number),
+        let (known_name, known_number) = if faces_its_caller {
+            (&mut profile.caller_name, &mut profile.caller_number)
+        } else {
+            (&mut profile.callee_name, &mut profile.callee_number)
         };
         if *known_name != name || *known_number != number {
-            *known_name = name;
-            *known_number = number;
-            let before = [("Direction", "RECV"), ("Bridged-To", partner.as_deref().unwrap_or_default())];
-            let before = if partner.is_some() { &before[..] } else { &before[..1] };
-            self.bus.channel_with(now, EventKind::CALL_UPDATE, UPDATED, channel, before, &[]);
+            known_name.clone_from(&name);
+            known_number.clone_from(&number);
+            self.updated(now, id, UPDATED);
+            let bond = self.channels.get(&id).and_then(|channel| channel.bond()).and_then(|bond| self.find(bond));
+            if let Some(partner) = bond {
+                let frame = self.part_of_a_frame();
+                self.add_leg(now + frame, partner, Step::Show(Box::new(party(name, number))));
+            }
         }
+        let Some(channel) = self.channels.get(&id) else { return };
         let before = dialog.info_headers(channel.direction);
         self.bus.channel_with(now, EventKind::RECV_INFO, INFO, channel, &before, &[]);
     }
+
+    /// Tells that a leg is with somebody else than before.
+    pub(super) fn updated(&mut self, now: Duration, id: SessionId, origin: Origin) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let mut before = vec![("Direction", "RECV")];
+        before.extend(channel.bond().map(|bond| ("Bridged-To", bond)));
+        self.bus.channel_with(now, EventKind::CALL_UPDATE, origin, channel, &before, &[]);
+    }
+}
+
+/// A number without a name is its own name; of a path only the last part counts.
+fn party(name: String, number: String) -> Party {
+    let name = if name.is_empty() { number.clone() } else { name };
+    let last = |text: String| text.rsplit('/').next().map(str::to_owned).unwrap_or(text);
+    (last(name), last(number))
 }

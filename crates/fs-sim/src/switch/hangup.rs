@@ -22,6 +22,7 @@ impl Switch {
         channel.cause = Some(cause);
         channel.next = ChannelState::Hangup;
         let waits_for_frame = channel.is_answered() && !channel.thread.runs.is_empty();
+        self.note_hangup(id, cause);
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.sound_changed(now, id);
         self.gone(now, id, cause);
@@ -36,6 +37,7 @@ impl Switch {
         channel.cause = Some(cause);
         channel.next = ChannelState::Hangup;
         self.hang_line_up(id);
+        self.note_hangup(id, cause);
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         if let Some(channel) = self.channels.get_mut(&id)
             && channel.is_answered()

@@ -38,7 +38,8 @@ impl Switch {
             Step::Break => self.broken(now, id),
             Step::Redirect(redirect) => self.redirect(now, id, redirect),
             Step::Parted(from, cause) => self.parted(now, id, from, cause),
-            Step::ShowPartner => self.show_partner(now, id),
+            Step::LookFor(other, looks) => self.look_for(now, id, other, looks),
+            Step::Show(party) => self.show(now, id, *party),
             Step::Shown(party) => self.shown(now, id, *party),
             Step::RecordLimit => self.record_limit(now, id),
             Step::Send => self.invite(now, id),
@@ -185,6 +186,9 @@ impl Switch {
         // Bridged by early media before, its caller is answered with it.
         if let Some(partner) = partner {
             self.answered(now, partner);
+            let leads = self.leads_bridge(partner);
+            let (a, b) = if leads { (partner, id) } else { (id, partner) };
+            self.show_partners(now, a, b);
         }
         if self.is_near(id) {
             self.acknowledge(now, id);

@@ -33,6 +33,7 @@ mod sip;
 mod sound;
 mod states;
 mod timers;
+mod uuid_bridge;
 
 #[cfg(test)]
 mod tests;

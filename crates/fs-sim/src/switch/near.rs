@@ -263,6 +263,8 @@ impl Switch {
         channel.profile.username.clone_from(&caller.profile.username);
         channel.profile.dialplan.clone_from(&caller.profile.dialplan);
         channel.profile.network_address.clone_from(&caller.profile.network_address);
+        channel.profile.source.clone_from(&caller.profile.source);
+        channel.profile.context.clone_from(&caller.profile.context);
         let variables = &mut channel.variables;
         variables.set_number("max_forwards", u64::from(onward.hops));
         for (to, from) in [("switch_m_sdp", "switch_r_sdp"), ("sip_cid_type", "sip_cid_type")] {
@@ -324,6 +326,8 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         next: ChannelState::New,
         call_state: CallState::Down,
         hit_dialplan: false,
+        b_leg: false,
+        shown: None,
         codec: None,
         writes: true,
         profile: Profile::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Due, Job, Step, Switch, is_true};
 use crate::{
     cause::Cause,
-    channel::{Channel, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
+    channel::{Direction, Channel, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
     clock::Stamp,
     dial_string::{Destination, Malformed, OnAnswer, Request},
     event::Origin,
@@ -354,4 +354,11 @@ pub(super) fn moved(channel: &mut Channel, history: &str, now: Stamp) {
     channel.profile.transfer_source = history.to_owned();
     channel.profile.created = now;
     channel.profile.index += 1;
+    // A leg that was called and is sent on is one that calls, and the other way round.
+    channel.profile.logical = Some(match (channel.direction, channel.hit_dialplan) {
+        (Direction::Outbound, true) => Direction::Inbound,
+        (Direction::Inbound, true) => Direction::Outbound,
+        (direction, false) => direction,
+    });
+    channel.times.bridged = Stamp::default();
 }

@@ -1,24 +1,17 @@
 //! A channel leaves what it runs for something else: the dialplan, a park, a bridge with another one
-//! (switch_ivr.c `switch_ivr_session_transfer`, `switch_ivr_park_session`, switch_ivr_bridge.c
-//! `switch_ivr_uuid_bridge`).
+//! (switch_ivr.c `switch_ivr_session_transfer`, `switch_ivr_park_session`).
 
 use std::time::Duration;
 
-use super::{Step, Switch, applications, execute::leading_number, originate::moved};
+use super::{Step, Switch, applications, execute::leading_number, originate::moved, uuid_bridge::Joining};
 use crate::{
     cause::Cause,
-    channel::{Bridge, ChannelState, Doing, OtherLeg, Relation, Run, SessionId},
+    channel::{ChannelState, Doing, SessionId},
     dialplan::Application,
-    event::{EventKind, Origin},
 };
 
 /// How often a leg may be sent elsewhere, without `max_forwards`.
 const FORWARDS_MAX: i64 = 70;
-
-const BRIDGES: [Origin; 2] = [
-    Origin("switch_ivr_bridge.c", "uuid_bridge_on_soft_execute", 1236),
-    Origin("switch_ivr_bridge.c", "uuid_bridge_on_soft_execute", 1243),
-];
 
 /// Where a channel goes.
 #[derive(Clone, Debug)]
@@ -30,8 +23,8 @@ pub(crate) enum Redirect {
         context: Option<String>,
     },
     Park,
-    /// To a bridge with this one.
-    Bridge(SessionId),
+    /// To a bridge.
+    Bridge(Joining),
 }
 
 impl Redirect {
@@ -45,6 +38,12 @@ impl Redirect {
 impl Switch {
     /// Sends a channel elsewhere, which it notices at its next frame.
     pub(crate) fn send_elsewhere(&mut self, now: Duration, id: SessionId, redirect: Redirect) {
+        let frame = self.part_of_a_frame();
+        self.go_elsewhere(now, id, redirect, frame);
+    }
+
+    /// A channel goes elsewhere in so long.
+    pub(super) fn go_elsewhere(&mut self, now: Duration, id: SessionId, redirect: Redirect, delay: Duration) {
         match &redirect {
             Redirect::Extension { number, dialplan, context } => {
                 let Some(profile) = self.channels.get(&id).map(|channel| &channel.profile) else { return };
@@ -68,14 +67,10 @@ impl Switch {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.thread.leaving = true;
         }
-        let frame = self.part_of_a_frame();
-        self.add_leg(now + frame, id, Step::Redirect(redirect));
+        self.add_leg(now + delay, id, Step::Redirect(redirect));
     }
 
     pub(super) fn redirect(&mut self, now: Duration, id: SessionId, redirect: Redirect) {
-        if let Some(channel) = self.channels.get_mut(&id) {
-            channel.thread.leaving = false;
-        }
         match redirect {
             Redirect::Extension { .. } => {
                 self.leave(now, id);
@@ -92,7 +87,7 @@ impl Switch {
                 }
                 self.proceed(now, id);
             }
-            Redirect::Bridge(other) => self.bridge_outright(now, id, other),
+            Redirect::Bridge(joining) => self.joins(now, id, joining),
         }
     }
 
@@ -115,9 +110,13 @@ impl Switch {
         }
         channel.variables.set("max_forwards", &forwards.to_string());
         channel.variables.unset("signal_bond");
+        let partner = channel.variables.get("bridge_to").map(str::to_owned);
         moved(channel, &history, stamp);
+        if let Some(partner) = partner.and_then(|uuid| self.find(&uuid)).and_then(|id| self.channels.get_mut(&id)) {
+            partner.variables.unset("signal_bond");
+        }
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         let profile = &mut channel.profile;
-        profile.logically_inbound = true;
         profile.dialplan = dialplan.to_owned();
         profile.rdnis = std::mem::replace(&mut profile.destination, number.to_owned());
         profile.context = context.to_owned();
@@ -125,11 +124,14 @@ impl Switch {
     }
 
     /// Ends all that a channel is inside of.
-    fn leave(&mut self, now: Duration, id: SessionId) {
+    pub(super) fn leave(&mut self, now: Duration, id: SessionId) {
         if !self.leads_bridge(id) {
             self.part(now, id, None);
         }
         self.unwind(now, id);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.thread.leaving = false;
+        }
     }
 
     /// Whether a channel is inside of a bridge whose end it tells of.
@@ -137,54 +139,6 @@ impl Switch {
         self.channels.get(&id).is_some_and(|channel| {
             channel.thread.runs.iter().any(|run| matches!(&run.doing, Doing::Bridge(bridge) if bridge.leads))
         })
-    }
-
-    fn bridge_outright(&mut self, now: Duration, a: SessionId, b: SessionId) {
-        if a == b || !self.is_up(a) || !self.is_up(b) {
-            return self.proceed(now, a);
-        }
-        for (id, other, relation) in [(a, b, Relation::Originatee), (b, a, Relation::Originator)] {
-            let other_leg = self.channels.get(&other).map(|other| OtherLeg::new(relation, other));
-            let stamp = self.stamp(now);
-            let transfer_id = self.random_uuid();
-            let partner =
-                self.channels.get(&other).map(|other| (other.uuid.clone(), other.profile.channel_name.clone()));
-            if let (Some(channel), Some((uuid, channel_name))) = (self.channels.get_mut(&id), partner) {
-                channel.other_leg = other_leg;
-                moved(channel, &format!("{}:{transfer_id}:uuid_br:{uuid}", stamp.seconds()), stamp);
-                let profile = channel.profile.clone();
-                for (name, value) in [
-                    ("bridge_channel", channel_name.as_str()),
-                    ("bridge_uuid", &uuid),
-                    ("signal_bond", &uuid),
-                    ("original_destination_number", &profile.destination),
-                    ("original_caller_id_name", &profile.caller_name),
-                    ("original_caller_id_number", &profile.caller_number),
-                ] {
-                    channel.variables.set(name, value);
-                }
-            }
-        }
-        for id in [a, b] {
-            self.leave(now, id);
-            self.enter(now, id, ChannelState::SoftExecute);
-        }
-        for ((id, other), origin) in [(a, b), (b, a)].into_iter().zip(BRIDGES) {
-            if let (Some(channel), Some(other)) = (self.channels.get(&id), self.channels.get(&other)) {
-                let after = [("Application", "uuid_bridge"), ("Application-Data", &*other.uuid)];
-                self.bus.channel_with(now, EventKind::CHANNEL_EXECUTE, origin, channel, &[], &after);
-            }
-        }
-        let number = self.next_run();
-        let doing = Doing::Bridge(Bridge { partner: b, leads: true, parted: None });
-        if let Some(channel) = self.channels.get_mut(&a) {
-            channel.thread.runs.push(Run::silent(number, "uuid_bridge", doing));
-        }
-        self.join(now, a, b);
-        self.sound_changed(now, a);
-        self.sound_changed(now, b);
-        self.proceed(now, a);
-        self.proceed(now, b);
     }
 }
 

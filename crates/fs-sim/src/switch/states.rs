@@ -134,8 +134,6 @@ impl Switch {
         channel.variables.set("pre_transfer_caller_id_number", &profile.caller_number);
         channel.profile.flip();
         channel.variables.set("channel_cid_flipped", "yes");
-        let Some(channel) = self.channels.get(&id) else { return };
-        let before = [("Direction", "RECV")];
-        self.bus.channel_with(now, EventKind::CALL_UPDATE, FLIPPED, channel, &before, &[]);
+        self.updated(now, id, FLIPPED);
     }
 }

@@ -59,8 +59,10 @@ pub(crate) enum Step {
     Redirect(Redirect),
     /// The other leg of a bridge has gone, hung up with a cause or for elsewhere.
     Parted(SessionId, Option<Cause>),
-    /// A leg shows its partner to the other end of its connection.
-    ShowPartner,
+    /// A leg that leads a bridge looks for the other one, so many times more.
+    LookFor(SessionId, u32),
+    /// A leg shows this party to the other end of its connection.
+    Show(Box<Party>),
     /// The other end of the leg's connection shows this party.
     Shown(Box<Party>),
     /// A recording's limit is reached.

@@ -35,7 +35,14 @@ pub(crate) fn near_before(channel: &mut Channel, dialog: &Dialog) {
 /// The variables of a near leg after the caller's own: the INVITE is being sent.
 pub(crate) fn near_after(channel: &mut Channel, dialog: &Dialog) {
     let v = &mut channel.variables;
-    v.set("rtp_use_codec_string", "PCMU");
+    match v.get("originator_codec").map(str::to_owned) {
+        // What its caller speaks is all that it offers, and no video.
+        Some(codec) => {
+            v.set("rtp_use_codec_string", &codec);
+            v.set("video_media_flow", "inactive");
+        }
+        None => v.set("rtp_use_codec_string", "PCMU"),
+    }
     v.set("local_media_ip", &dialog.near_host);
     v.set_number("local_media_port", u64::from(dialog.near.port));
     v.set("advertised_media_ip", &dialog.near_host);
@@ -175,8 +182,8 @@ fn negotiated(channel: &mut Channel, other: &Media, other_host: &str) {
     let v = &mut channel.variables;
     if far {
         v.set("ep_codec_string", CODECS);
+        v.set("rtp_use_codec_string", "PCMU");
     }
-    v.set("rtp_use_codec_string", "PCMU");
     v.set("remote_video_media_flow", "inactive");
     v.set("remote_text_media_flow", "inactive");
     v.set("remote_audio_media_flow", "sendrecv");

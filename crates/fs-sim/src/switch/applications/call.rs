@@ -7,7 +7,7 @@ use crate::{
     cause::Cause,
     channel::{Doing, Endpoint, Run, SessionId},
     event::{EventKind, Origin},
-    switch::{Redirect, Switch, execute::leading_number},
+    switch::{Switch, execute::leading_number},
 };
 
 const PARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1002);
@@ -49,7 +49,7 @@ pub(super) fn intercept(switch: &mut Switch, now: Duration, id: SessionId, data:
     let partner = |other: SessionId| switch.channels.get(&other).and_then(|channel| channel.partner);
     let other = switch.find(uuid.trim()).and_then(|other| if bleg { partner(other) } else { Some(other) });
     if let Some(other) = other.filter(|other| *other != id) {
-        switch.send_elsewhere(now, id, Redirect::Bridge(other));
+        switch.intercept(now, id, other);
     }
     Next::Done
 }
