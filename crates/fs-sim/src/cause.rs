@@ -96,8 +96,10 @@ impl Cause {
     pub(crate) const NORMAL_UNSPECIFIED: Cause = Cause(31);
     pub(crate) const NORMAL_TEMPORARY_FAILURE: Cause = Cause(41);
     pub(crate) const CHAN_NOT_IMPLEMENTED: Cause = Cause(66);
+    pub(crate) const NONE: Cause = Cause(0);
     pub(crate) const ORIGINATOR_CANCEL: Cause = Cause(487);
     pub(crate) const LOSE_RACE: Cause = Cause(702);
+    pub(crate) const SUBSCRIBER_ABSENT: Cause = Cause(20);
     pub(crate) const PICKED_OFF: Cause = Cause(805);
     pub(crate) const NO_USER_RESPONSE: Cause = Cause(18);
     pub(crate) const INCOMPATIBLE_DESTINATION: Cause = Cause(88);
@@ -140,6 +142,10 @@ impl Cause {
 
     /// The Reason header of a BYE or CANCEL for this cause (mod_sofia).
     pub(crate) fn sip_reason(self) -> String {
+        // Another leg has answered, or somebody else has taken the call: RFC 3326's example of it.
+        if matches!(self, Cause::LOSE_RACE | Cause::PICKED_OFF) {
+            return "SIP;cause=200;text=\"Call completed elsewhere\"".to_owned();
+        }
         let protocol = if self.0 > 127 { "SIP" } else { "Q.850" };
         format!("{protocol};cause={};text=\"{}\"", self.0, self.name())
     }

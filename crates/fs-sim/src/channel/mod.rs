@@ -255,6 +255,8 @@ pub(crate) struct Channel {
     pub(crate) other_leg: Option<Box<OtherLeg>>,
     /// Whom it has shown to the other end of its connection last: name and number.
     pub(crate) shown: Option<Box<(String, String)>>,
+    /// `Direction` of its last CALL_UPDATE.
+    pub(crate) update: Option<&'static str>,
     /// The call's UUID, where it is another channel's.
     pub(crate) call_uuid: Option<Arc<str>>,
     /// What is recorded of it beside its applications.

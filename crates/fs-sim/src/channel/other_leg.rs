@@ -41,6 +41,10 @@ impl OtherLeg {
         self.relation == Relation::Originator
     }
 
+    pub(crate) fn network_address(&self) -> &str {
+        &self.profile.network_address
+    }
+
     pub(crate) fn write(&self, out: &mut EventWriter) {
         let profile = &self.profile;
         let (relation, created) = match self.relation {

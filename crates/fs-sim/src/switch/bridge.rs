@@ -12,8 +12,8 @@ use crate::{
         Bridge, CallState, Channel, ChannelState, Direction, Doing, Endpoint, OtherLeg, Relation, Run, SessionId,
         profile::OUTBOUND_CALL,
     },
-    dial_string::Request,
     clock::Stamp,
+    dial_string::Request,
     event::{EventKind, Origin},
 };
 
@@ -135,17 +135,17 @@ impl Switch {
         now: Duration,
         a: SessionId,
         (dial, b): (u64, SessionId),
-        losers: &[SessionId],
+        legs: &[SessionId],
     ) {
         if !self.is_up(a) {
             return self.hang_up(now, b, Cause::ORIGINATOR_CANCEL);
         }
-        for loser in losers {
-            self.note_cause(a, *loser, Cause::LOSE_RACE);
-        }
         self.pass_callee_on(a, b);
         if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
             self.answered(now, a);
+        }
+        for leg in legs {
+            self.note_cause(a, *leg, if *leg == b { Cause::NONE } else { Cause::LOSE_RACE });
         }
         self.note_success(a, b);
         let relation = |channel| OtherLeg::new(Relation::Originatee, channel);
@@ -339,15 +339,11 @@ impl Switch {
     }
     /// Nobody has answered: the caller's `bridge` is over, and with it the caller's call unless it may go on.
     pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, dial: Option<u64>, cause: Cause) {
-        if let Some(caller) = self.channels.get_mut(&a) {
-            let variables = &mut caller.variables;
-            variables.set("originate_failed_cause", cause.name());
-            variables.set("originate_disposition", cause.name());
-            variables.set("DIALSTATUS", dial_status(cause));
-        }
+        // One that has left has noted it itself.
         if !self.is_up(a) {
             return;
         }
+        self.note_failed(a, cause);
         let Some(caller) = self.channels.get_mut(&a) else { return };
         if let Some(run) = dial.and_then(|dial| calling(caller, dial)) {
             run.doing = Doing::Nothing;
@@ -359,6 +355,22 @@ impl Switch {
         if dial.is_some() {
             self.add_leg(now, a, Step::Look);
         }
+    }
+
+    /// A caller has gone before its call was answered.
+    pub(super) fn caller_left(&mut self, now: Duration, a: SessionId, dial: u64) {
+        for leg in self.legs_of(dial) {
+            self.note_cause(a, leg, Cause::ORIGINATOR_CANCEL);
+        }
+        self.note_failed(a, Cause::ORIGINATOR_CANCEL);
+        self.cancel_dial(now, dial, Cause::ORIGINATOR_CANCEL);
+    }
+
+    fn note_failed(&mut self, a: SessionId, cause: Cause) {
+        let Some(caller) = self.channels.get_mut(&a) else { return };
+        caller.variables.set("originate_failed_cause", cause.name());
+        caller.variables.set("originate_disposition", cause.name());
+        caller.variables.set("DIALSTATUS", dial_status(cause));
     }
 
     /// A leg that was called has failed: its caller ends with it unless it may go on (`switch_channel_handle_cause`).
@@ -379,8 +391,14 @@ impl Switch {
         let Some(callee) = self.channels.get(&b) else { return };
         let (name, number) = (callee.profile.callee_name.clone(), callee.profile.callee_number.clone());
         // Early media described it before.
-        let describes = matches!(callee.endpoint, Endpoint::Sofia(_)) && callee.times.progress_media == Stamp::default();
+        let describes =
+            matches!(callee.endpoint, Endpoint::Sofia(_)) && callee.times.progress_media == Stamp::default();
         let Some(caller) = self.channels.get_mut(&a) else { return };
+        if let Endpoint::Sofia(dialog) = &caller.endpoint
+            && caller.direction == Direction::Inbound
+        {
+            dialog.reaches(&name, &number);
+        }
         if !name.is_empty() {
             caller.profile.callee_name = name;
         }
@@ -403,7 +421,6 @@ impl Switch {
         let over_sip = matches!(callee.endpoint, Endpoint::Sofia(_));
         let Some(caller) = self.channels.get_mut(&a) else { return };
         let variables = &mut caller.variables;
-        variables.add("originate_causes", &format!("{uuid};NONE"));
         if let (Some(sdp), true) = (sdp, over_sip) {
             variables.set("switch_m_sdp", &sdp);
         }

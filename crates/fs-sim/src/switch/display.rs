@@ -25,7 +25,8 @@ impl Switch {
             return;
         }
         let (caller, callee) = (&caller.profile, &callee.profile);
-        let first_of = |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
+        let first_of =
+            |texts: [&str; 2]| texts.into_iter().find(|text| !text.is_empty()).unwrap_or_default().to_owned();
         let calling = party(
             first_of([&callee.caller_name, &caller.caller_name]),
             first_of([&callee.caller_number, &caller.caller_number]),
@@ -55,12 +56,10 @@ impl Switch {
             party.1.clone_from(&channel.profile.destination);
         }
         channel.shown = Some(Box::new(party.clone()));
+        channel.update = Some("SEND");
         let Some(channel) = self.channels.get(&id) else { return };
-        let mut before = vec![
-            ("Direction", "SEND"),
-            ("Sent-Callee-ID-Name", &*party.0),
-            ("Sent-Callee-ID-Number", &*party.1),
-        ];
+        let mut before =
+            vec![("Direction", "SEND"), ("Sent-Callee-ID-Name", &*party.0), ("Sent-Callee-ID-Number", &*party.1)];
         before.extend(channel.bond().map(|bond| ("Bridged-To", bond)));
         self.bus.channel_with(now, EventKind::CALL_UPDATE, SHOWN, channel, &before, &[]);
         // A leg on another server is not told: messages between servers carry no INFO.
@@ -98,6 +97,8 @@ impl Switch {
 
     /// Tells that a leg is with somebody else than before.
     pub(super) fn updated(&mut self, now: Duration, id: SessionId, origin: Origin) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.update = Some("RECV");
         let Some(channel) = self.channels.get(&id) else { return };
         let mut before = vec![("Direction", "RECV")];
         before.extend(channel.bond().map(|bond| ("Bridged-To", bond)));

@@ -79,7 +79,13 @@ impl Switch {
                     return self.hear_digit(now, id);
                 }
                 // Out of its park it has nothing to do, but is there until somebody ends it.
-                None if matches!(channel.state, ChannelState::Park | ChannelState::Reset | ChannelState::SoftExecute) => return,
+                None if matches!(
+                    channel.state,
+                    ChannelState::Park | ChannelState::Reset | ChannelState::SoftExecute
+                ) =>
+                {
+                    return;
+                }
                 // A leg that is not answered yet has not begun.
                 None if matches!(channel.state, ChannelState::ConsumeMedia | ChannelState::Init) => return,
                 None => {

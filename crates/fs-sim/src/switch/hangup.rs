@@ -83,6 +83,9 @@ impl Switch {
                 if !channel.variables.get("sip_hangup_disposition").is_some_and(|how| ENDED_BY_PEER.contains(&how)) {
                     sofia::end_sent(channel);
                 }
+                if matches!(cause, Some(Cause::LOSE_RACE | Cause::PICKED_OFF)) {
+                    channel.variables.set("call_completed_elsewhere", "true");
+                }
                 if had_media {
                     channel.report_rtp(stamp, now, &self.quality, self.seed);
                 }

@@ -84,9 +84,7 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.todo = applications.into_iter().rev().collect();
         channel.variables.set("call_uuid", channel.call_uuid.as_deref().unwrap_or(&channel.uuid));
-        if channel.direction == Direction::Outbound && !channel.hit_dialplan {
-            self.flip(now, id);
-        }
+        self.sort_caller_id(now, id);
         self.enter(now, id, ChannelState::Execute);
         self.proceed(now, id);
     }

@@ -7,6 +7,7 @@ use super::{
     Step, Switch,
     execute::leading_number,
     originate::{DESTROYED, Leg},
+    states::RUNNING,
     states::{CREATED, ORIGINATED},
 };
 use crate::{
@@ -30,7 +31,8 @@ enum Target<'a> {
     Sofia(&'static sofia::SipProfile, sofia::Address<'a>),
     /// The endpoint takes a session and then refuses it.
     Refused(Cause),
-    Unknown,
+    /// It takes no session at all.
+    Nobody(Cause),
 }
 
 /// What a call takes on from the leg that asks for it.
@@ -70,7 +72,14 @@ impl Target<'_> {
                     None => Target::Refused(Cause::USER_NOT_REGISTERED),
                 }
             }
-            _ => Target::Unknown,
+            // Endpoints of mod_dptools that make no channel here: a cause to order, and users and groups of a directory
+            // that has none.
+            "error" => Target::Nobody(
+                Cause::by_name(rest).filter(|cause| *cause != Cause::NONE).unwrap_or(Cause::DESTINATION_OUT_OF_ORDER),
+            ),
+            "user" => Target::Nobody(Cause::SUBSCRIBER_ABSENT),
+            "group" => Target::Nobody(Cause::NO_ROUTE_DESTINATION),
+            _ => Target::Nobody(Cause::CHAN_NOT_IMPLEMENTED),
         }
     }
 
@@ -88,8 +97,8 @@ impl Switch {
     /// Calls one destination of a dial: the new leg, or why there is none.
     pub(super) fn call(&mut self, now: Duration, leg: &Leg<'_>, caller: Option<SessionId>) -> Result<SessionId, Cause> {
         let target = Target::parse(leg.endpoint);
-        if let Target::Unknown = target {
-            return Err(Cause::CHAN_NOT_IMPLEMENTED);
+        if let Target::Nobody(cause) = target {
+            return Err(cause);
         }
         let mut wanted = leg.variable("origination_uuid").map(str::to_owned);
         if wanted.as_deref().is_some_and(|uuid| self.find(uuid).is_some()) {
@@ -300,6 +309,9 @@ impl Switch {
         identify(&mut channel);
         channel.variables.push_number("session_id", id.0);
         self.bus.channel(now, EventKind::CHANNEL_DESTROY, DESTROYED, &channel);
+        channel.state = ChannelState::Destroy;
+        channel.next = ChannelState::Destroy;
+        self.bus.channel(now, EventKind::CHANNEL_STATE, RUNNING, &channel);
     }
 
     /// The variables that the command gave, those of the one destination first, and what the dialling adds to them.
@@ -328,6 +340,7 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         hit_dialplan: false,
         b_leg: false,
         shown: None,
+        update: None,
         codec: None,
         writes: true,
         profile: Profile::default(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Due, Job, Step, Switch, is_true};
 use crate::{
     cause::Cause,
-    channel::{Direction, Channel, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
+    channel::{Channel, Direction, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
     clock::Stamp,
     dial_string::{Destination, Malformed, OnAnswer, Request},
     event::Origin,
@@ -260,6 +260,19 @@ impl Switch {
         }
     }
 
+    /// The legs that a dial is calling now.
+    pub(super) fn legs_of(&self, number: u64) -> Vec<SessionId> {
+        self.dials_open.get(&number).map_or(Vec::new(), |dial| dial.legs.clone())
+    }
+
+    /// A leg that has not been answered yet is taken elsewhere: whoever called it waits no longer.
+    pub(super) fn taken_from_its_dial(&mut self, now: Duration, id: SessionId) {
+        let Some(number) = self.attempts.remove(&id) else { return };
+        let Some(dial) = self.dials_open.get_mut(&number) else { return };
+        dial.legs.retain(|leg| *leg != id);
+        self.cancel_dial(now, number, Cause::ORIGINATOR_CANCEL);
+    }
+
     /// Who asked for a leg that has not been answered yet.
     pub(super) fn asker(&self, id: SessionId) -> Option<&Asker> {
         self.dials_open.get(self.attempts.get(&id)?).map(|dial| &dial.asker)
@@ -284,14 +297,14 @@ impl Switch {
             }
         }
         match dial.asker {
-            Asker::Bridge(caller) => self.callee_answered(now, caller, (number, id), &losers),
+            Asker::Bridge(caller) => self.callee_answered(now, caller, (number, id), &dial.legs),
             Asker::Job(job, on_answer) => {
                 let Some(channel) = self.channels.get_mut(&id) else { return };
                 let uuid = channel.uuid.clone();
                 match on_answer {
                     OnAnswer::Application(application) => {
                         channel.todo = vec![application];
-                        self.flip(now, id);
+                        self.sort_caller_id(now, id);
                         self.finish(now, &job, &format!("+OK {uuid}\n"));
                         self.add_leg(now, id, Step::Launch);
                     }
@@ -312,7 +325,7 @@ impl Switch {
             Some(Asker::Bridge(caller)) => Some(*caller),
             _ => None,
         };
-        if let Some(caller) = caller {
+        if let Some(caller) = caller.filter(|caller| self.is_up(*caller)) {
             self.note_cause(caller, id, cause);
         }
         let Some(dial) = self.dials_open.get_mut(&number) else { return };

@@ -9,7 +9,7 @@ use crate::{
     event::{EventKind, Origin},
 };
 
-const RUNNING: Origin = Origin("switch_channel.c", "switch_channel_perform_set_running_state", 2408);
+pub(super) const RUNNING: Origin = Origin("switch_channel.c", "switch_channel_perform_set_running_state", 2408);
 const CALLSTATE: Origin = Origin("switch_channel.c", "switch_channel_perform_set_callstate", 301);
 const FLIPPED: Origin = Origin("switch_channel.c", "switch_channel_flip_cid", 3277);
 const OUTGOING: Origin = Origin("switch_core_session.c", "switch_core_session_outgoing_channel", 768);
@@ -125,10 +125,22 @@ impl Switch {
         self.bus.channel_with(now, EventKind::CODEC, origin, channel, &[], &after);
     }
 
+    /// A leg that gets something to do of its own is no called party any more (`switch_channel_sort_cid`).
+    pub(super) fn sort_caller_id(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.faces_its_caller()) else { return };
+        let called = channel.direction == Direction::Outbound;
+        if called {
+            channel.hit_dialplan = true;
+        }
+        self.flip(now, id);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.b_leg = false;
+        }
+    }
+
     /// A leg that was called becomes a party of its own: caller and callee change places.
     pub(super) fn flip(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
-        channel.hit_dialplan = true;
         let profile = &channel.profile;
         channel.variables.set("pre_transfer_caller_id_name", &profile.caller_name);
         channel.variables.set("pre_transfer_caller_id_number", &profile.caller_number);

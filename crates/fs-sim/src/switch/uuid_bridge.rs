@@ -36,6 +36,9 @@ impl Switch {
         let called = self.channels.get(&first).is_some_and(|leg| leg.direction == Direction::Outbound);
         if called && self.channels.get(&first).is_some_and(|leg| !leg.hit_dialplan) {
             self.flip(now, first);
+            if let Some(leg) = self.channels.get_mut(&first) {
+                leg.hit_dialplan = true;
+            }
         }
         // Only one with media can lead.
         let has_media = |id: SessionId| self.channels.get(&id).is_some_and(|leg| leg.has_media());
@@ -133,11 +136,15 @@ impl Switch {
 
     /// A leg has left what it ran for a bridge.
     pub(super) fn joins(&mut self, now: Duration, id: SessionId, Joining { partner, leads }: Joining) {
+        let led = self.leads_bridge(id);
         self.leave(now, id);
-        let waits = if partner == id { ChannelState::ConsumeMedia } else { ChannelState::Hibernate };
-        for state in [waits, ChannelState::Reset] {
-            self.enter(now, id, state);
+        self.taken_from_its_dial(now, id);
+        if partner == id {
+            self.enter(now, id, ChannelState::ConsumeMedia);
+        } else if !led {
+            self.enter(now, id, ChannelState::Hibernate);
         }
+        self.enter(now, id, ChannelState::Reset);
         if leads {
             self.enter(now, id, ChannelState::SoftExecute);
             if let Some(leader) = self.channels.get_mut(&id) {
@@ -150,7 +157,10 @@ impl Switch {
     /// The leg that leads looks for the other one.
     pub(super) fn look_for(&mut self, now: Duration, a: SessionId, b: SessionId, looks: u32) {
         let Some(other) = self.channels.get(&b).filter(|other| other.is_up()) else {
-            return self.hang_up(now, a, Cause::DESTINATION_OUT_OF_ORDER);
+            // Gone before it was looked for, or while it was waited for.
+            let first = looks == LOOKS_MAX;
+            let cause = if first { Cause::DESTINATION_OUT_OF_ORDER } else { Cause::ORIGINATOR_CANCEL };
+            return self.hang_up(now, a, cause);
         };
         if a == b {
             return;

@@ -190,7 +190,13 @@ fn row(channel: &Channel, switchname: &str) -> Row {
     let outbound = channel.direction == Direction::Outbound;
     let call_uuid =
         channel.call_uuid.as_deref().filter(|_| outbound).unwrap_or(if outbound { &channel.uuid } else { "" });
-    let flipped = channel.variables.get("channel_cid_flipped").is_some();
+    let (sent_name, sent_number) = channel.shown.as_deref().map_or(("", ""), |(name, number)| (name, number));
+    // The list has what stood there when the channel was made, which is nothing where nobody else called it.
+    let address = match &channel.other_leg {
+        _ if !outbound => &*profile.network_address,
+        Some(caller) if caller.is_originator() => caller.network_address(),
+        _ => "",
+    };
     let cells = [
         ("uuid", &*channel.uuid),
         ("direction", channel.direction.name()),
@@ -200,7 +206,7 @@ fn row(channel: &Channel, switchname: &str) -> Row {
         ("state", channel.state.name()),
         ("cid_name", &profile.caller_name),
         ("cid_num", &profile.caller_number),
-        ("ip_addr", &profile.network_address),
+        ("ip_addr", address),
         ("dest", &profile.destination),
         ("application", application.map_or("", |application| &application.name)),
         ("application_data", application.map_or("", |application| &application.data)),
@@ -220,13 +226,13 @@ fn row(channel: &Channel, switchname: &str) -> Row {
         ("callstate", channel.call_state.name()),
         ("callee_name", &profile.callee_name),
         ("callee_num", &profile.callee_number),
-        ("callee_direction", if flipped { "RECV" } else { "" }),
+        ("callee_direction", channel.update.unwrap_or_default()),
         ("call_uuid", call_uuid),
-        ("sent_callee_name", ""),
-        ("sent_callee_num", ""),
+        ("sent_callee_name", sent_name),
+        ("sent_callee_num", sent_number),
         ("initial_cid_name", &profile.original_name),
         ("initial_cid_num", &profile.original_number),
-        ("initial_ip_addr", &profile.network_address),
+        ("initial_ip_addr", address),
         ("initial_dest", &profile.destination),
         ("initial_dialplan", &profile.dialplan),
         ("initial_context", &profile.context),

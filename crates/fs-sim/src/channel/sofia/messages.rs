@@ -249,8 +249,11 @@ pub(crate) fn far_acknowledged(channel: &mut Channel, dialog: &Dialog) {
 /// The first answer with a tag, 180, 183 or 200, arrives at the near leg.
 pub(crate) fn near_replied(channel: &mut Channel, dialog: &Dialog) {
     let (name, number) = dialog.callee();
-    name.clone_into(&mut channel.profile.callee_name);
-    number.clone_into(&mut channel.profile.callee_number);
+    // A party of its own already, it learns nothing new of its callee.
+    if !channel.faces_its_caller() {
+        name.clone_into(&mut channel.profile.callee_name);
+        number.clone_into(&mut channel.profile.callee_number);
+    }
     if channel.variables.get("sip_cseq").is_some() {
         return;
     }

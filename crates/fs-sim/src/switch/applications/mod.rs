@@ -21,7 +21,6 @@ pub(super) use collect::digit;
 
 use super::Switch;
 use crate::{
-    cause::Cause,
     channel::{Doing, SessionId},
     event::EventKind,
 };
@@ -191,7 +190,7 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, end: End
         Doing::Record(recording) => record::finish(switch, now, id, &recording),
         Doing::Bridge(bridge) => switch.finish_bridge(now, id, bridge),
         // The caller is gone before its call is answered.
-        Doing::Call(dial) => switch.cancel_dial(now, dial, Cause::ORIGINATOR_CANCEL),
+        Doing::Call(dial) => switch.caller_left(now, id, dial),
         Doing::Deflect(_) if end == End::ItsOwn => call::deflected(switch, now, id),
         _ => {}
     }

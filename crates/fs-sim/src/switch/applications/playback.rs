@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{End, Next};
 use crate::{
-    channel::{Doing, Heard, Play, SessionId, Turns},
+    channel::{Doing, Endpoint, Heard, Play, SessionId, Turns},
     media,
     switch::{Switch, execute::leading_number},
 };
@@ -125,7 +125,12 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, mut play
         }
     }
     if end == End::Cut {
-        respond(switch, id, "PLAYBACK ERROR");
+        // A SIP leg that is ended from here stops between two frames, any other one inside of one.
+        let between = switch.channels.get(&id).is_some_and(|channel| {
+            let by_peer = channel.variables.get("sip_hangup_disposition") == Some("recv_bye");
+            matches!(channel.endpoint, Endpoint::Sofia(_)) && !channel.is_up() && !by_peer
+        });
+        respond(switch, id, if between { "FILE PLAYED" } else { "PLAYBACK ERROR" });
         return false;
     }
     respond(switch, id, "FILE PLAYED");

@@ -115,6 +115,16 @@ impl Talk {
         self.events.drain(..).map(tell).filter(|told| !unwanted.iter().any(|name| told.starts_with(name))).collect()
     }
 
+    /// Who has hung up since the last call, and why.
+    fn hangups(&mut self) -> Vec<String> {
+        let value = |event: &str, name: &str| {
+            event.lines().find_map(|line| line.strip_prefix(&format!("{name}: ")).map(str::to_owned))
+        };
+        let ends = self.events.drain(..).filter(|event| event.contains("Event-Name: CHANNEL_HANGUP\n"));
+        ends.map(|event| ["Unique-ID", "Hangup-Cause"].map(|name| value(&event, name).unwrap_or_default()).join(" "))
+            .collect()
+    }
+
     /// Name, channel's last four digits and cause of each event since the last call.
     fn story(&mut self) -> Vec<String> {
         let value = |event: &str, name: &str| {
