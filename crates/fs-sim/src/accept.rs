@@ -200,9 +200,10 @@ async fn next(socket: Option<&TcpListener>) -> io::Result<(TcpStream, SocketAddr
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
     use super::*;
+    use crate::driver::Reply;
 
     #[tokio::test]
     async fn one_connection_too_many_is_closed_at_once_and_counted() {
@@ -229,6 +230,40 @@ mod tests {
         assert_eq!(refused, 1);
         let mut byte = [0];
         streams[1].read_exact(&mut byte).await.expect("the others are greeted");
+        accept.abort();
+    }
+
+    #[tokio::test]
+    async fn a_large_reply_goes_back_when_it_has_been_read() {
+        const LARGE: usize = 8 * 1024 * 1024;
+        let socket = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = socket.local_addr().expect("an address");
+        let (inputs, mut told) = mpsc::channel(16);
+        let (_dials, wanted) = mpsc::unbounded_channel();
+        let (_board, watched) = watch::channel(Board::default());
+        let (sees, _seen) = watch::channel(0);
+        let accept = Accept::new(address, &Config::default(), inputs, wanted, watched, sees);
+        let budgets = accept.budgets.clone();
+        let accept = tokio::spawn(accept.run(socket));
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(b"noop\n\n").await.expect("it is open");
+        let Some(Input::Connected { queued, events: _events, .. }) = told.recv().await else { panic!("no connection") };
+        let Some(Input::Command { reply, .. }) = told.recv().await else { panic!("no command") };
+        assert!(queued.take(LARGE));
+        let bytes = bytes::Bytes::from(vec![b'x'; LARGE]);
+        reply.send(Reply { bytes, queued: LARGE, last: false }).expect("it is waited for");
+        let mut heard = vec![0; crate::frame::AUTH_REQUEST.len()];
+        stream.read_exact(&mut heard).await.expect("a greeting");
+        assert_eq!(budgets.queued.used(), LARGE, "more than a socket takes waits");
+        let mut heard = vec![0; LARGE];
+        stream.read_exact(&mut heard).await.expect("a reply");
+        timeout(DIAL_TIMEOUT, async {
+            while budgets.queued.used() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("it goes back");
         accept.abort();
     }
 }

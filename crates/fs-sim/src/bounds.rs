@@ -24,6 +24,10 @@ pub struct Refusals {
     pub variables: u64,
     /// Applications inside of 128 others.
     pub applications: u64,
+    /// Commands such as `msleep`, and further tries of originates, while 64 MiB of them waited for their time.
+    pub waiting: u64,
+    /// Outputs of more than 64 KiB while a GiB waited for clients to read.
+    pub replies: u64,
     /// Log lines that a full queue did not take.
     pub log_lines: u64,
 }
@@ -47,6 +51,11 @@ pub(crate) struct Share {
 impl Budget {
     pub(crate) fn new(most: usize) -> Arc<Budget> {
         Arc::new(Budget { used: AtomicUsize::new(0), most })
+    }
+
+    #[cfg(test)]
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
     }
 
     /// A part of it that may be this large whatever the others have taken.
@@ -110,6 +119,6 @@ mod tests {
         assert_eq!((one.held(), other.held()), (50, 50));
         drop(other);
         assert!(one.hold(100) && one.hold(0));
-        assert_eq!(budget.used.load(Ordering::Relaxed), 0);
+        assert_eq!(budget.used(), 0);
     }
 }

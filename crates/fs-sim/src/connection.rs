@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{
@@ -253,12 +253,13 @@ impl Connection {
                     answer.await
                 }
             };
-            let Ok(Reply { bytes, last }) = answer else {
+            let Ok(reply) = answer else {
                 // The server has closed this connection meanwhile: what it had to say is in the queue.
                 self.decoder = Decoder::default();
                 return Ok(true);
             };
-            self.answer(bytes, last).await?;
+            let last = reply.last;
+            self.answer(reply).await?;
             if last || self.write.len() >= WRITE_BYTES {
                 self.flush().await?;
             }
@@ -273,9 +274,15 @@ impl Connection {
     }
 
     /// Puts an answer where it will be written from, unless it is late or has to wait for another.
-    async fn answer(&mut self, bytes: Bytes, last: bool) -> Result<(), End> {
+    async fn answer(&mut self, Reply { bytes, queued, last }: Reply) -> Result<(), End> {
         if !self.line.is_harmed() {
-            self.write.extend_from_slice(&bytes);
+            if queued == 0 {
+                self.write.extend_from_slice(&bytes);
+                return Ok(());
+            }
+            self.flush().await?;
+            self.writer.write_all(&bytes).await?;
+            self.queued.give(queued);
             return Ok(());
         }
         let lateness = self.line.lateness();
@@ -286,6 +293,10 @@ impl Connection {
         self.write.extend(self.line.answer(bytes).into_iter().flatten());
         if last {
             self.write.extend(self.line.release().into_iter().flatten());
+        }
+        if queued > 0 {
+            self.flush().await?;
+            self.queued.give(queued);
         }
         Ok(())
     }
@@ -333,6 +344,7 @@ impl Connection {
             if self.line.is_harmed() {
                 let written = self.line.send(&self.write, &mut self.writer).await;
                 self.write.clear();
+                self.write.shrink_to(2 * WRITE_BYTES);
                 return written;
             }
             self.writer.write_all(&self.write).await?;

@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use tokio::{
     sync::{mpsc, oneshot, watch},
+    task::yield_now,
     time::{Instant, sleep_until},
 };
 
@@ -20,6 +21,7 @@ use crate::{
     config::Config,
     event::{ListenerId, Output},
     fault::{Board, Change, Client, Fault, OrderNumber, Planned, Spoiler},
+    frame,
     hep::Probe,
     network::{InFlight, Wire},
     server::State,
@@ -32,11 +34,21 @@ pub(crate) const QUEUE_EVENTS_MAX: usize = 100_000;
 /// Bytes that wait for one listener, so that a client that never reads costs a bounded share of memory.
 const QUEUE_BYTES_MAX: usize = 256 * 1024 * 1024;
 
+/// A reply of at most this size is given whatever waits: a connection has one at a time.
+const REPLY_BYTES_FREE: usize = 64 * 1024;
+
+/// What no real server answers: it holds whatever comes out.
+const TOO_MUCH: &str = "-ERR too much waits to be read\n";
+
 /// Lost events after which FreeSWITCH closes a listener's connection (mod_event_socket).
 const LOST_MAX: u64 = 500;
 
 /// Commands that are taken in before what came out is looked at again.
 const BATCH: usize = 64;
+
+/// What comes out of the switch before it is handed out: so much of it is held twice at most. A hundred thousand channels
+/// that end at once say gigabytes.
+const PIECE: usize = 1_000;
 
 /// What connections tell the driver.
 #[derive(Debug)]
@@ -111,6 +123,8 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) bytes: Bytes,
+    /// What of it is to be given back when it has been written.
+    pub(crate) queued: usize,
     /// The connection ends with it.
     pub(crate) last: bool,
 }
@@ -192,14 +206,26 @@ impl Driver {
                 Some(ask) = self.ends.asks.recv() => self.grant(ask),
                 () = wait(deadline) => {}
             }
-            self.switch.advance(self.started.elapsed());
+            self.catch_up().await;
             for input in batch.drain(..) {
-                self.take(input);
+                let now = self.catch_up().await;
+                self.take(now, input);
             }
-            self.switch.advance(self.started.elapsed());
+            self.catch_up().await;
             self.deliver();
             self.publish();
         }
+    }
+
+    /// Lets everything happen that is due, and hands it out where it is much: connections write it meanwhile.
+    /// Returns up to when.
+    async fn catch_up(&mut self) -> Duration {
+        let now = self.started.elapsed();
+        while !self.switch.advance_until(now, PIECE) {
+            self.deliver();
+            yield_now().await;
+        }
+        now
     }
 
     /// When something is due by itself.
@@ -319,8 +345,7 @@ impl Driver {
         }
     }
 
-    fn take(&mut self, input: Input) {
-        let now = self.started.elapsed();
+    fn take(&mut self, now: Duration, input: Input) {
         match input {
             Input::Connected { listener, events, queued, dialled, client } => {
                 self.peers.insert(listener, Peer { events, queued, reply: None, lost: 0, client });
@@ -335,7 +360,6 @@ impl Driver {
             Input::Command { listener, command, reply } => {
                 if let Some(peer) = self.peers.get_mut(&listener) {
                     peer.reply = Some(reply);
-                    self.switch.advance(now);
                     self.switch.command(now, listener, &command);
                 }
             }
@@ -368,8 +392,10 @@ impl Driver {
         let now = self.started.elapsed();
         for output in self.switch.drain() {
             match output {
-                Output::Reply(listener, bytes) => answer(&mut self.peers, listener, bytes, false),
-                Output::Goodbye(listener, bytes) => answer(&mut self.peers, listener, bytes, true),
+                Output::Reply(listener, bytes) => {
+                    self.state.refusals.replies += u64::from(!answer(&mut self.peers, listener, bytes, false));
+                }
+                Output::Goodbye(listener, bytes) => drop(answer(&mut self.peers, listener, bytes, true)),
                 Output::Event(listener, bytes) => {
                     let Some(peer) = self.peers.get_mut(&listener) else { continue };
                     if self.spoiler.is_idle() {
@@ -426,8 +452,8 @@ impl Driver {
         self.state.listeners = figures.listeners;
         self.state.originates = figures.originates;
         self.state.refused = figures.refused;
-        let Refusals { commands, log_lines, .. } = self.state.refusals;
-        self.state.refusals = Refusals { commands, log_lines, ..figures.refusals };
+        let Refusals { commands, log_lines, replies, .. } = self.state.refusals;
+        self.state.refusals = Refusals { commands, log_lines, replies, ..figures.refusals };
         self.ends.report.send_if_modified(|known| {
             let changed = *known != self.state;
             if changed {
@@ -466,18 +492,29 @@ impl Peer {
     }
 }
 
-/// Answers the command that a connection waits for. Without one a last word goes through the queue.
-fn answer(peers: &mut HashMap<ListenerId, Peer>, listener: ListenerId, bytes: Bytes, last: bool) {
-    let Some(peer) = peers.get_mut(&listener) else { return };
+/// Answers the command that a connection waits for. Without one a last word goes through the queue. Returns `false` where
+/// the client gets another answer, since too much waits to be read.
+fn answer(peers: &mut HashMap<ListenerId, Peer>, listener: ListenerId, bytes: Bytes, last: bool) -> bool {
+    let Some(peer) = peers.get_mut(&listener) else { return true };
     match peer.reply.take() {
-        // A connection that is gone needs no answer.
-        Some(reply) => drop(reply.send(Reply { bytes, last })),
+        Some(reply) => {
+            let queued = if bytes.len() > REPLY_BYTES_FREE { bytes.len() } else { 0 };
+            let taken = peer.queued.take(queued);
+            let sent = match taken {
+                true => Reply { bytes, queued, last },
+                false => Reply { bytes: frame::api_response(TOO_MUCH), queued: 0, last },
+            };
+            // A connection that is gone needs no answer: what it had goes back with it.
+            drop(reply.send(sent));
+            return taken;
+        }
         None if last => {
             put(peers, listener, Delivery::Close(bytes));
             peers.remove(&listener);
         }
         None => {}
     }
+    true
 }
 
 /// A queue that is full takes no notice; that its sender is dropped closes the connection all the same.
@@ -543,5 +580,30 @@ mod tests {
             .map(|peer| (0..200).filter(|_| peer.push(event.clone(), Delivery::Event)).count())
             .collect();
         assert_eq!(taken, [100, 5, 5, 5, 5, 5, 5, 5, 5, 5], "the first took all, and the others have their own part");
+    }
+
+    #[test]
+    fn large_replies_share_the_room_and_small_ones_always_come() {
+        const LARGE: usize = REPLY_BYTES_FREE + 1;
+        let budget = Budget::new(2 * LARGE);
+        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
+        let mut peers = HashMap::new();
+        let asked = |number: u64, size: usize, peers: &mut HashMap<ListenerId, Peer>| {
+            let (events, _) = mpsc::channel(1);
+            let (reply, answered) = oneshot::channel();
+            let queued = Arc::new(budget.share(0));
+            peers.insert(ListenerId(number), Peer { events, queued, reply: Some(reply), lost: 0, client });
+            (answer(peers, ListenerId(number), Bytes::from(vec![b'x'; size]), false), answered)
+        };
+        let mut answers: Vec<_> =
+            [LARGE, LARGE, LARGE, REPLY_BYTES_FREE].into_iter().zip(0..).map(|(s, n)| asked(n, s, &mut peers)).collect();
+        assert_eq!(answers.iter().map(|(taken, _)| *taken).collect::<Vec<_>>(), [true, true, false, true]);
+        let told = answers.iter_mut().map(|(_, answered)| answered.try_recv().expect("an answer"));
+        let told: Vec<Reply> = told.collect();
+        assert_eq!(told.iter().map(|reply| reply.queued).collect::<Vec<_>>(), [LARGE, LARGE, 0, 0]);
+        assert!(told[2].bytes.ends_with(b"\n\n-ERR too much waits to be read\n"));
+        assert_eq!(told[3].bytes.len(), REPLY_BYTES_FREE);
+        peers.clear();
+        assert!(asked(9, 2 * LARGE, &mut peers).0, "who is gone holds nothing");
     }
 }

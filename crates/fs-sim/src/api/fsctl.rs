@@ -1,6 +1,6 @@
 //! `fsctl`: the limits, the pause switch and the other knobs.
 
-use super::{Answer, Call, interfaces, text};
+use super::{Answer, Call, hangup::hang_up_all, interfaces, text};
 use crate::{cause::Cause, dial_string::words, log, switch::is_true, switch::leading_number};
 
 /// FreeSWITCH's own bounds for how long a digit lasts, in samples.
@@ -21,11 +21,8 @@ pub(super) fn fsctl(call: Call<'_>) -> Answer {
         "ready_check" => "true".to_owned(),
         "shutdown_check" => call.switch.settings.knobs.shutting_down.to_string(),
         "hupall" => {
-            let ids: Vec<_> = call.switch.channels.keys().copied().collect();
-            for id in ids {
-                call.switch.hang_up(call.now, id, Cause::MANAGER_REQUEST);
-            }
-            "+OK\n".to_owned()
+            let left = call.switch.channels.keys().rev().copied().collect();
+            return hang_up_all(call, left, Cause::MANAGER_REQUEST, "+OK\n".to_owned());
         }
         "max_sessions" | "sps" | "last_sps" | "sps_peak_reset" => limit(call, &what, value),
         "loglevel" => match value {

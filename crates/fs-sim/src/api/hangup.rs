@@ -1,7 +1,7 @@
 //! `uuid_kill` and `hupall`.
 
 use super::{Answer, Call, NO_SUCH_CHANNEL, text};
-use crate::{cause::Cause, channel::SessionId, dial_string::words};
+use crate::{cause::Cause, channel::SessionId, dial_string::words, switch::HangUps};
 
 pub(super) fn uuid_kill(call: Call<'_>) -> Answer {
     if call.arguments.is_empty() {
@@ -31,15 +31,21 @@ pub(super) fn hupall(call: Call<'_>) -> Answer {
         let Some(channel) = call.switch.channels.get(id) else { return false };
         wanted.iter().all(|(name, value)| channel.variables.get(name) == Some(*value))
     };
-    let ids: Vec<SessionId> = call.switch.channels.keys().copied().filter(met).collect();
-    for id in ids {
-        call.switch.hang_up(call.now, id, cause);
-    }
+    let left: Vec<SessionId> = call.switch.channels.keys().rev().copied().filter(met).collect();
 
-    let cause = cause.name();
-    text(match wanted.as_slice() {
-        [] => format!("+OK hangup all channels with cause {cause}\n"),
-        [(name, value)] => format!("+OK hangup all channels matching [{name}]=[{value}] with cause: {cause}\n"),
-        [(name, value), ..] => format!("+OK hangup all channels matching [{name}]=[{value}]... with cause: {cause}\n"),
-    })
+    let name_of_cause = cause.name();
+    let output = match wanted.as_slice() {
+        [] => format!("+OK hangup all channels with cause {name_of_cause}\n"),
+        [(name, value)] => format!("+OK hangup all channels matching [{name}]=[{value}] with cause: {name_of_cause}\n"),
+        [(name, value), ..] => {
+            format!("+OK hangup all channels matching [{name}]=[{value}]... with cause: {name_of_cause}\n")
+        }
+    };
+    hang_up_all(call, left, cause, output)
+}
+
+/// Hangs up so many channels, the last one first; then the command says `output`.
+pub(super) fn hang_up_all(call: Call<'_>, left: Vec<SessionId>, cause: Cause, output: String) -> Answer {
+    let all = HangUps { left, cause, job: call.job.clone(), output };
+    call.switch.hang_up_all(call.now, all).map_or(Answer::Later, |all| text(all.output))
 }

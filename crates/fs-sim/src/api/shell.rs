@@ -259,7 +259,14 @@ pub(super) fn json(call: Call<'_>) -> Answer {
     text(Value::Object(request).to_string() + "\n")
 }
 
+/// A number as cJSON writes it: a whole one without a point.
+fn number(number: f64) -> Value {
+    if number.fract() == 0.0 { json!(number as i64) } else { json!(number) }
+}
+
 fn status(switch: &mut crate::switch::Switch, now: std::time::Duration) -> Value {
+    // Its names are FreeSWITCH's: the least that is left is said to be used.
+    let (idle, min_idle) = (switch.idle_cpu(now), switch.min_idle_cpu(None));
     let rate = switch.limits.rate(now);
     let limits = &switch.limits;
     let [years, days, hours, minutes, seconds, milliseconds, microseconds] = parts(now);
@@ -280,7 +287,7 @@ fn status(switch: &mut crate::switch::Switch, now: std::time::Duration) -> Value
             },
             "rate": { "current": rate.last_second, "max": rate.limit, "peak": rate.peak, "peak5Min": rate.peak },
         },
-        "idleCPU": { "used": 0, "allowed": 99.3 },
+        "idleCPU": { "used": number(min_idle), "allowed": number(idle) },
         "stackSizeKB": { "current": 240, "max": 8192 },
     })
 }

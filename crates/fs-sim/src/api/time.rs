@@ -61,6 +61,9 @@ pub(super) fn strmicroepoch(call: Call<'_>) -> Answer {
     text(if call.arguments.is_empty() { now.0 } else { parsed(now, call.arguments) }.to_string())
 }
 
+/// What no real server answers: it has no limit.
+const TOO_MANY: &str = "-ERR too many commands wait\n";
+
 /// The answer comes when the time is over.
 pub(super) fn msleep(call: Call<'_>) -> Answer {
     let milliseconds = u64::try_from(leading_number(call.arguments)).unwrap_or(0);
@@ -100,8 +103,10 @@ fn finish_later(call: Call<'_>, after: Duration, output: String) -> Answer {
     if after.is_zero() {
         return text(output);
     }
-    call.switch.finish_later(call.now + after.min(SLEEP_MAX), call.job, output);
-    Answer::Later
+    match call.switch.finish_later(call.now + after.min(SLEEP_MAX), call.job, output) {
+        true => Answer::Later,
+        false => text(TOO_MANY),
+    }
 }
 
 /// C's `strftime` in UTC, where the recorded server is; nothing where it does not fit.

@@ -117,6 +117,11 @@ impl Bus {
         self.outbox.push(output);
     }
 
+    /// How much there is to be sent.
+    pub(crate) fn waiting(&self) -> usize {
+        self.outbox.len()
+    }
+
     pub(crate) fn drain(&mut self) -> std::vec::Drain<'_, Output> {
         self.outbox.drain(..)
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Step, Switch, originate::DESTROYED, outbound::Told};
+use super::{Due, Job, Step, Switch, originate::DESTROYED, outbound::Told};
 use crate::{
     cause::Cause,
     channel::{CallState, ChannelState, Direction, Endpoint, SessionId, Signal, sofia},
@@ -11,6 +11,19 @@ use crate::{
 
 const HUNG_UP: Origin = Origin("switch_channel.c", "switch_channel_perform_hangup", 3445);
 const REPORTED: Origin = Origin("switch_core_state_machine.c", "switch_core_session_reporting_state", 943);
+
+/// How many channels one command hangs up at once: what comes of them is sent before the next ones are.
+const PORTION: usize = 500;
+
+/// Channels that a command hangs up, and how it ends.
+#[derive(Debug)]
+pub(crate) struct HangUps {
+    /// Those that are left, the first ones last.
+    pub(crate) left: Vec<SessionId>,
+    pub(crate) cause: Cause,
+    pub(crate) job: Job,
+    pub(crate) output: String,
+}
 
 /// Variable set on a leg whose other end was the one to hang up.
 const ENDED_BY_PEER: &[&str] = &["recv_bye", "recv_cancel", "recv_refuse"];
@@ -29,6 +42,18 @@ impl Switch {
         // What it runs notices at its next frame.
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
         self.add_leg(now + delay, id, Step::Report);
+    }
+
+    /// Ends many legs, in portions: what is to be said when none is left, or nothing if that comes later.
+    pub(crate) fn hang_up_all(&mut self, now: Duration, mut all: HangUps) -> Option<HangUps> {
+        for id in all.left.split_off(all.left.len().saturating_sub(PORTION)).into_iter().rev() {
+            self.hang_up(now, id, all.cause);
+        }
+        if all.left.is_empty() {
+            return Some(all);
+        }
+        self.timers.add(now, Due::HangUps(Box::new(all)));
+        None
     }
 
     /// Ends a leg because the other one has ended; `cause` is what came over.
@@ -119,6 +144,9 @@ impl Switch {
             return;
         }
         self.ask_for(id, ChannelState::Destroy);
+        if let Some(uuid) = self.channels.get(&id).map(|channel| channel.uuid.clone()) {
+            self.unschedule_group(now, uuid);
+        }
         self.emit(now, id, EventKind::CHANNEL_DESTROY, DESTROYED);
         self.enter(now, id, ChannelState::Destroy);
         self.channels.remove(&id);

@@ -5,11 +5,26 @@ use std::{sync::Arc, time::Duration};
 use super::{Due, Switch};
 use crate::{
     api::{self, Answer},
+    bounds::Share,
     event::{EventKind, ListenerId, Origin, Output, Reserved},
     frame,
 };
 
 const EXECUTED: Origin = Origin("switch_loadable_module.c", "switch_api_execute", 2954);
+
+/// What may wait for its time alone, commands such as `msleep` and originates between two tries: with a KiB for each, tens of
+/// thousands of an ordinary size.
+pub(super) const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
+const WAITING_BYTES_EACH: usize = 1024;
+
+/// A command that only takes its time.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(super) job: Job,
+    pub(super) output: String,
+    /// What it has of [`WAITING_BYTES_MAX`].
+    _share: Share,
+}
 
 /// One run of an API command.
 #[derive(Clone, Debug)]
@@ -52,6 +67,13 @@ impl Job {
             within: None,
         }
     }
+
+    /// What it costs to keep it, beside the job itself.
+    pub(super) fn bytes(&self) -> usize {
+        let uuid = if let Waits::Background(uuid) = &self.waits { uuid.len() } else { 0 };
+        let within = self.within.as_deref().map_or(0, |(command, arguments)| command.len() + arguments.len());
+        self.command.len() + self.arguments.len() + uuid + within
+    }
 }
 
 impl Switch {
@@ -64,9 +86,21 @@ impl Switch {
         }
     }
 
-    /// Gives a job its output at `at`.
-    pub(crate) fn finish_later(&mut self, at: Duration, job: &Job, output: String) {
-        self.timers.add(at, Due::Finish(Box::new((job.clone(), output))));
+    /// Gives a job its output at `at`: `false` if too much waits already.
+    pub(crate) fn finish_later(&mut self, at: Duration, job: &Job, output: String) -> bool {
+        let Some(share) = self.waits(job.bytes() + output.len()) else { return false };
+        self.timers.add(at, Due::Finish(Box::new(Waiting { job: job.clone(), output, _share: share })));
+        true
+    }
+
+    /// The share of something of this size that waits for its time; nothing if too much waits already.
+    pub(super) fn waits(&mut self, bytes: usize) -> Option<Share> {
+        let share = self.waiting.share(0);
+        if share.take(bytes + WAITING_BYTES_EACH) {
+            return Some(share);
+        }
+        self.refusals.waiting += 1;
+        None
     }
 
     /// Tells those who listen that a command has run inside of another one.

@@ -51,7 +51,9 @@ pub(crate) use applications::names as applications;
 pub(crate) use broadcast::Legs;
 pub(crate) use callee::CalleeNumber;
 pub(crate) use execute::leading_number;
+pub(crate) use hangup::HangUps;
 pub(crate) use jobs::{Job, Waits};
+use jobs::WAITING_BYTES_MAX;
 pub(crate) use limits::Limits;
 pub(crate) use redirect::Redirect;
 pub(crate) use schedule::Planned;
@@ -59,7 +61,7 @@ pub(crate) use timers::{Due, Step};
 
 use crate::{
     api::Settings,
-    bounds::Refusals,
+    bounds::{Budget, Refusals},
     channel::{Channel, Direction, SessionId},
     clock::{Clock, Stamp, spelled},
     config::{Config, User},
@@ -76,7 +78,7 @@ use load::Load;
 use originate::Dial;
 use outbound::Dialling;
 use peer::Peer;
-use schedule::{TASKS_OF_ITS_OWN, Task};
+use schedule::Tasks;
 use sip::Line;
 use timers::Timers;
 
@@ -99,11 +101,7 @@ pub(crate) struct Switch {
     runs: u64,
     /// What has been recorded, by its path.
     files: HashMap<String, Duration>,
-    /// What is planned, by its number.
-    tasks: BTreeMap<u64, Task>,
-    task_bytes: usize,
-    /// How many tasks there have been.
-    tasks_planned: u64,
+    tasks: Tasks,
     listeners: HashMap<ListenerId, Peer>,
     password: String,
     users: Vec<User>,
@@ -124,6 +122,8 @@ pub(crate) struct Switch {
     /// The far legs of calls from other servers.
     calls: HashMap<Call, SessionId>,
     pub(crate) settings: Settings,
+    /// What waits for its time alone.
+    waiting: Arc<Budget>,
     /// What clients did not get.
     pub(crate) refusals: Refusals,
     /// What it is to do wrong.
@@ -175,9 +175,7 @@ impl Switch {
             attempts: HashMap::new(),
             runs: 0,
             files: HashMap::new(),
-            tasks: BTreeMap::new(),
-            tasks_planned: TASKS_OF_ITS_OWN,
-            task_bytes: 0,
+            tasks: Tasks::default(),
             listeners: HashMap::new(),
             password: config.password.clone(),
             users: config.users.clone(),
@@ -194,6 +192,7 @@ impl Switch {
             capture: Capture::new(config.hep.as_ref()),
             calls: HashMap::new(),
             settings,
+            waiting: Budget::new(WAITING_BYTES_MAX),
             refusals: Refusals::default(),
             faults: Timetable::default(),
             fault_rng: fault::generator(config.seed, 0),
@@ -214,12 +213,20 @@ impl Switch {
         self.timers.add(now + crate::command::AUTH_TIMEOUT, Due::AuthTimeout(listener));
     }
 
-    /// Lets everything happen that is due at `now`, each thing at its own time.
+    /// Lets everything happen that is due at `now`.
+    #[cfg(test)]
     pub(crate) fn advance(&mut self, now: Duration) {
+        while !self.advance_until(now, usize::MAX) {}
+    }
+
+    /// Lets things happen that are due at `now`, each at its own time, until so much waits to be sent: whether that was
+    /// all. What is due at once may say more than a machine holds; in pieces it is the same, in the same order.
+    pub(crate) fn advance_until(&mut self, now: Duration, outputs: usize) -> bool {
         if self.timers.is_crowded() {
             self.sweep_timers();
         }
-        while let Some((at, due)) = self.timers.pop(now) {
+        while self.bus.waiting() < outputs {
+            let Some((at, due)) = self.timers.pop(now) else { return true };
             let at = at.max(self.not_before);
             match due {
                 Due::Leg(id, step) => self.step(at, id, step),
@@ -229,7 +236,12 @@ impl Switch {
                 Due::LegTimeout(id) => self.leg_timed_out(at, id),
                 Due::Redial(dial) => self.redial(at, dial),
                 Due::Task(number) => self.run_task(at, number),
-                Due::Finish(job) => self.finish(at, &job.0, &job.1),
+                Due::Finish(job) => self.finish(at, &job.job, &job.output),
+                Due::HangUps(rest) => {
+                    if let Some(all) = self.hang_up_all(at, *rest) {
+                        self.finish(at, &all.job, &all.output);
+                    }
+                }
                 Due::Heartbeat => {
                     self.send_heartbeat(at);
                     self.heartbeat_again(at);
@@ -243,6 +255,7 @@ impl Switch {
                 }
             }
         }
+        false
     }
 
     /// Takes those timers away whose subject is gone: what was cancelled must not pile up until its time.
@@ -256,7 +269,7 @@ impl Switch {
             Due::OriginateTimeout(dial, round) => dials_open.get(dial).is_some_and(|dial| dial.round == *round),
             Due::LegTimeout(id) => attempts.contains_key(id),
             Due::Redial(dial) => dials_open.contains_key(dial),
-            Due::Task(number) => tasks.contains_key(number),
+            Due::Task(number) => tasks.at(*number) == Some(at),
             Due::AuthTimeout(listener) | Due::LingerEnds(listener) => listeners.contains_key(listener),
             // What comes over a network, and what happens once and soon.
             _ => true,

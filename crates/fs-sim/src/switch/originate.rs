@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Due, Job, Step, Switch, is_true};
 use crate::{
+    bounds::Share,
     cause::Cause,
     channel::{Channel, Direction, SessionId, loopback::Caller, profile::ANONYMOUS_NUMBER},
     clock::Stamp,
@@ -40,6 +41,16 @@ pub(crate) struct Dial {
     cause: Option<Cause>,
     /// Counts the groups that were called, so that the patience with one does not end another.
     pub(super) round: u64,
+    /// What it has of what may wait, while no leg of it is there.
+    pause: Option<Share>,
+}
+
+impl Dial {
+    /// What it costs to keep it, beside the dial itself.
+    fn bytes(&self) -> usize {
+        // Everything that it was told is in its command.
+        if let Asker::Job(job, _) = &self.asker { 2 * job.bytes() } else { 0 }
+    }
 }
 
 /// Who waits for the answer.
@@ -139,6 +150,7 @@ impl Switch {
             legs: Vec::new(),
             cause: None,
             round: 0,
+            pause: None,
             request,
         };
         self.dials_begun += 1;
@@ -156,6 +168,7 @@ impl Switch {
         while let Some(dial) = self.dials_open.get_mut(&number) {
             dial.round += 1;
             dial.legs.clear();
+            dial.pause = None;
             let round = dial.round;
             let Some(group) = dial.request.groups.get(dial.group) else {
                 if dial.tries <= 1 {
@@ -163,9 +176,8 @@ impl Switch {
                 }
                 dial.tries -= 1;
                 dial.group = 0;
-                let sleep = dial.retry_sleep;
-                self.timers.add(now + sleep, Due::Redial(number));
-                return true;
+                let (sleep, bytes) = (dial.retry_sleep, dial.bytes());
+                return self.pause(number, now + sleep, bytes);
             };
             // What the legs need is the dial's own, which is put back when they are there.
             let destinations = group.clone();
@@ -201,6 +213,16 @@ impl Switch {
             dial.cause = cause;
         }
         false
+    }
+
+    /// A dial waits before it is tried again: `false` if too much waits already.
+    fn pause(&mut self, number: u64, until: Duration, bytes: usize) -> bool {
+        let Some(share) = self.waits(bytes) else { return false };
+        if let Some(dial) = self.dials_open.get_mut(&number) {
+            dial.pause = Some(share);
+        }
+        self.timers.add(until, Due::Redial(number));
+        true
     }
 
     /// The next destinations of a dial, after a pause.

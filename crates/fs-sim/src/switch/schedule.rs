@@ -1,6 +1,10 @@
 //! What is planned for a second of the epoch (switch_scheduler.c).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{Due, Job, Legs, Redirect, Switch, Waits, execute::leading_number};
 use crate::{
@@ -19,7 +23,7 @@ const TASKS_MAX: usize = 1_000_000;
 const TASKS_BYTES_MAX: usize = 256 * 1024 * 1024;
 
 /// The server plans so many tasks itself when it starts, which have the first numbers.
-pub(super) const TASKS_OF_ITS_OWN: u64 = 3;
+const TASKS_OF_ITS_OWN: u64 = 3;
 
 /// What is planned.
 #[derive(Clone, Debug)]
@@ -51,11 +55,26 @@ impl Planned {
 
 /// A planned thing with the name by which `sched_del` finds it.
 #[derive(Debug)]
-pub(crate) struct Task {
+struct Task {
     group: Arc<str>,
     /// The second of the epoch for which it is planned.
     second: u64,
-    planned: Planned,
+    /// When the scheduler looks at it.
+    at: Duration,
+    description: &'static str,
+    /// Nothing if it has been cancelled, which is told at the scheduler's next look.
+    planned: Option<Planned>,
+}
+
+/// All that is planned, by its number and by its group.
+#[derive(Debug)]
+pub(super) struct Tasks {
+    by_number: HashMap<u64, Task>,
+    /// Those that have not been cancelled.
+    groups: BTreeSet<(Arc<str>, u64)>,
+    bytes: usize,
+    /// How many there have been.
+    count: u64,
 }
 
 const ADDED: Origin = Origin("switch_scheduler.c", "switch_scheduler_add_task_ex", 266);
@@ -66,11 +85,72 @@ impl Task {
     /// What it costs to keep it, beside the task itself.
     fn bytes(&self) -> usize {
         let own = match &self.planned {
-            Planned::Command { text, .. } => text.len(),
-            Planned::Broadcast { path, .. } => path.len(),
-            Planned::HangUp(_) | Planned::Transfer(_) => 0,
+            Some(Planned::Command { text, .. }) => text.len(),
+            Some(Planned::Broadcast { path, .. }) => path.len(),
+            Some(Planned::HangUp(_) | Planned::Transfer(_)) | None => 0,
         };
         own + self.group.len()
+    }
+}
+
+impl Default for Tasks {
+    fn default() -> Tasks {
+        Tasks { by_number: HashMap::new(), groups: BTreeSet::new(), bytes: 0, count: TASKS_OF_ITS_OWN }
+    }
+}
+
+impl Tasks {
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.by_number.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    #[cfg(test)]
+    pub(super) fn fill(&mut self) {
+        self.bytes = TASKS_BYTES_MAX;
+    }
+
+    /// When the scheduler looks at a task; nothing if it is gone.
+    pub(super) fn at(&self, number: u64) -> Option<Duration> {
+        self.by_number.get(&number).map(|task| task.at)
+    }
+
+    fn has_room_for(&self, task: &Task) -> bool {
+        self.by_number.len() < TASKS_MAX && self.bytes + task.bytes() <= TASKS_BYTES_MAX
+    }
+
+    fn insert(&mut self, number: u64, task: Task) {
+        self.bytes += task.bytes();
+        self.groups.insert((task.group.clone(), number));
+        self.by_number.insert(number, task);
+    }
+
+    fn remove(&mut self, number: u64) -> Option<Task> {
+        let task = self.by_number.remove(&number)?;
+        self.bytes -= task.bytes();
+        self.groups.remove(&(task.group.clone(), number));
+        Some(task)
+    }
+
+    /// Cancels a task, at which the scheduler looks at `at` for the last time: `false` if there is none.
+    fn cancel(&mut self, number: u64, at: Duration) -> bool {
+        let Some(task) = self.by_number.get_mut(&number).filter(|task| task.planned.is_some()) else { return false };
+        self.bytes -= task.bytes();
+        task.planned = None;
+        task.at = at;
+        self.bytes += task.bytes();
+        self.groups.remove(&(task.group.clone(), number));
+        true
+    }
+
+    fn of_group(&self, group: Arc<str>) -> Vec<u64> {
+        let numbers = self.groups.range((group.clone(), 0)..=(group, u64::MAX));
+        numbers.map(|(_, number)| *number).collect()
     }
 }
 
@@ -115,102 +195,95 @@ impl Switch {
 
     /// Plans something for a second of the epoch: its number, or nothing if there is too much already.
     pub(crate) fn plan(&mut self, now: Duration, second: u64, group: &str, planned: Planned) -> Option<u64> {
-        let task = Task { group: group.into(), second, planned };
-        if self.tasks.len() >= TASKS_MAX || self.task_bytes + task.bytes() > TASKS_BYTES_MAX {
+        let (description, at) = (planned.description(), self.look_for(now, second));
+        let task = Task { group: group.into(), second, at, description, planned: Some(planned) };
+        if !self.tasks.has_room_for(&task) {
             self.refusals.tasks += 1;
             return None;
         }
-        self.tasks_planned += 1;
-        self.task_bytes += task.bytes();
-        let number = self.tasks_planned;
-        let description = task.planned.description();
-        self.tell_task(now, (EventKind::ADD_SCHEDULE, ADDED), number, description, group, second);
+        self.tasks.count += 1;
+        let number = self.tasks.count;
+        self.tell_task(now, (EventKind::ADD_SCHEDULE, ADDED), number, &task);
         self.tasks.insert(number, task);
-        self.look_at(now, second, number);
+        self.timers.add(at, Due::Task(number));
         Some(number)
     }
 
     pub(super) fn run_task(&mut self, now: Duration, number: u64) {
-        let Some(task) = self.tasks.remove(&number) else { return };
-        self.task_bytes -= task.bytes();
-        let channel = self.find(&task.group);
-        let description = task.planned.description();
-        match (task.planned, channel) {
-            (Planned::Command { text, every }, _) => {
+        let Some(mut task) = self.tasks.remove(number) else { return };
+        match (task.planned.take(), self.find(&task.group)) {
+            (Some(Planned::Command { text, every }), _) => {
                 self.start(now, Job::new(&text, Waits::Nobody));
                 if every > 0 {
-                    let second = self.bus.clock.second(now).saturating_add(every);
-                    let planned = Planned::Command { text, every };
-                    self.tell_task(
-                        now,
-                        (EventKind::RE_SCHEDULE, AGAIN),
-                        number,
-                        planned.description(),
-                        &task.group,
-                        second,
-                    );
-                    let again = Task { second, planned, group: task.group };
-                    self.task_bytes += again.bytes();
-                    self.tasks.insert(number, again);
-                    return self.look_at(now, second, number);
+                    task.second = self.bus.clock.second(now).saturating_add(every);
+                    task.at = self.look_for(now, task.second);
+                    task.planned = Some(Planned::Command { text, every });
+                    self.tell_task(now, (EventKind::RE_SCHEDULE, AGAIN), number, &task);
+                    self.timers.add(task.at, Due::Task(number));
+                    return self.tasks.insert(number, task);
                 }
             }
-            (Planned::HangUp(cause), Some(id)) => self.hang_up(now, id, cause),
-            (Planned::Broadcast { path, legs }, Some(id)) => self.broadcast(now, id, &path, legs),
-            (Planned::Transfer(redirect), Some(id)) => self.send_elsewhere(now, id, redirect),
-            (_, None) => {}
+            (Some(Planned::HangUp(cause)), Some(id)) => self.hang_up(now, id, cause),
+            (Some(Planned::Broadcast { path, legs }), Some(id)) => self.broadcast(now, id, &path, legs),
+            (Some(Planned::Transfer(redirect)), Some(id)) => self.send_elsewhere(now, id, redirect),
+            (None, _) | (_, None) => {}
         }
-        self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, description, &task.group, task.second);
+        self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, &task);
     }
 
     /// The server's heartbeat is a task of its own, which is planned again each time.
     pub(super) fn heartbeat_again(&mut self, now: Duration) {
-        let second = self.bus.clock.second(now + self.heartbeat);
-        self.tell_task(now, (EventKind::RE_SCHEDULE, AGAIN), 1, "heartbeat", "core", second);
+        let at = now + self.heartbeat;
+        let second = self.bus.clock.second(at);
+        let task = Task { group: "core".into(), second, at, description: "heartbeat", planned: None };
+        self.tell_task(now, (EventKind::RE_SCHEDULE, AGAIN), 1, &task);
     }
 
-    /// The scheduler looks at a task when it has come, and not before.
-    fn look_at(&mut self, now: Duration, second: u64, number: u64) {
+    /// When the scheduler looks at what is planned for this second: when it has come, and not before.
+    fn look_for(&self, now: Duration, second: u64) -> Duration {
         let due = self.bus.clock.up_at_second(second);
         let looks = due.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
         let look = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
         // What is planned wakes the scheduler: what is due by then runs at once.
-        let at = if due <= now { now } else { look };
-        self.timers.add(at, Due::Task(number));
+        if due <= now { now } else { look }
     }
 
-    fn tell_task(
-        &mut self,
-        now: Duration,
-        (kind, origin): (EventKind, Origin),
-        number: u64,
-        description: &str,
-        group: &str,
-        second: u64,
-    ) {
-        let (number, second) = (number.to_string(), second.to_string());
-        let headers =
-            [("Task-ID", &*number), ("Task-Desc", description), ("Task-Group", group), ("Task-Runtime", &second)];
+    fn tell_task(&mut self, now: Duration, (kind, origin): (EventKind, Origin), number: u64, task: &Task) {
+        let (number, second) = (number.to_string(), task.second.to_string());
+        let headers = [
+            ("Task-ID", &*number),
+            ("Task-Desc", task.description),
+            ("Task-Group", &task.group),
+            ("Task-Runtime", &second),
+        ];
         self.bus.general(now, kind, origin, &headers, None);
     }
 
     /// Takes tasks away, by number or by group, which is a channel's UUID for most: how many there were.
     pub(crate) fn unschedule(&mut self, now: Duration, number_or_group: &str) -> usize {
-        let wanted: Vec<u64> = match number_or_group.parse::<u64>() {
-            Ok(number) => vec![number],
-            Err(_) => {
-                let of_group = self.tasks.iter().filter(|(_, task)| *task.group == *number_or_group);
-                of_group.map(|(number, _)| *number).collect()
-            }
-        };
-        let mut deleted = 0;
-        for number in wanted {
-            let Some(task) = self.tasks.remove(&number) else { continue };
-            self.task_bytes -= task.bytes();
-            deleted += 1;
-            let description = task.planned.description();
-            self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, description, &task.group, task.second);
+        match number_or_group.parse::<u64>() {
+            Ok(number) => self.cancel(now, &[number]),
+            Err(_) => self.unschedule_group(now, number_or_group.into()),
         }
-        deleted
+    }
+
+    /// What was planned for a channel goes with it.
+    pub(super) fn unschedule_group(&mut self, now: Duration, group: Arc<str>) -> usize {
+        let numbers = self.tasks.of_group(group);
+        self.cancel(now, &numbers)
+    }
+
+    /// The scheduler tells at its next look that they are gone.
+    fn cancel(&mut self, now: Duration, numbers: &[u64]) -> usize {
+        let looks = now.as_nanos() / SCHEDULER_PERIOD.as_nanos() + 1;
+        let look = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
+        let mut cancelled = 0;
+        for number in numbers {
+            if self.tasks.cancel(*number, look) {
+                self.timers.add(look, Due::Task(*number));
+                cancelled += 1;
+            }
+        }
+        cancelled
     }
 }

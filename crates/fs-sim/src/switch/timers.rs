@@ -2,7 +2,7 @@
 
 use std::{cmp::Ordering, collections::BinaryHeap, time::Duration};
 
-use super::{Job, Redirect, capture::Copy, display::Party};
+use super::{Redirect, capture::Copy, display::Party, hangup::HangUps, jobs::Waiting};
 use crate::{
     cause::Cause,
     channel::{SessionId, Signal},
@@ -27,8 +27,10 @@ pub(crate) enum Due {
     Redial(u64),
     /// A planned task comes true, unless `sched_del` has taken it away.
     Task(u64),
-    /// A command that only takes its time is over: its job and its output.
-    Finish(Box<(Job, String)>),
+    /// A command that only takes its time is over.
+    Finish(Box<Waiting>),
+    /// A command goes on to hang channels up.
+    HangUps(Box<HangUps>),
     Heartbeat,
     /// A connection has not authenticated in time.
     AuthTimeout(ListenerId),

@@ -30,9 +30,67 @@ fn what_is_planned_and_cancelled_for_ever_leaves_no_timer_behind() {
         talk.say("api sched_del g");
         talk.replies.clear();
     }
+    talk.wait(Duration::from_millis(500));
     talk.wait(Duration::from_millis(1));
     assert!(talk.switch.timers.len() < 100, "{}", talk.switch.timers.len());
-    assert_eq!((talk.switch.tasks.len(), talk.switch.task_bytes), (0, 0));
+    assert_eq!((talk.switch.tasks.len(), talk.switch.tasks.bytes()), (0, 0));
+}
+
+#[test]
+fn what_a_call_planned_goes_with_it() {
+    let mut talk = Talk::new(Config { sessions_per_second: 1_000_000, ..Config::default() });
+    let originate = "originate {execute_on_answer='sched_hangup +3600',originate_timeout=3600}";
+    for number in 0..6_000 {
+        talk.say(&format!("api {originate}null/x &park()"));
+        talk.say("api hupall");
+        talk.wait(Duration::from_millis(20));
+        talk.events.clear();
+        talk.replies.clear();
+        let (timers, tasks) = (talk.switch.timers.len(), talk.switch.tasks.len());
+        assert!(timers < 11_000 && tasks <= 26, "{timers} timers and {tasks} tasks after {number} calls");
+    }
+    talk.say(&format!("api {originate}null/x &park()"));
+    talk.say("api hupall");
+    talk.wait(Duration::from_millis(500));
+    let number = |event: &String| event.lines().find_map(|line| line.strip_prefix("Task-ID: ").map(str::to_owned));
+    let told = |name: &str| talk.events.iter().rfind(|event| event.contains(&format!("Event-Name: {name}\n")));
+    assert_eq!(told("DEL_SCHEDULE").and_then(number), told("ADD_SCHEDULE").and_then(number), "the end is told");
+    assert_eq!(talk.switch.tasks.len(), 0);
+}
+
+#[test]
+fn many_that_end_at_once_are_told_of_in_pieces_and_in_the_same_order() {
+    const PIECE: usize = 100;
+    let crowd = || {
+        let mut talk =
+            Talk::new(Config { max_sessions: 10_000, sessions_per_second: 1_000_000, ..Config::default() });
+        for _ in 0..1_200 {
+            talk.say("bgapi originate sofia/external/9196@127.0.0.1:5080 &park()");
+        }
+        talk.wait(Duration::from_secs(1));
+        talk.events.clear();
+        talk
+    };
+    let mut whole = crowd();
+    whole.say("api hupall");
+    whole.wait(Duration::from_secs(1));
+    let mut pieces = crowd();
+    pieces.say("api hupall");
+    let mut most = pieces.events.len();
+    pieces.now += Duration::from_secs(1);
+    loop {
+        let told = pieces.events.len();
+        let is_all = pieces.switch.advance_until(pieces.now, PIECE);
+        pieces.hear();
+        most = most.max(pieces.events.len() - told);
+        if is_all {
+            break;
+        }
+    }
+    assert_eq!(pieces.switch.figures().channels, 0);
+    assert!(pieces.events.len() > 2_400 * 3 && most < 2_000, "{most} of {}", pieces.events.len());
+    assert!(pieces.events == whole.events, "the same in the same order");
+    assert_eq!(pieces.last_reply(), "+OK hangup all channels with cause MANAGER_REQUEST\n");
 }
 
 #[test]
@@ -60,7 +118,7 @@ fn so_much_is_planned_and_no_more() {
     }
     let planned = Planned::Broadcast { path: path.clone(), legs: Legs::named("aleg") };
     assert!(talk.switch.plan(talk.now, 2_000_000_000, "g", planned).is_none());
-    talk.switch.task_bytes = 256 * 1024 * 1024;
+    talk.switch.tasks.fill();
     assert!(talk.answer("api sched_api +1 g status").ends_with("-ERR too many tasks are planned\n"));
     assert_eq!(talk.switch.figures().refusals.tasks, 2);
 }
@@ -146,4 +204,57 @@ fn an_api_command_that_is_too_long_is_not_run() {
     assert!(talk.answer(&format!("bgapi echo {long}")).ends_with("-ERR command too long\n\n"));
     assert!(talk.answer(&format!("sendevent {long}")).contains("+OK "), "others may be");
     assert_eq!(talk.switch.figures().refusals.api, 2);
+}
+
+#[test]
+fn so_much_waits_for_its_time_and_no_more() {
+    let mut talk = Talk::new(Config::default());
+    let patience = format!("msleep 1000 {}", "x".repeat(200 * 1024));
+    for _ in 0..320 {
+        talk.say(&format!("bgapi {patience}"));
+    }
+    talk.events.clear();
+    assert_eq!(talk.switch.figures().refusals.waiting, 0);
+    for _ in 0..10 {
+        talk.say(&format!("bgapi {patience}"));
+    }
+    let refused = talk.events.iter().filter(|event| event.ends_with("\n\n-ERR too many commands wait\n")).count();
+    assert_eq!((refused, talk.switch.figures().refusals.waiting), (5, 5), "325 are 64 MiB");
+    talk.events.clear();
+    talk.wait(Duration::from_secs(1));
+    assert_eq!(talk.events.iter().filter(|event| event.ends_with("\n\n+OK")).count(), 325);
+    talk.say(&format!("bgapi {patience}"));
+    assert_eq!(talk.switch.figures().refusals.waiting, 5, "what is over makes room");
+}
+
+#[test]
+fn many_small_ones_are_too_many_as_well() {
+    let mut talk = Talk::new(Config::default());
+    talk.say("noevents");
+    for _ in 0..70_000 {
+        talk.say("bgapi msleep 1000000");
+        talk.replies.clear();
+    }
+    let refused = talk.switch.figures().refusals.waiting;
+    assert!((5_000..20_000).contains(&refused), "{refused}");
+}
+
+#[test]
+fn an_originate_that_would_try_again_fails_when_too_much_waits() {
+    let mut talk = Talk::roomy();
+    let originate = "originate {originate_retries=2,originate_retry_sleep_ms=60000}sofia/external/486@127.0.0.1:5080";
+    let long = "x".repeat(200 * 1024);
+    for _ in 0..162 {
+        talk.say(&format!("bgapi {originate} &playback({long})"));
+        talk.wait(Duration::from_millis(100));
+        talk.events.clear();
+    }
+    assert_eq!(talk.switch.figures().refusals.waiting, 0);
+    talk.say(&format!("bgapi {originate} &playback({long})"));
+    talk.say(&format!("bgapi {originate} &playback({long})"));
+    talk.wait(Duration::from_millis(100));
+    assert!(talk.events.iter().any(|event| event.ends_with("\n\n-ERR USER_BUSY\n")), "it does not try again");
+    assert_eq!(talk.switch.figures().refusals.waiting, 1);
+    talk.wait(Duration::from_secs(61));
+    assert_eq!(talk.switch.waiting.used(), 0, "all have been tried again, and have failed");
 }

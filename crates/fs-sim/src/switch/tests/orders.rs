@@ -230,6 +230,12 @@ fn a_fixed_idle_cpu_stays() {
     let mut talk = Talk::new(Config { idle_cpu: Some(12.5), capacity: Capacity::default(), ..roomy() });
     talk.say("api status");
     assert!(talk.last_reply().contains("min idle cpu 0.00/12.50\n"), "{}", talk.last_reply());
+    let status = r#"api json {"command":"status","data":""}"#;
+    talk.say(status);
+    assert!(talk.last_reply().contains(r#""idleCPU":{"used":0,"allowed":12.5}"#), "{}", talk.last_reply());
+    talk.say("api fsctl min_idle_cpu 7");
+    talk.say(status);
+    assert!(talk.last_reply().contains(r#""idleCPU":{"used":7,"allowed":12.5}"#), "{}", talk.last_reply());
 }
 
 #[test]
