@@ -595,8 +595,11 @@ mod tests {
             peers.insert(ListenerId(number), Peer { events, queued, reply: Some(reply), lost: 0, client });
             (answer(peers, ListenerId(number), Bytes::from(vec![b'x'; size]), false), answered)
         };
-        let mut answers: Vec<_> =
-            [LARGE, LARGE, LARGE, REPLY_BYTES_FREE].into_iter().zip(0..).map(|(s, n)| asked(n, s, &mut peers)).collect();
+        let mut answers: Vec<_> = [LARGE, LARGE, LARGE, REPLY_BYTES_FREE]
+            .into_iter()
+            .zip(0..)
+            .map(|(s, n)| asked(n, s, &mut peers))
+            .collect();
         assert_eq!(answers.iter().map(|(taken, _)| *taken).collect::<Vec<_>>(), [true, true, false, true]);
         let told = answers.iter_mut().map(|(_, answered)| answered.try_recv().expect("an answer"));
         let told: Vec<Reply> = told.collect();

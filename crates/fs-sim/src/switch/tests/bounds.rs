@@ -62,8 +62,7 @@ fn what_a_call_planned_goes_with_it() {
 fn many_that_end_at_once_are_told_of_in_pieces_and_in_the_same_order() {
     const PIECE: usize = 100;
     let crowd = || {
-        let mut talk =
-            Talk::new(Config { max_sessions: 10_000, sessions_per_second: 1_000_000, ..Config::default() });
+        let mut talk = Talk::new(Config { max_sessions: 10_000, sessions_per_second: 1_000_000, ..Config::default() });
         for _ in 0..1_200 {
             talk.say("bgapi originate sofia/external/9196@127.0.0.1:5080 &park()");
         }
