@@ -1,6 +1,13 @@
 //! A span of time that may vary from call to call.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use rand::Rng;
 use rand_distr::{Distribution, Exp, LogNormal, Normal, Uniform};
@@ -15,6 +22,9 @@ pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
 /// The most times of a list: each draw goes through it.
 const LIST_MAX: usize = 10_000;
 
+/// The largest file of a list: more than 10,000 lines have.
+const FILE_BYTES_MAX: u64 = 1024 * 1024;
+
 /// The largest weight in a list: sums stay exact enough.
 const WEIGHT_MAX: f64 = 1e6;
 
@@ -22,7 +32,8 @@ const WEIGHT_MAX: f64 = 1e6;
 ///
 /// In a configuration it is `"250ms"`, `{ uniform = ["100ms", "500ms"] }`, `{ exponential = "180s" }`,
 /// `{ normal = { mean = "300ms", stdev = "50ms" } }`, `{ lognormal = { median = "300ms", sigma = 0.4 } }` or
-/// `{ list = ["100ms", ["2s", 0.5]] }`, where the second comes half as often as the first.
+/// `{ list = ["100ms", ["2s", 0.5]] }`, where the second comes half as often as the first, or `{ file = "holds.txt" }`: a
+/// list with a number of seconds, or a time, on each line.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Delay {
     /// Always this long.
@@ -107,6 +118,7 @@ enum Shape {
     Exponential(Time),
     LogNormal { median: Time, sigma: f64 },
     List(Vec<Weighted>),
+    File(PathBuf),
 }
 
 /// `"250ms"`, or `["250ms", 3]` with a weight.
@@ -137,6 +149,38 @@ fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
     Ok(Delay::List(items))
 }
 
+/// Reads a list from a file, a time a line; empty lines and those that begin with `#` say nothing.
+///
+/// # Errors
+/// Says which line is no time, or why the file cannot be read.
+fn file(path: &Path) -> Result<Delay, String> {
+    let shown = path.display();
+    let mut file = File::open(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.take(FILE_BYTES_MAX + 1);
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(|error| format!("{shown}: cannot be read: {error}"))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        return Err(format!("{shown}: there are more than {FILE_BYTES_MAX} bytes in it"));
+    }
+    let mut items = Vec::new();
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let time = seconds(line).map_err(|error| format!("{shown}:{number}: {error}"))?;
+        items.push(Weighted::Alone(Time(time)));
+    }
+    list(items).map_err(|error| format!("{shown}: {error}"))
+}
+
+/// `2.5`, or a time.
+fn seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds)
+            .map_err(|_| format!("{text} is no number of seconds: it must be from 0 on, and finite")),
+        Err(_) => Time::parse(text).map(|time| time.0),
+    }
+}
+
 impl<'de> Deserialize<'de> for Delay {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Delay, D::Error> {
         struct Visitor;
@@ -146,7 +190,7 @@ impl<'de> Deserialize<'de> for Delay {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "a time such as \"250ms\", or a table with one of uniform, normal, exponential, lognormal, list",
+                    "a time such as \"250ms\", or a table with one of uniform, normal, exponential, lognormal, list, file",
                 )
             }
 
@@ -162,6 +206,7 @@ impl<'de> Deserialize<'de> for Delay {
                     }
                     Shape::Uniform(from, to) => Ok(Delay::Uniform { from: from.0, to: to.0 }),
                     Shape::List(items) => list(items).map_err(de::Error::custom),
+                    Shape::File(path) => file(&path).map_err(de::Error::custom),
                     Shape::Normal { mean, stdev } => Ok(Delay::Normal { mean: mean.0, stdev: stdev.0 }),
                     Shape::Exponential(mean) if mean.0.is_zero() => {
                         Err(de::Error::custom("exponential: the mean is zero"))
@@ -239,6 +284,35 @@ mod tests {
             let error = read(text).expect_err(text);
             assert!(error.contains(reason), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn a_list_is_read_from_a_file_too() {
+        let path = std::env::temp_dir().join(format!("fs-sim-delays-{}.txt", std::process::id()));
+        let read = |text: &[u8]| {
+            std::fs::write(&path, text).expect("a file");
+            read(&format!("{{ file = {path:?} }}")).map_err(|error| error.replace(&path.display().to_string(), "FILE"))
+        };
+        let expected = [(ms(2_500), 1.0), (ms(3_000), 1.0), (ms(250), 1.0)];
+        assert_eq!(read(b"# seconds\n2.5\n\n 3 \r\n250ms"), Ok(Delay::List(expected.into())));
+        for (text, reason) in [
+            (&b"1\nsoon\n"[..], "FILE:2: \"soon\" is not a time"),
+            (b"1\n\n-1\n", "FILE:3: -1 is no number of seconds"),
+            (b"inf", "FILE:1: inf is no number of seconds"),
+            (b"1 2", "FILE:1: \"1 2\" is not a time"),
+            (b"# nothing", "FILE: list: there is nothing in it"),
+            (&b"1\n".repeat(10_001), "FILE: list: there are more than 10000 times in it"),
+            (&b"#".repeat(1024 * 1024 + 1), "FILE: there are more than 1048576 bytes in it"),
+            (b"\xff", "FILE: cannot be read: "),
+        ] {
+            let error = read(text).expect_err(reason);
+            assert!(error.contains(reason), "{error}");
+        }
+        assert!(read(&b"1\n".repeat(10_000)).is_ok());
+        std::fs::remove_file(&path).expect("it is there");
+        assert!(read(b"").is_err() && std::fs::remove_file(&path).is_ok());
+        let missing = super::tests::read(&format!("{{ file = {path:?} }}")).expect_err("no file");
+        assert!(missing.contains("cannot be read: "), "{missing}");
     }
 
     #[test]

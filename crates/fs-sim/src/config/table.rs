@@ -76,6 +76,7 @@ pub struct ServerTable {
     early_media: f64,
     #[serde(deserialize_with = "callee::failures")]
     failures: BTreeMap<String, Failure>,
+    #[serde(deserialize_with = "crate::dialplan::extensions")]
     dialplan: Option<Vec<Extension>>,
     capacity: Option<Capacity>,
     #[serde(deserialize_with = "percent")]

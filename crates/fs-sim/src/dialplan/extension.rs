@@ -1,8 +1,9 @@
 //! One extension: whose calls it takes, and what they run.
 
-use regex_lite::Regex;
+use regex_lite::{Captures, Regex};
+use serde::Deserialize;
 
-use super::{Application, Number};
+use super::{Application, Number, Seen};
 use crate::{switch, value::unknown};
 
 /// What a dialplan runs while it is still being looked at: what only sets variables (`SAF_ROUTING_EXEC`).
@@ -19,11 +20,8 @@ pub(super) const INLINE: [&str; 4] = ["set", "export", "multiset", "unset"];
 pub struct Extension {
     pub(super) context: String,
     pub(super) number: Pattern,
-    /// Further conditions: a variable or a field of the caller's profile, and what it is to be like.
-    pub(super) when: Vec<(String, Regex)>,
-    pub(super) run: Vec<Action>,
-    /// What is run if the number matches and the further conditions do not.
-    pub(super) otherwise: Vec<Action>,
+    /// What is looked at once the number matches, one after the other.
+    pub(super) conditions: Vec<Condition>,
     /// The extensions behind it are looked at too (`continue`).
     pub(super) goes_on: bool,
     /// Its number, for people.
@@ -31,6 +29,31 @@ pub struct Extension {
     pub(super) about: Option<String>,
     /// Who is called behaves as the configuration's callee.
     pub(super) is_callee: bool,
+}
+
+/// A condition of an extension, with what is run if it is met, and what if it is not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Condition {
+    /// Variables or fields of the caller's profile, and what each is to be like; none are always met.
+    pub(super) when: Vec<(String, Regex)>,
+    pub(super) run: Vec<Action>,
+    pub(super) otherwise: Vec<Action>,
+    pub(super) breaks: Break,
+}
+
+/// Whether the conditions behind one are looked at (`break`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Break {
+    /// Not if it is not met.
+    #[default]
+    OnFalse,
+    /// Not if it is met.
+    OnTrue,
+    /// Never.
+    Always,
+    /// Always.
+    Never,
 }
 
 /// An application of an extension, with `$1` and `${name}` still in its argument.
@@ -48,11 +71,14 @@ pub(super) enum Pattern {
     Expression(Regex, String),
 }
 
-/// What an extension makes of a call that it takes.
+/// What an extension makes of a call to its number.
+#[derive(Default)]
 pub(super) struct Taken {
     pub(super) matched: Option<String>,
     pub(super) inline: Vec<Application>,
     pub(super) applications: Vec<Application>,
+    /// The last condition that was looked at says that the call is this extension's.
+    pub(super) is_its_own: bool,
 }
 
 impl Extension {
@@ -66,9 +92,10 @@ impl Extension {
         Ok(Extension {
             context: context.to_owned(),
             number: Pattern::new(number)?,
-            when: Vec::new(),
-            run: applications.iter().map(|text| Action::parse(text)).collect::<Result<_, _>>()?,
-            otherwise: Vec::new(),
+            conditions: vec![Condition {
+                run: applications.iter().map(|text| Action::parse(text)).collect::<Result<_, _>>()?,
+                ..Condition::default()
+            }],
             goes_on: false,
             shown: None,
             about: None,
@@ -76,33 +103,82 @@ impl Extension {
         })
     }
 
-    /// What it makes of a call to `number`; nothing if it does not take it.
-    pub(super) fn take(&self, number: &str, value: impl Fn(&str) -> String) -> Option<Taken> {
-        let groups = self.number.groups(number)?;
-        let fits = self.when.iter().all(|(field, pattern)| pattern.is_match(&value(field)));
-        let actions = if fits { &self.run } else { &self.otherwise };
-        if !fits && actions.is_empty() {
-            return None;
+    /// What it makes of a call to `number`; nothing if that is another number, or nothing is run.
+    pub(super) fn take(&self, number: &str, seen: &mut Seen<'_>) -> Option<Taken> {
+        let numbers = self.number.groups(number)?;
+        let mut taken = Taken::default();
+        if numbers.len() > 1 {
+            taken.matched = Some(array(&numbers));
         }
-        let matched = (groups.len() > 1).then(|| format!("ARRAY::{}", groups.join("|:")));
-        let mut taken = Taken { matched, inline: Vec::new(), applications: Vec::new() };
-        for action in actions {
-            let data = match groups.is_empty() {
-                true => action.application.data.clone(),
-                false => substitute(&action.application.data, &groups),
-            };
-            let to = if action.inline { &mut taken.inline } else { &mut taken.applications };
-            to.push(Application { name: action.application.name.clone(), data });
+        for (index, condition) in self.conditions.iter().enumerate() {
+            let groups = condition.groups(seen);
+            let is_met = groups.is_some();
+            let actions = if is_met { &condition.run } else { &condition.otherwise };
+            taken.is_its_own = is_met || !actions.is_empty();
+            // The first condition has the number's groups, each behind it has its own.
+            let groups = if index == 0 { numbers.clone() } else { groups.unwrap_or_default() };
+            if index > 0 && !groups.is_empty() {
+                taken.matched = Some(array(&groups));
+            }
+            for action in actions {
+                taken.add(action, &groups, seen);
+            }
+            if condition.breaks.ends(is_met) {
+                break;
+            }
         }
-        Some(taken)
+        let is_anything = taken.is_its_own || !taken.inline.is_empty() || !taken.applications.is_empty();
+        is_anything.then_some(taken)
     }
 
     pub(super) fn describe(&self) -> Number {
-        let names: Vec<&str> = self.run.iter().map(|action| action.application.name.as_str()).collect();
+        let actions = self.conditions.iter().flat_map(|condition| &condition.run);
+        let names: Vec<&str> = actions.map(|action| action.application.name.as_str()).collect();
         Number {
             context: self.context.clone(),
             number: self.shown.clone().unwrap_or_else(|| self.number.text().to_owned()),
             about: self.about.clone().unwrap_or_else(|| names.join(", ")),
+        }
+    }
+}
+
+impl Condition {
+    /// What the groups of its expression matched, the whole first; nothing if it is not met.
+    fn groups(&self, seen: &Seen<'_>) -> Option<Vec<String>> {
+        let mut groups = Vec::new();
+        for (field, expression) in &self.when {
+            groups = captured(&expression.captures(&seen.value(field))?);
+        }
+        // Without groups nothing is put in.
+        if groups.len() < 2 {
+            groups.clear();
+        }
+        Some(groups)
+    }
+}
+
+impl Break {
+    fn ends(self, is_met: bool) -> bool {
+        match self {
+            Break::OnFalse => !is_met,
+            Break::OnTrue => is_met,
+            Break::Always => true,
+            Break::Never => false,
+        }
+    }
+}
+
+impl Taken {
+    fn add(&mut self, action: &Action, groups: &[String], seen: &mut Seen<'_>) {
+        let mut application = action.application.clone();
+        if !groups.is_empty() {
+            application.data = substitute(&application.data, groups);
+        }
+        if action.inline {
+            seen.note(&application);
+            self.inline.push(application);
+        } else {
+            self.applications.push(application);
         }
     }
 }
@@ -148,11 +224,7 @@ impl Pattern {
         match self {
             Pattern::Exact(exact) => (exact == number).then(Vec::new),
             Pattern::Expression(_, prefix) if !number.starts_with(prefix) => None,
-            Pattern::Expression(expression, _) => {
-                let captures = expression.captures(number)?;
-                let text = |group: Option<regex_lite::Match<'_>>| group.map_or("", |group| group.as_str()).to_owned();
-                Some(captures.iter().map(text).collect())
-            }
+            Pattern::Expression(expression, _) => Some(captured(&expression.captures(number)?)),
         }
     }
 
@@ -162,6 +234,15 @@ impl Pattern {
             Pattern::Expression(expression, _) => expression.as_str(),
         }
     }
+}
+
+fn captured(captures: &Captures<'_>) -> Vec<String> {
+    captures.iter().map(|group| group.map_or("", |group| group.as_str()).to_owned()).collect()
+}
+
+/// What the groups matched, as `DP_MATCH` has it.
+fn array(groups: &[String]) -> String {
+    format!("ARRAY::{}", groups.join("|:"))
 }
 
 /// # Errors

@@ -8,6 +8,7 @@ mod table;
 use std::{collections::HashMap, sync::LazyLock};
 
 pub use extension::Extension;
+pub(crate) use table::extensions;
 
 use crate::channel::Channel;
 
@@ -47,6 +48,27 @@ pub(crate) struct Route {
     pub(crate) callee: Option<usize>,
 }
 
+/// A call's variables and fields while extensions are looked at: what inline applications have set is seen behind them.
+pub(crate) struct Seen<'a> {
+    variable: &'a dyn Fn(&str) -> Option<String>,
+    set: HashMap<String, String>,
+}
+
+impl Seen<'_> {
+    fn value(&self, name: &str) -> String {
+        match self.set.get(name) {
+            Some(value) => value.clone(),
+            None => (self.variable)(name).unwrap_or_default(),
+        }
+    }
+
+    fn note(&mut self, application: &Application) {
+        if let ("set" | "export", Some((name, value))) = (application.name.as_str(), application.data.split_once('=')) {
+            self.set.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
 /// All extensions of a server, in the order in which they are looked at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Dialplan {
@@ -66,37 +88,25 @@ impl Dialplan {
 
     /// What the dialplan makes of a channel's call; nothing if no extension takes it.
     pub(crate) fn route(&self, channel: &Channel) -> Option<Route> {
-        self.route_by(&channel.profile.context, &channel.profile.destination, |name| channel.variable(name))
+        self.route_by(&channel.profile.context, &channel.profile.destination, &|name| channel.variable(name).map(str::to_owned))
     }
 
-    fn route_by<'a>(&self, context: &str, number: &str, variable: impl Fn(&str) -> Option<&'a str>) -> Option<Route> {
+    fn route_by(&self, context: &str, number: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Route> {
         let mut route = Route::default();
-        // What inline applications have set is seen by the extensions behind them.
-        let mut set: HashMap<String, String> = HashMap::new();
+        let mut seen = Seen { variable, set: HashMap::new() };
         let mut taken = false;
         for (index, extension) in self.extensions().filter(|(_, extension)| extension.context == context) {
-            let value = |name: &str| match set.get(name) {
-                Some(value) => value.clone(),
-                None => variable(name).unwrap_or_default().to_owned(),
-            };
-            let Some(steps) = extension.take(number, value) else { continue };
+            let Some(steps) = extension.take(number, &mut seen) else { continue };
             taken = true;
             if steps.matched.is_some() {
                 route.matched = steps.matched;
-            }
-            for application in &steps.inline {
-                if let ("set" | "export", Some((name, value))) =
-                    (application.name.as_str(), application.data.split_once('='))
-                {
-                    set.insert(name.to_owned(), value.to_owned());
-                }
             }
             route.inline.extend(steps.inline);
             route.applications.extend(steps.applications);
             if extension.is_callee {
                 route.callee = route.callee.or(Some(index));
             }
-            if !extension.goes_on {
+            if steps.is_its_own && !extension.goes_on {
                 break;
             }
         }
@@ -122,7 +132,7 @@ mod tests {
     use super::*;
 
     fn route(context: &str, number: &str) -> Option<Route> {
-        Dialplan::default().route_by(context, number, |_| None)
+        Dialplan::default().route_by(context, number, &|_| None)
     }
 
     fn configured(extensions: &[(&str, &[&str])]) -> Dialplan {
@@ -173,7 +183,7 @@ mod tests {
             ("9196", &["hangup USER_BUSY"]),
         ]);
         let run = |number: &str| {
-            let route = dialplan.route_by("default", number, |_| None).unwrap_or_default();
+            let route = dialplan.route_by("default", number, &|_| None).unwrap_or_default();
             let told: Vec<String> = route.applications.iter().map(|a| format!("{} {}", a.name, a.data)).collect();
             (told.join(";"), route.matched)
         };
@@ -201,13 +211,130 @@ mod tests {
         .expect("there");
         let dialplan = Dialplan::new(dialplan);
         let run = |caller: &'static str| {
-            let variable = |name: &str| (name == "caller_id_number").then_some(caller);
-            let route = dialplan.route_by("default", "123", variable).expect("a route");
+            let variable = |name: &str| (name == "caller_id_number").then(|| caller.to_owned());
+            let route = dialplan.route_by("default", "123", &variable).expect("a route");
             assert_eq!(route.inline, [Application::new("set", "kind=1")]);
             route.applications.into_iter().map(|application| application.name).collect::<Vec<_>>()
         };
         assert_eq!(run("5566"), ["ring_ready", "answer"]);
         assert_eq!(run("66"), ["ring_ready", "hangup"]);
+    }
+
+    fn read(text: &str) -> Dialplan {
+        let mut table: std::collections::BTreeMap<String, Vec<Extension>> = toml::from_str(text).expect("a dialplan");
+        Dialplan::new(table.remove("dialplan").expect("there"))
+    }
+
+    /// What a call from `caller` to 712 runs.
+    fn run(dialplan: &Dialplan, caller: &str) -> Option<(String, Option<String>)> {
+        let variable = |name: &str| (name == "caller_id_number").then(|| caller.to_owned());
+        let route = dialplan.route_by("default", "712", &variable)?;
+        let told: Vec<String> = route.applications.iter().map(|a| a.name.clone() + " " + &a.data).collect();
+        Some((told.join(";"), route.matched))
+    }
+
+    #[test]
+    fn a_condition_that_breaks_says_whether_those_behind_it_are_looked_at() {
+        for (breaks, met, not_met) in [
+            ("on-false", Some("answer ;park "), Some("echo ")),
+            ("on-true", Some("answer "), Some("echo ;park ")),
+            ("always", Some("answer "), Some("echo ")),
+            ("never", Some("answer ;park "), Some("echo ;park ")),
+        ] {
+            let dialplan = read(&format!(
+                r#"
+                [[dialplan]]
+                number = "^712$"
+                when = {{ caller_id_number = "^1" }}
+                break = "{breaks}"
+                do = ["answer"]
+                else = ["echo"]
+                [[dialplan.conditions]]
+                do = ["park"]
+                "#
+            ));
+            let told = |caller: &str| run(&dialplan, caller).map(|(told, _)| told);
+            assert_eq!((told("1").as_deref(), told("2").as_deref()), (met, not_met), "{breaks}");
+        }
+    }
+
+    #[test]
+    fn the_last_condition_that_is_looked_at_says_whose_the_call_is() {
+        let dialplan = |breaks: &str, last: &str| {
+            read(&format!(
+                r#"
+                [[dialplan]]
+                number = "^712$"
+                do = ["answer"]
+                [[dialplan.conditions]]
+                field = "caller_id_number"
+                expression = "^1"
+                {breaks}
+                {last}
+                [[dialplan]]
+                number = "712"
+                do = ["hangup"]
+                "#
+            ))
+        };
+        let told = |breaks: &str, last: &str, caller: &str| run(&dialplan(breaks, last), caller).map(|(told, _)| told);
+        // What was added before stays, as with mod_dialplan_xml.
+        assert_eq!(told("", "do = [\"park\"]", "2").as_deref(), Some("answer ;hangup "));
+        assert_eq!(told("break = \"never\"", "do = [\"park\"]", "2").as_deref(), Some("answer ;hangup "));
+        assert_eq!(told("", "do = [\"park\"]", "1").as_deref(), Some("answer ;park "));
+        assert_eq!(told("", "else = [\"echo\"]", "2").as_deref(), Some("answer ;echo "));
+        assert_eq!(told("", "else = [\"echo\"]", "1").as_deref(), Some("answer "), "met, with nothing to run");
+    }
+
+    #[test]
+    fn each_condition_has_its_own_groups() {
+        let dialplan = read(
+            r#"
+            [[dialplan]]
+            number = "^7(\\d)"
+            do = ["set a=$1", { application = "set", data = "kind=$1", inline = true }]
+            [[dialplan.conditions]]
+            field = "caller_id_number"
+            expression = "^(\\d)(\\d)"
+            break = "never"
+            do = ["set b=$2$1"]
+            [[dialplan.conditions]]
+            field = "${kind}"
+            expression = "^1$"
+            do = ["set c=$1"]
+            "#,
+        );
+        let told = |caller: &str| run(&dialplan, caller).expect("a route");
+        assert_eq!(told("23"), ("set a=1;set b=32;set c=$1".to_owned(), Some("ARRAY::23|:2|:3".to_owned())));
+        assert_eq!(told("x"), ("set a=1;set c=$1".to_owned(), Some("ARRAY::71|:1".to_owned())));
+    }
+
+    #[test]
+    fn what_no_extension_can_be_is_refused() {
+        let error = |text: &str| toml::from_str::<Extension>(text).expect_err(text).message().to_owned();
+        for (text, reason) in [
+            ("number = \"1\"", "missing field `do`"),
+            ("number = \"1\"\ndo = [\"park\"]\nbreak = \"maybe\"", "expected one of `on-false`, `on-true`, `always`, `never`"),
+            (
+                "number = \"1\"\ndo = [\"park\"]\nconditions = [{ field = \"x\" }]",
+                "a condition has a field and an expression, or neither",
+            ),
+            ("number = \"1\"\ndo = [\"park\"]\nconditions = [{ if = \"x\" }]", "unknown field `if`"),
+            ("number = \"1\"\ndo = [\"park\"]\nabout = \"a\\nb\"", "no control characters"),
+            ("number = \"1\"\ndo = [3]", "\"application argument\", or {"),
+        ] {
+            let told = error(text);
+            assert!(told.contains(reason), "{text}: {told}");
+        }
+        let many = |what: &str, each: &str, count: usize| format!("number = \"1\"\n{what} = [{}]", each.repeat(count));
+        assert!(toml::from_str::<Extension>(&many("do", "\"park\",", 1_000)).is_ok());
+        assert_eq!(error(&many("do", "\"park\",", 1_001)), "1001 applications are too many: there may be 1000");
+        let conditions = many("conditions", "{ do = [\"park\"] },", 101);
+        assert_eq!(error(&conditions), "101 conditions are too many: there may be 100");
+        let table = |count: usize| format!("dialplan = [{}]", "{ number = \"1\", do = [\"park\"] },".repeat(count));
+        assert!(toml::from_str::<crate::ServerTable>(&table(10_000)).is_ok());
+        let told = toml::from_str::<crate::ServerTable>(&table(10_001)).expect_err("too many");
+        assert_eq!(told.message(), "10001 extensions are too many: there may be 10000");
     }
 
     #[test]

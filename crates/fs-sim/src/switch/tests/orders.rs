@@ -176,6 +176,64 @@ fn an_ivr_goes_where_the_caller_dials() {
     assert_eq!(talk.switch.figures().channels, 0);
 }
 
+/// Another one, which asks for so many digits of a kind, again if it must, and bridges, hangs up or gives up by them.
+const ASKING: &str = r#"
+[[dialplan]]
+number = "^8$"
+do = [
+    "answer",
+    "playback silence_stream://200",
+    "play_and_get_digits 2 4 2 1500 # silence_stream://300 silence_stream://100 wanted ^\\d+$ 1000",
+    "transfer wanted-${wanted}",
+]
+[[dialplan]]
+number = "^wanted-1(\\d+)$"
+do = ["bridge {ignore_early_media=true}loopback/ring$1/default", "hangup NORMAL_CLEARING"]
+[[dialplan]]
+number = "^wanted-$"
+do = ["hangup NO_USER_RESPONSE"]
+[[dialplan]]
+number = "^wanted-"
+do = ["hangup UNALLOCATED_NUMBER"]
+"#;
+
+fn asking() -> Talk {
+    let mut talk = configured(ASKING);
+    talk.say("bgapi originate {origination_uuid=near}sofia/external/8@127.0.0.1:5080 &park()");
+    talk.wait(ms(300));
+    talk.story();
+    talk
+}
+
+#[test]
+fn an_ivr_asks_for_digits_and_bridges_or_hangs_up_by_them() {
+    let mut talk = asking();
+    digit(&mut talk, "150#");
+    talk.wait(ms(1_500));
+    let story = talk.story();
+    assert_eq!(talk.switch.figures().channels, 4, "a bridge through a loopback: {story:?}");
+    assert!(story.iter().any(|told| told.starts_with("CHANNEL_BRIDGE")), "{story:?}");
+    talk.say("api hupall NORMAL_CLEARING");
+    talk.wait(ms(500));
+    assert_eq!(talk.switch.figures().channels, 0);
+
+    let mut talk = asking();
+    digit(&mut talk, "99#");
+    talk.wait(ms(1_500));
+    assert!(talk.story().contains(&"CHANNEL_HANGUP inbound UNALLOCATED_NUMBER".to_owned()));
+}
+
+#[test]
+fn an_ivr_asks_so_often_and_gives_up() {
+    let mut talk = asking();
+    talk.wait(ms(1_000));
+    digit(&mut talk, "7#");
+    assert_eq!(talk.switch.figures().channels, 2, "one digit is too few: asked again");
+    talk.wait(ms(4_000));
+    assert!(talk.story().contains(&"CHANNEL_HANGUP inbound NO_USER_RESPONSE".to_owned()));
+    assert_eq!(talk.switch.figures().channels, 0);
+}
+
 #[test]
 fn an_extension_of_the_configuration_can_have_an_ordered_callee() {
     let mut talk = configured(
