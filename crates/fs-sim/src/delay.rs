@@ -155,7 +155,8 @@ fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
 /// Says which line is no time, or why the file cannot be read.
 fn file(path: &Path) -> Result<Delay, String> {
     let shown = path.display();
-    let mut file = File::open(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.take(FILE_BYTES_MAX + 1);
+    let mut file =
+        File::open(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.take(FILE_BYTES_MAX + 1);
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| format!("{shown}: cannot be read: {error}"))?;
     if text.len() as u64 > FILE_BYTES_MAX {

@@ -88,7 +88,9 @@ impl Dialplan {
 
     /// What the dialplan makes of a channel's call; nothing if no extension takes it.
     pub(crate) fn route(&self, channel: &Channel) -> Option<Route> {
-        self.route_by(&channel.profile.context, &channel.profile.destination, &|name| channel.variable(name).map(str::to_owned))
+        self.route_by(&channel.profile.context, &channel.profile.destination, &|name| {
+            channel.variable(name).map(str::to_owned)
+        })
     }
 
     fn route_by(&self, context: &str, number: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Route> {
@@ -314,7 +316,10 @@ mod tests {
         let error = |text: &str| toml::from_str::<Extension>(text).expect_err(text).message().to_owned();
         for (text, reason) in [
             ("number = \"1\"", "missing field `do`"),
-            ("number = \"1\"\ndo = [\"park\"]\nbreak = \"maybe\"", "expected one of `on-false`, `on-true`, `always`, `never`"),
+            (
+                "number = \"1\"\ndo = [\"park\"]\nbreak = \"maybe\"",
+                "expected one of `on-false`, `on-true`, `always`, `never`",
+            ),
             (
                 "number = \"1\"\ndo = [\"park\"]\nconditions = [{ field = \"x\" }]",
                 "a condition has a field and an expression, or neither",
