@@ -195,7 +195,7 @@ impl Switch {
 
     /// Plans something for a second of the epoch: its number, or nothing if there is too much already.
     pub(crate) fn plan(&mut self, now: Duration, second: u64, group: &str, planned: Planned) -> Option<u64> {
-        let (description, at) = (planned.description(), self.look_for(now, second));
+        let (description, at) = (planned.description(), self.scheduler_looks(now, second));
         let task = Task { group: group.into(), second, at, description, planned: Some(planned) };
         if !self.tasks.has_room_for(&task) {
             self.refusals.tasks += 1;
@@ -216,7 +216,7 @@ impl Switch {
                 self.start(now, Job::new(&text, Waits::Nobody));
                 if every > 0 {
                     task.second = self.bus.clock.second(now).saturating_add(every);
-                    task.at = self.look_for(now, task.second);
+                    task.at = self.scheduler_looks(now, task.second);
                     task.planned = Some(Planned::Command { text, every });
                     self.tell_task(now, (EventKind::RE_SCHEDULE, AGAIN), number, &task);
                     self.timers.add(task.at, Due::Task(number));
@@ -240,7 +240,7 @@ impl Switch {
     }
 
     /// When the scheduler looks at what is planned for this second: when it has come, and not before.
-    fn look_for(&self, now: Duration, second: u64) -> Duration {
+    fn scheduler_looks(&self, now: Duration, second: u64) -> Duration {
         let due = self.bus.clock.up_at_second(second);
         let looks = due.as_nanos().div_ceil(SCHEDULER_PERIOD.as_nanos());
         let look = SCHEDULER_PERIOD.saturating_mul(u32::try_from(looks).unwrap_or(u32::MAX));
