@@ -117,17 +117,22 @@ impl Connection {
     pub(crate) async fn run(mut self) {
         let (events, queue) = mpsc::channel(QUEUE_EVENTS_MAX);
         let (board, client) = self.line.watched();
+        let (kill, killed) = oneshot::channel();
         let connected = Input::Connected {
             listener: self.listener,
             events,
             queued: self.queued.clone(),
             dialled: self.dialled,
             client,
+            kill,
         };
         if self.inputs.send(connected).await.is_err() {
             return;
         }
-        let end = attend(board.clone(), client, self.serve(queue)).await;
+        let end = tokio::select! {
+            end = attend(board.clone(), client, self.serve(queue)) => end,
+            Ok(()) = killed => None,
+        };
         let (inputs, listener) = (self.inputs.clone(), self.listener);
         if let Some(Err(End::Server)) = end {
             let _ = inputs.send(Input::Disconnected(listener)).await;

@@ -40,7 +40,8 @@ const REPLY_BYTES_FREE: usize = 64 * 1024;
 /// What no real server answers: it holds whatever comes out.
 const TOO_MUCH: &str = "-ERR too much waits to be read\n";
 
-/// Lost events after which FreeSWITCH closes a listener's connection (mod_event_socket).
+/// Events, or log lines, that a listener may lose in a row: one more, and FreeSWITCH closes its connection
+/// (mod_event_socket).
 const LOST_MAX: u64 = 500;
 
 /// Commands that are taken in before what came out is looked at again.
@@ -60,6 +61,8 @@ pub(crate) enum Input {
         /// The switch asked for this connection.
         dialled: bool,
         client: Client,
+        /// Ends the connection at once, with all that waits.
+        kill: oneshot::Sender<()>,
     },
     /// A connection that the switch asked for did not come about.
     DialFailed(ListenerId),
@@ -134,8 +137,11 @@ struct Peer {
     events: mpsc::Sender<Delivery>,
     queued: Arc<Share>,
     reply: Option<oneshot::Sender<Reply>>,
+    /// What has been lost in a row, of events and of log lines.
     lost: u64,
+    lost_logs: u64,
     client: Client,
+    kill: oneshot::Sender<()>,
 }
 
 /// A connection that the switch wants.
@@ -347,8 +353,9 @@ impl Driver {
 
     fn take(&mut self, now: Duration, input: Input) {
         match input {
-            Input::Connected { listener, events, queued, dialled, client } => {
-                self.peers.insert(listener, Peer { events, queued, reply: None, lost: 0, client });
+            Input::Connected { listener, events, queued, dialled, client, kill } => {
+                let peer = Peer { events, queued, reply: None, lost: 0, lost_logs: 0, client, kill };
+                self.peers.insert(listener, peer);
                 if dialled {
                     self.switch.dialled(now, listener);
                 } else {
@@ -398,18 +405,18 @@ impl Driver {
                 Output::Goodbye(listener, bytes) => drop(answer(&mut self.peers, listener, bytes, true)),
                 Output::Event(listener, bytes) => {
                     let Some(peer) = self.peers.get_mut(&listener) else { continue };
-                    if self.spoiler.is_idle() {
-                        peer.hand_over(listener, bytes, &mut self.state, &mut overrun);
-                        continue;
-                    }
-                    for _ in 0..self.spoiler.take(now, listener, &peer.client, &bytes) {
-                        peer.hand_over(listener, bytes.clone(), &mut self.state, &mut overrun);
+                    let times = match self.spoiler.is_idle() {
+                        true => 1,
+                        false => self.spoiler.take(now, listener, &peer.client, &bytes),
+                    };
+                    if (0..times).any(|_| peer.hand_over(bytes.clone(), &mut self.state)) {
+                        overrun.extend(self.peers.remove_entry(&listener));
                     }
                 }
                 Output::Log(listener, bytes) => {
                     let Some(peer) = self.peers.get_mut(&listener) else { continue };
-                    if !peer.push(bytes, Delivery::Log) {
-                        self.state.refusals.log_lines += 1;
+                    if peer.hand_over_log(bytes, &mut self.state) {
+                        overrun.extend(self.peers.remove_entry(&listener));
                     }
                 }
                 Output::Flush(listener) => put(&self.peers, listener, Delivery::Flush),
@@ -435,13 +442,15 @@ impl Driver {
             self.switch.undelivered(now, packet);
         }
         while let Some((listener, bytes)) = self.spoiler.due(now) {
-            if let Some(peer) = self.peers.get_mut(&listener) {
-                peer.hand_over(listener, bytes, &mut self.state, &mut overrun);
+            if self.peers.get_mut(&listener).is_some_and(|peer| peer.hand_over(bytes, &mut self.state)) {
+                overrun.extend(self.peers.remove_entry(&listener));
             }
         }
-        for listener in overrun {
-            tracing::debug!(?listener, "too many events lost, connection closed");
-            self.forget(now, listener);
+        for (listener, peer) in overrun {
+            tracing::debug!(?listener, "too much lost, connection closed");
+            // One that has ended by itself is gone already.
+            let _ = peer.kill.send(());
+            self.switch.disconnect(now, listener);
         }
     }
 
@@ -465,17 +474,27 @@ impl Driver {
 }
 
 impl Peer {
-    /// Puts an event into the queue, or counts it as lost.
-    fn hand_over(&mut self, listener: ListenerId, event: Bytes, state: &mut State, overrun: &mut Vec<ListenerId>) {
+    /// Puts an event into the queue, or counts it as lost: whether that was one too many.
+    fn hand_over(&mut self, event: Bytes, state: &mut State) -> bool {
         if self.push(event, Delivery::Event) {
             state.events_sent += 1;
-            return;
+            self.lost = 0;
+            return false;
         }
         state.events_lost += 1;
         self.lost += 1;
-        if self.lost == LOST_MAX {
-            overrun.push(listener);
+        self.lost > LOST_MAX
+    }
+
+    /// The same for a log line.
+    fn hand_over_log(&mut self, line: Bytes, state: &mut State) -> bool {
+        if self.push(line, Delivery::Log) {
+            self.lost_logs = 0;
+            return false;
         }
+        state.refusals.log_lines += 1;
+        self.lost_logs += 1;
+        self.lost_logs > LOST_MAX
     }
 
     /// `false` if the queue is full.
@@ -544,13 +563,38 @@ mod tests {
     use super::*;
     use crate::bounds::Budget;
 
+    /// A client's end of the driver, with a queue for so many events.
+    fn peer(events: usize, share: Share) -> (Peer, mpsc::Receiver<Delivery>) {
+        let (events, queue) = mpsc::channel(events);
+        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
+        let (kill, _) = oneshot::channel();
+        (Peer { events, queued: Arc::new(share), reply: None, lost: 0, lost_logs: 0, client, kill }, queue)
+    }
+
+    #[test]
+    fn who_loses_too_much_in_a_row_is_out() {
+        let budget = Budget::new(QUEUE_BYTES_MAX);
+        let (mut peer, mut queue) = peer(1, budget.share(0));
+        let mut state = State::default();
+        let text = Bytes::from_static(b"12345");
+        let mut outs = |peer: &mut Peer, what: fn(&mut Peer, Bytes, &mut State) -> bool, times: usize| {
+            (0..times).filter(|_| what(peer, text.clone(), &mut state)).count()
+        };
+        for what in [Peer::hand_over, Peer::hand_over_log] {
+            assert_eq!(outs(&mut peer, what, 501), 0, "one is taken, and 500 are lost");
+            queue.try_recv().expect("an event");
+            assert_eq!(outs(&mut peer, what, 501), 0, "what is taken makes good what was lost");
+            assert_eq!(outs(&mut peer, what, 1), 1);
+            queue.try_recv().expect("an event");
+        }
+        assert_eq!((state.events_sent, state.events_lost, state.refusals.log_lines), (2, 1_001, 1_001));
+    }
+
     #[test]
     fn a_full_queue_takes_no_more() {
-        let (events, mut queue) = mpsc::channel(2);
-        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
         let budget = Budget::new(QUEUE_BYTES_MAX * 2);
-        let queued = Arc::new(budget.share(0));
-        let mut peer = Peer { events, queued: queued.clone(), reply: None, lost: 0, client };
+        let (mut peer, mut queue) = peer(2, budget.share(0));
+        let queued = peer.queued.clone();
         let event = Bytes::from_static(b"12345");
         let push = |peer: &mut Peer| peer.push(event.clone(), Delivery::Event);
         assert!(push(&mut peer) && push(&mut peer));
@@ -565,15 +609,7 @@ mod tests {
     #[test]
     fn many_that_never_read_share_what_there_is() {
         let budget = Budget::new(1_000);
-        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
-        let mut queues = Vec::new();
-        let mut peers: Vec<Peer> = (0..10)
-            .map(|_| {
-                let (events, queue) = mpsc::channel(1_000);
-                queues.push(queue);
-                Peer { events, queued: Arc::new(budget.share(50)), reply: None, lost: 0, client }
-            })
-            .collect();
+        let (mut peers, _queues): (Vec<Peer>, Vec<_>) = (0..10).map(|_| peer(1_000, budget.share(50))).unzip();
         let event = Bytes::from_static(b"1234567890");
         let taken: Vec<usize> = peers
             .iter_mut()
@@ -586,13 +622,11 @@ mod tests {
     fn large_replies_share_the_room_and_small_ones_always_come() {
         const LARGE: usize = REPLY_BYTES_FREE + 1;
         let budget = Budget::new(2 * LARGE);
-        let client = Client::new("127.0.0.1:1".parse().expect("an address"), &Board::default());
         let mut peers = HashMap::new();
         let asked = |number: u64, size: usize, peers: &mut HashMap<ListenerId, Peer>| {
-            let (events, _) = mpsc::channel(1);
             let (reply, answered) = oneshot::channel();
-            let queued = Arc::new(budget.share(0));
-            peers.insert(ListenerId(number), Peer { events, queued, reply: Some(reply), lost: 0, client });
+            let (asks, _) = peer(1, budget.share(0));
+            peers.insert(ListenerId(number), Peer { reply: Some(reply), ..asks });
             (answer(peers, ListenerId(number), Bytes::from(vec![b'x'; size]), false), answered)
         };
         let mut answers: Vec<_> = [LARGE, LARGE, LARGE, REPLY_BYTES_FREE]

@@ -7,7 +7,7 @@ mod client;
 use std::time::Duration;
 
 use client::{A_WHILE, Client, SOON};
-use fs_sim::{Config, Fault, Server, User};
+use fs_sim::{Config, Fault, Quality, Server, User};
 use serde::Deserialize;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -156,6 +156,8 @@ async fn fact_9_what_each_beginning_and_end_looks_like() {
 
     let mut client = Client::login(&server).await;
     client.ask("api echo", "\n\n-ERR no reply\n").await;
+    client.ask("filter Note 50% ä b", "[Note]=[50% ä b]").await;
+    client.ask("filter delete all", "+OK").await;
     client.ask("api uuid_getvar", "\n\n-USAGE: ").await;
     assert!(client.ask("api echo no newline", "no newline").await.ends_with("no newline"));
     client.ask("log 7", "+OK").await;
@@ -185,7 +187,7 @@ async fn fact_9_a_job_s_body_is_inside_of_its_event() {
 #[tokio::test]
 async fn fact_10_filters_start_from_nothing() {
     let server = start().await;
-    let mut client = Client::login(&server).await;
+    let (mut client, mut other) = (Client::login(&server).await, Client::login(&server).await);
     client.ask("event plain BACKGROUND_JOB CUSTOM", "enabled").await;
     for (filter, custom_comes, job_comes) in [
         ("filter Note yes", true, false),
@@ -194,18 +196,60 @@ async fn fact_10_filters_start_from_nothing() {
         ("filter Note -no", false, false),
     ] {
         client.ask(filter, "+OK filter").await;
-        client.ask("sendevent CUSTOM\nNote: yes", "+OK").await;
-        client.ask("bgapi echo x", "+OK").await;
-        // Everything that comes is there before the answer to what is asked later.
-        tokio::time::sleep(A_WHILE).await;
-        client.say("api echo end\n\n").await;
-        let heard = client.expect("\n\nend").await;
-        let came = (heard.contains("Event-Name: CUSTOM"), heard.contains("Event-Name: BACKGROUND_JOB"));
-        assert_eq!(came.1, job_comes, "{filter}: {heard}");
-        if !custom_comes {
-            assert!(!came.0, "{filter}");
+        other.ask("sendevent CUSTOM\nNote: yes", "+OK").await;
+        other.ask("bgapi echo x", "+OK").await;
+        other.ask("api echo done", "done").await;
+        // All that comes was in the queue before this was said, and the turn ends with it.
+        let mut heard = Vec::new();
+        for word in ["turn", "end"] {
+            client.say(&format!("api echo {word}\n\n")).await;
+            loop {
+                let frame = client.frame().await;
+                if frame.ends_with(&format!("\n\n{word}")) {
+                    break;
+                }
+                let names = ["CUSTOM", "BACKGROUND_JOB"].into_iter();
+                heard.extend(names.filter(|name| frame.contains(&format!("Event-Name: {name}\n"))));
+            }
         }
+        let expected = [(custom_comes, "CUSTOM"), (job_comes, "BACKGROUND_JOB")];
+        let expected: Vec<&str> = expected.into_iter().filter(|(comes, _)| *comes).map(|(_, name)| name).collect();
+        assert_eq!(heard, expected, "{filter}");
     }
+}
+
+/// Has the server say so many thousand small events of the kind API.
+async fn thousands_of_events(client: &mut Client, thousands: usize) {
+    let command = format!("api eval {}", "${echo(x)}".repeat(1_000));
+    for _ in 0..thousands {
+        client.ask(&command, "\n\nxxxx").await;
+    }
+}
+
+#[tokio::test]
+async fn fact_11_who_does_not_read_loses_what_is_beyond_the_queue_and_is_closed_after_500() {
+    let server = start().await;
+    let (mut slow, mut other) = (Client::login(&server).await, Client::login(&server).await);
+    let mut healthy = Client::login(&server).await;
+    slow.ask("event plain API", "enabled").await;
+    healthy.ask("event plain CUSTOM", "enabled").await;
+    thousands_of_events(&mut other, 100).await;
+    let state = server.state();
+    assert_eq!((state.events_lost, state.listeners), (0, 3), "its socket takes some, and the queue 100,000");
+    // Its socket is blocked, and nobody else waits for it.
+    other.ask("sendevent CUSTOM\nNote: prompt", "+OK").await;
+    assert_eq!(value(&event(&mut healthy, "CUSTOM").await, "Note"), "prompt");
+    while server.state().listeners == 3 {
+        thousands_of_events(&mut other, 1).await;
+        assert!(server.state().events_sent < 300_000, "no end");
+    }
+    assert_eq!(server.state().events_lost, 501, "500 may be lost, and not one more");
+    // What its socket had taken comes, and then the end: what was in the queue does not come any more.
+    let heard = slow.hears_the_end().await;
+    let events = heard.windows(16).filter(|window| window == b"\nEvent-Name: API").count();
+    assert!((1..60_000).contains(&events), "{events}");
+    other.ask("sendevent CUSTOM\nNote: after", "+OK").await;
+    assert_eq!(value(&event(&mut healthy, "CUSTOM").await, "Note"), "after");
 }
 
 #[tokio::test]
@@ -243,6 +287,11 @@ async fn fact_13_both_line_ends_are_understood_and_a_newline_in_a_value_begins_a
     client.ask("sendevent CUSTOM\nOne: a\nTwo: b", "+OK").await;
     let sent = event(&mut client, "CUSTOM").await;
     assert_eq!((value(&sent, "One"), value(&sent, "Two")), ("a", "b"));
+    client.ask("sendevent CUSTOM\nOne: a\n\nTwo: b", "+OK").await;
+    // A blank line begins a command, which this is none of.
+    let told = [client.frame().await, client.frame().await].concat();
+    assert!(told.contains("Reply-Text: -ERR command not found\n\n"), "{told}");
+    assert!(told.contains("\nOne: a\n") && !told.contains("\nTwo: "), "{told}");
 }
 
 #[tokio::test]
@@ -339,6 +388,18 @@ async fn fact_23_a_half_sent_command_holds_its_own_connection_s_events_up() {
 }
 
 #[tokio::test]
+async fn fact_23_while_a_command_runs_its_connection_s_events_wait() {
+    let server = start().await;
+    let (mut waits, mut other) = (Client::login(&server).await, Client::login(&server).await);
+    waits.ask("event plain CUSTOM", "enabled").await;
+    waits.say("api msleep 300\n\n").await;
+    other.ask("sendevent CUSTOM", "+OK").await;
+    let first = waits.frame().await;
+    assert!(first.starts_with("Content-Type: api/response"), "{first}");
+    event(&mut waits, "CUSTOM").await;
+}
+
+#[tokio::test]
 async fn fact_24_a_job_uuid_is_no_promise() {
     let server = start().await;
     server.order(Fault::LoseJobs { share: 1.0 }, None).await.expect("possible");
@@ -399,7 +460,7 @@ async fn fact_26_a_long_userauth_reply_loses_its_blank_line() {
 async fn fact_27_an_execution_ends_with_its_own_id_and_is_repeated_by_loops() {
     let server = start().await;
     let mut client = Client::login(&server).await;
-    client.ask("event plain CHANNEL_EXECUTE_COMPLETE CHANNEL_ANSWER", "enabled").await;
+    client.ask("event plain CHANNEL_EXECUTE CHANNEL_EXECUTE_COMPLETE CHANNEL_ANSWER", "enabled").await;
     client.ask("bgapi originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()", "+OK").await;
     while value(&event(&mut client, "CHANNEL_ANSWER").await, "Unique-ID") != "u" {}
     client
@@ -409,13 +470,15 @@ async fn fact_27_an_execution_ends_with_its_own_id_and_is_repeated_by_loops() {
             "+OK",
         )
         .await;
-    for _ in 0..2 {
-        let mut done = event(&mut client, "CHANNEL_EXECUTE_COMPLETE").await;
-        while value(&done, "Unique-ID") != "u" {
-            done = event(&mut client, "CHANNEL_EXECUTE_COMPLETE").await;
-        }
-        assert_eq!(value(&done, "Application"), "playback");
-        assert!(!done.contains("Application-UUID: \n"));
+    for name in ["CHANNEL_EXECUTE", "CHANNEL_EXECUTE_COMPLETE", "CHANNEL_EXECUTE", "CHANNEL_EXECUTE_COMPLETE"] {
+        let told = loop {
+            let frame = client.frame().await;
+            if frame.contains("\nApplication-UUID: mine\n") {
+                break frame;
+            }
+        };
+        assert_eq!((value(&told, "Event-Name"), value(&told, "Unique-ID")), (name, "u"));
+        assert_eq!(value(&told, "Application"), "playback");
     }
     client.ask("api uuid_kill u", "+OK").await;
 }
@@ -431,8 +494,24 @@ async fn fact_29_the_end_carries_rtp_statistics() {
     let ended = event(&mut client, "CHANNEL_HANGUP_COMPLETE").await;
     for name in ["mos", "jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "packet_count", "flaw_total"]
     {
-        value(&ended, &format!("variable_rtp_audio_in_{name}"));
+        let number = value(&ended, &format!("variable_rtp_audio_in_{name}")).parse::<f64>();
+        number.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
+    value(&ended, "variable_rtp_audio_out_packet_count").parse::<u64>().expect("a count");
+}
+
+#[tokio::test]
+async fn fact_29_a_call_without_a_packet_shows_the_best_quality() {
+    let media = Quality { without_media: 1.0, ..Quality::default() };
+    let server = Server::start(Config { media, ..config() }).await.expect("a server");
+    let mut client = Client::login(&server).await;
+    client.ask("event plain CHANNEL_HANGUP_COMPLETE", "enabled").await;
+    client.ask("api originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()", "+OK").await;
+    tokio::time::sleep(A_WHILE).await;
+    client.ask("api uuid_kill u", "+OK").await;
+    let ended = event(&mut client, "CHANNEL_HANGUP_COMPLETE").await;
+    assert_eq!(value(&ended, "variable_rtp_audio_in_mos"), "4.50");
+    assert_eq!(value(&ended, "variable_rtp_audio_in_packet_count"), "0");
 }
 
 /// One way to write a variable, with what a real server answered and which values the channel then had.
@@ -479,6 +558,16 @@ async fn fact_31_without_full_an_outbound_connection_has_its_channel_s_commands_
     client.ask("resume", "+OK").await;
     client.ask("sendmsg\ncall-command: execute\nexecute-app-name: set\nexecute-app-arg: a=b", "+OK").await;
     client.ask("exit", "+OK bye").await;
+}
+
+#[tokio::test]
+async fn fact_31_a_plain_end_is_a_notice_and_the_end() {
+    let server = start().await;
+    let (mut client, _) = outbound(&server, "async full", "").await;
+    Client::login(&server).await.ask("api uuid_kill u", "+OK").await;
+    let heard = String::from_utf8(client.hears_the_end().await).expect("UTF-8");
+    let expected = "Content-Type: text/disconnect-notice\nControlled-Session-UUID: u\nContent-Disposition: disconnect\n";
+    assert!(heard.starts_with(expected), "{heard}");
 }
 
 #[tokio::test]

@@ -286,6 +286,8 @@ pub(crate) struct Thread {
     dialed: String,
     /// It is about to go elsewhere: nothing new begins until then.
     pub(crate) leaving: bool,
+    /// The SIP status with which it refuses its caller (`respond`), where that is not its cause's own.
+    pub(crate) responds: Option<u16>,
     /// When the channel is woken up next for what ends by itself.
     wakes: Option<Duration>,
 }

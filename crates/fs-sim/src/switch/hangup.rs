@@ -165,7 +165,10 @@ impl Switch {
         let signal = match channel.endpoint {
             Endpoint::Sofia(_) if channel.is_answered() => Signal::Bye(cause),
             Endpoint::Sofia(_) if channel.direction == Direction::Outbound => Signal::Cancel(cause),
-            Endpoint::Sofia(_) => Signal::Refuse { status: cause.sip_status(), phrase: None, reason: Some(cause) },
+            Endpoint::Sofia(_) => {
+                let status = channel.thread.responds.unwrap_or_else(|| cause.sip_status());
+                Signal::Refuse { status, phrase: None, reason: Some(cause) }
+            }
             _ => Signal::Bye(cause),
         };
         match (&channel.endpoint, channel.peer) {

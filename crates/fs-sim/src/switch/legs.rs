@@ -42,7 +42,7 @@ impl Switch {
             Step::Show(party) => self.show(now, id, *party),
             Step::Shown(party) => self.shown(now, id, *party),
             Step::RecordLimit => self.record_limit(now, id),
-            Step::Send => self.invite(now, id),
+            Step::Send => self.set_out(now, id),
             Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),
             Step::Heartbeat(every, order) => self.session_heartbeat(now, id, every, order),
             Step::Report => {}

@@ -142,18 +142,34 @@ impl Switch {
                 Endpoint::Null | Endpoint::Unborn => {}
             }
         }
+        let wait = self.load.session(now, self.channels.len());
+        match self.channels.get(&id).map(|channel| (&channel.endpoint, channel.peer)) {
+            Some((Endpoint::Sofia(_), _)) if !wait.is_zero() => self.add_leg(now + wait, id, Step::Send),
+            Some((Endpoint::Sofia(_), _)) => self.set_out(now, id),
+            Some((Endpoint::Null, _)) => {
+                self.goes_on(now, id);
+                self.add_leg(now + wait, id, Step::Told(Signal::Answer));
+            }
+            Some((Endpoint::Loopback, Some(b))) => {
+                self.goes_on(now, id);
+                self.start_loopback_b(now, b);
+            }
+            _ => self.goes_on(now, id),
+        }
+        Ok(id)
+    }
+
+    /// The INVITE of a near leg leaves; that the channel is there is told after it.
+    pub(super) fn set_out(&mut self, now: Duration, id: SessionId) {
+        self.invite(now, id);
+        self.goes_on(now, id);
+    }
+
+    /// A near leg is there, and waits for what comes from the other end.
+    fn goes_on(&mut self, now: Duration, id: SessionId) {
         self.created(now, id);
         self.enter(now, id, ChannelState::Routing);
         self.enter(now, id, ChannelState::ConsumeMedia);
-        let wait = self.load.session(now, self.channels.len());
-        match self.channels.get(&id).map(|channel| (&channel.endpoint, channel.peer)) {
-            Some((Endpoint::Null, _)) => self.add_leg(now + wait, id, Step::Told(Signal::Answer)),
-            Some((Endpoint::Loopback, Some(b))) => self.start_loopback_b(now, b),
-            Some((Endpoint::Sofia(_), _)) if wait.is_zero() => self.invite(now, id),
-            Some((Endpoint::Sofia(_), _)) => self.add_leg(now + wait, id, Step::Send),
-            _ => {}
-        }
-        Ok(id)
     }
 
     /// A channel of mod_sofia comes to be, and its variables.

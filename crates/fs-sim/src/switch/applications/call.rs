@@ -118,7 +118,10 @@ pub(super) fn respond(switch: &mut Switch, now: Duration, id: SessionId, data: &
         .get(&id)
         .is_some_and(|channel| !channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_)));
     let status = u16::try_from(leading_number(data)).unwrap_or(0);
-    if responds && status >= 300 {
+    if responds && (300..700).contains(&status) {
+        if let Some(channel) = switch.channels.get_mut(&id) {
+            channel.thread.responds = Some(status);
+        }
         switch.hang_up(now, id, Cause::from_sip_status(status));
     }
     Next::Done

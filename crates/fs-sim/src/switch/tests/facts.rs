@@ -122,6 +122,146 @@ fn fact_6_a_second_one_does_not_replace_the_first_and_half_a_second_is_none() {
     assert!(talk.switch.find("v").is_none());
 }
 
+/// A switch whose SIP messages are copied, in which a new session takes so long.
+fn copied(service_time: Option<crate::Delay>) -> Talk {
+    let hep = Some(crate::Hep::new(([127, 0, 0, 1], 9060).into()));
+    let capacity = crate::Capacity { service_time, ..crate::Capacity::default() };
+    Talk::new(Config { sessions_per_second: 1_000, hep, capacity, ..Config::default() })
+}
+
+#[test]
+fn fact_16_a_channel_is_told_of_when_its_invite_has_left() {
+    for service_time in [None, Some(crate::Delay::Constant(ms(30)))] {
+        let mut talk = copied(service_time.clone());
+        let line = "bgapi originate sofia/external/9196@127.0.0.1:5080 &park()".to_owned();
+        talk.switch.command(talk.now, super::ME, &Command { line, ..Command::default() });
+        let mut told = Vec::new();
+        while told.len() < 2 {
+            assert!(talk.now < SECOND, "{told:?}");
+            for output in talk.switch.drain() {
+                let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+                match output {
+                    Output::Copy(datagram) if text(&datagram).contains("INVITE sip:9196") => told.push("INVITE"),
+                    Output::Event(_, event) if text(&event).contains("Event-Name: CHANNEL_CREATE\n") => {
+                        told.push("CHANNEL_CREATE")
+                    }
+                    _ => {}
+                }
+            }
+            talk.now += ms(1);
+            talk.switch.advance(talk.now);
+        }
+        assert_eq!(told[..2], ["INVITE", "CHANNEL_CREATE"], "{service_time:?}");
+        assert_eq!(talk.now >= ms(30), service_time.is_some(), "{:?}", talk.now);
+    }
+}
+
+#[test]
+fn fact_15_several_sip_answers_are_one_cause_and_their_number_is_kept() {
+    let statuses = ["400", "481", "500", "503"];
+    let extension = crate::Extension::new("default", r"^status(\d+)$", &["respond $1"]).expect("an extension");
+    let mut talk =
+        Talk::new(Config { sessions_per_second: 1_000, dialplan: vec![extension], ..Config::default() });
+    for status in statuses {
+        talk.say(&format!("bgapi originate {{origination_uuid=u{status}}}sofia/external/status{status}@127.0.0.1:5080 &park()"));
+        talk.until(&format!("Unique-ID: u{status}\n"));
+        talk.until("Event-Name: CHANNEL_HANGUP_COMPLETE\n");
+        talk.wait(ms(100));
+        let ended = talk.events.iter().find(|event| {
+            event.contains("Event-Name: CHANNEL_HANGUP_COMPLETE\n") && event.contains(&format!("\nUnique-ID: u{status}\n"))
+        });
+        let ended = ended.expect("the near leg's end");
+        assert!(ended.contains("\nHangup-Cause: NORMAL_TEMPORARY_FAILURE\n"), "{status}: {ended}");
+        assert!(ended.contains("\nvariable_hangup_cause_q850: 41\n"), "{status}: {ended}");
+        assert!(ended.contains(&format!("\nvariable_sip_term_status: {status}\n")), "{status}: {ended}");
+    }
+}
+
+#[test]
+fn fact_1_a_channel_s_times_move_in_the_same_steps() {
+    let mut talk = Talk::roomy();
+    talk.wait(ms(1_237));
+    talk.say("bgapi originate {origination_uuid=u}sofia/external/ring333@127.0.0.1:5080 &park()");
+    talk.wait(ms(777));
+    talk.say("api uuid_kill u");
+    talk.until("Event-Name: CHANNEL_HANGUP_COMPLETE\n");
+    let times = ["Created", "Progress", "Answered", "Hangup"].map(|name| {
+        let value = talk.of_last("CHANNEL_HANGUP_COMPLETE", &format!("Caller-Channel-{name}-Time"));
+        value.parse::<u64>().expect("a time")
+    });
+    assert!(times.windows(2).all(|two| (two[1] - two[0]) % 20_000 == 0), "{times:?}");
+    assert!(times[3] > times[2] && times[2] > times[0], "{times:?}");
+}
+
+#[test]
+fn fact_5_events_are_large_and_what_nobody_wants_is_not_sent() {
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=u,ignore_early_media=true}sofia/external/9196@127.0.0.1:5080 &park()");
+    talk.wait(SECOND);
+    talk.say("api uuid_kill u");
+    talk.wait(SECOND);
+    let kinds = ["CREATE", "PROGRESS", "ANSWER", "PARK", "HANGUP", "HANGUP_COMPLETE", "DESTROY"];
+    let is_counted = |event: &&String| kinds.iter().any(|kind| event.contains(&format!("Event-Name: CHANNEL_{kind}\n")));
+    let sizes: Vec<usize> = talk.events.iter().filter(is_counted).map(String::len).collect();
+    assert!(sizes.iter().all(|size| (1_700..9_500).contains(size)), "{sizes:?}");
+    talk.events.clear();
+    talk.say("nixevent all");
+    talk.say("bgapi originate sofia/external/9196@127.0.0.1:5080 &park()");
+    talk.wait(SECOND);
+    assert_eq!(talk.events, [""; 0]);
+}
+
+#[test]
+fn fact_27_an_execution_ends_with_its_channel_and_never_completes_then() {
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()");
+    talk.wait(SECOND);
+    talk.execute("u", "playback", "silence_stream://60000", &[("Event-UUID", "mine")]);
+    talk.wait(ms(100));
+    assert_eq!(talk.of_last("CHANNEL_EXECUTE", "Application-UUID"), "mine");
+    talk.execute("u", "playback", "silence_stream://60000", &[("Event-UUID", "late")]);
+    talk.say("api uuid_kill u");
+    talk.wait(SECOND);
+    let completes = |uuid: &str| {
+        talk.events.iter().any(|event| {
+            event.contains("Event-Name: CHANNEL_EXECUTE_COMPLETE\n") && event.contains(&format!("Application-UUID: {uuid}\n"))
+        })
+    };
+    assert!(!completes("late"), "what waits when the channel ends is never begun");
+}
+
+#[test]
+fn fact_3_a_dial_string_that_falls_apart_says_the_same_words() {
+    let mut talk = Talk::roomy();
+    talk.say("api originate {a=b c}null/x &park()");
+    talk.wait(ms(10));
+    assert_eq!(talk.last_reply(), "-ERR DESTINATION_OUT_OF_ORDER\n");
+    assert!(!talk.events.iter().any(|event| event.contains("Event-Name: CHANNEL_CREATE\n")));
+}
+
+#[test]
+fn fact_4_a_bridge_shares_the_call_s_uuid_and_a_call_to_itself_does_not() {
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=u}loopback/9196/default &park()");
+    talk.wait(SECOND);
+    let calls = |talk: &Talk| {
+        let channels = talk.switch.channels.values();
+        let of = |channel: &crate::channel::Channel| channel.call_uuid.clone().unwrap_or_else(|| channel.uuid.clone());
+        channels.map(|channel| of(channel)).collect::<std::collections::BTreeSet<_>>().len()
+    };
+    assert_eq!((talk.switch.channels.len(), calls(&talk)), (2, 2));
+    talk.say("api hupall");
+    talk.wait(SECOND);
+    talk.say("bgapi originate {origination_uuid=v}null/x &bridge(null/y)");
+    talk.wait(SECOND);
+    assert_eq!((talk.switch.channels.len(), calls(&talk)), (2, 1));
+    talk.say("api hupall");
+    talk.wait(SECOND);
+    talk.say("bgapi originate sofia/external/9196@127.0.0.1:5080 &park()");
+    talk.wait(SECOND);
+    assert_eq!((talk.switch.channels.len(), calls(&talk)), (2, 2));
+}
+
 #[test]
 fn fact_19_a_heartbeat_carries_the_server_s_health_every_20_seconds() {
     let mut talk = Talk::roomy();
