@@ -566,7 +566,8 @@ async fn fact_31_a_plain_end_is_a_notice_and_the_end() {
     let (mut client, _) = outbound(&server, "async full", "").await;
     Client::login(&server).await.ask("api uuid_kill u", "+OK").await;
     let heard = String::from_utf8(client.hears_the_end().await).expect("UTF-8");
-    let expected = "Content-Type: text/disconnect-notice\nControlled-Session-UUID: u\nContent-Disposition: disconnect\n";
+    let expected =
+        "Content-Type: text/disconnect-notice\nControlled-Session-UUID: u\nContent-Disposition: disconnect\n";
     assert!(heard.starts_with(expected), "{heard}");
 }
 

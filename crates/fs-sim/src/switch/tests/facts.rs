@@ -160,15 +160,17 @@ fn fact_16_a_channel_is_told_of_when_its_invite_has_left() {
 fn fact_15_several_sip_answers_are_one_cause_and_their_number_is_kept() {
     let statuses = ["400", "481", "500", "503"];
     let extension = crate::Extension::new("default", r"^status(\d+)$", &["respond $1"]).expect("an extension");
-    let mut talk =
-        Talk::new(Config { sessions_per_second: 1_000, dialplan: vec![extension], ..Config::default() });
+    let mut talk = Talk::new(Config { sessions_per_second: 1_000, dialplan: vec![extension], ..Config::default() });
     for status in statuses {
-        talk.say(&format!("bgapi originate {{origination_uuid=u{status}}}sofia/external/status{status}@127.0.0.1:5080 &park()"));
+        talk.say(&format!(
+            "bgapi originate {{origination_uuid=u{status}}}sofia/external/status{status}@127.0.0.1:5080 &park()"
+        ));
         talk.until(&format!("Unique-ID: u{status}\n"));
         talk.until("Event-Name: CHANNEL_HANGUP_COMPLETE\n");
         talk.wait(ms(100));
         let ended = talk.events.iter().find(|event| {
-            event.contains("Event-Name: CHANNEL_HANGUP_COMPLETE\n") && event.contains(&format!("\nUnique-ID: u{status}\n"))
+            event.contains("Event-Name: CHANNEL_HANGUP_COMPLETE\n")
+                && event.contains(&format!("\nUnique-ID: u{status}\n"))
         });
         let ended = ended.expect("the near leg's end");
         assert!(ended.contains("\nHangup-Cause: NORMAL_TEMPORARY_FAILURE\n"), "{status}: {ended}");
@@ -201,7 +203,8 @@ fn fact_5_events_are_large_and_what_nobody_wants_is_not_sent() {
     talk.say("api uuid_kill u");
     talk.wait(SECOND);
     let kinds = ["CREATE", "PROGRESS", "ANSWER", "PARK", "HANGUP", "HANGUP_COMPLETE", "DESTROY"];
-    let is_counted = |event: &&String| kinds.iter().any(|kind| event.contains(&format!("Event-Name: CHANNEL_{kind}\n")));
+    let is_counted =
+        |event: &&String| kinds.iter().any(|kind| event.contains(&format!("Event-Name: CHANNEL_{kind}\n")));
     let sizes: Vec<usize> = talk.events.iter().filter(is_counted).map(String::len).collect();
     assert!(sizes.iter().all(|size| (1_700..9_500).contains(size)), "{sizes:?}");
     talk.events.clear();
@@ -224,7 +227,8 @@ fn fact_27_an_execution_ends_with_its_channel_and_never_completes_then() {
     talk.wait(SECOND);
     let completes = |uuid: &str| {
         talk.events.iter().any(|event| {
-            event.contains("Event-Name: CHANNEL_EXECUTE_COMPLETE\n") && event.contains(&format!("Application-UUID: {uuid}\n"))
+            event.contains("Event-Name: CHANNEL_EXECUTE_COMPLETE\n")
+                && event.contains(&format!("Application-UUID: {uuid}\n"))
         })
     };
     assert!(!completes("late"), "what waits when the channel ends is never begun");
