@@ -32,6 +32,8 @@ const LEAD_FRAMES_MAX: u32 = 3_000;
 pub(crate) struct Message {
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Option<String>,
+    /// No `PRIVATE_COMMAND` tells of it: whoever sent it waits for it, or nothing but a park without media took it.
+    pub(crate) unheard: bool,
 }
 
 impl Message {
@@ -45,6 +47,7 @@ impl Message {
                 header("execute-app-arg", data),
             ],
             body: None,
+            unheard: false,
         }
     }
 
@@ -318,6 +321,11 @@ impl Thread {
         self.message_bytes = 0;
     }
 
+    /// The message that waits for its frames, since they do not come any more.
+    pub(crate) fn take_leading(&mut self) -> Option<Arc<Message>> {
+        self.leading.take().map(|(_, message)| message)
+    }
+
     /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
     /// looks at it while it waits (`idle`), and not between two applications. A frame that nobody sends comes late.
     pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool, hears: bool) -> Next {
@@ -334,8 +342,11 @@ impl Thread {
         if locked || !listens {
             return Next::Nothing;
         }
-        let Some(message) = self.messages.pop_front() else { return Next::Nothing };
+        let Some(mut message) = self.messages.pop_front() else { return Next::Nothing };
         self.message_bytes -= message.bytes();
+        if !has_media && self.runs.last().is_some_and(|run| run.doing.is_park()) {
+            Arc::make_mut(&mut message).unheard = true;
+        }
         let frames: u32 = message.header("lead-frames").and_then(|frames| frames.parse().ok()).unwrap_or(0);
         if frames > 0 && has_media {
             let frame = if hears { FRAME } else { FRAME_UNHEARD };

@@ -7,7 +7,7 @@ use esl_core::wire::percent_encode;
 
 use super::{EventKind, EventWriter, Format, Space, Subscription};
 use crate::{
-    channel::Channel,
+    channel::{Channel, Message},
     clock::{Clock, Stamp},
     network::Packet,
 };
@@ -304,6 +304,28 @@ impl Bus {
             }
             channel.write_basic(writer, kind);
         });
+    }
+
+    /// Sends the message that a channel has dealt with: its headers, then what the channel says about itself.
+    pub(crate) fn private_command(&mut self, now: Duration, origin: Origin, channel: &Channel, message: &Message) {
+        let verbose = self.verbose;
+        let kind = EventKind::PRIVATE_COMMAND;
+        self.publish(now, kind, None, message.body.as_deref(), |writer, head| {
+            for (name, value) in &message.headers {
+                writer.header(name, value);
+            }
+            head(writer, kind, origin);
+            channel.write(writer, kind, verbose);
+        });
+    }
+
+    /// The headers that an event of the server's own begins with, for one that is not sent yet.
+    pub(crate) fn head(&mut self, now: Duration, kind: EventKind, origin: Origin) -> Vec<(String, String)> {
+        self.sequence += 1;
+        self.date(now);
+        let mut writer = EventWriter::list();
+        self.write_head(&mut writer, kind, origin);
+        writer.into_list()
     }
 
     /// A client's event for one listener, just as it came.

@@ -105,6 +105,8 @@ impl EventKind {
     pub(crate) const MEDIA_BUG_STOP: EventKind = EventKind::known("MEDIA_BUG_STOP");
     pub(crate) const SESSION_HEARTBEAT: EventKind = EventKind::known("SESSION_HEARTBEAT");
     pub(crate) const CHANNEL_APPLICATION: EventKind = EventKind::known("CHANNEL_APPLICATION");
+    pub(crate) const COMMAND: EventKind = EventKind::known("COMMAND");
+    pub(crate) const PRIVATE_COMMAND: EventKind = EventKind::known("PRIVATE_COMMAND");
     pub(crate) const DTMF: EventKind = EventKind::known("DTMF");
     pub(crate) const CHANNEL_HANGUP: EventKind = EventKind::known("CHANNEL_HANGUP");
     pub(crate) const CHANNEL_HANGUP_COMPLETE: EventKind = EventKind::known("CHANNEL_HANGUP_COMPLETE");

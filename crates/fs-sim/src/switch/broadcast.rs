@@ -7,7 +7,14 @@ use super::{
     Step, Switch,
     applications::{self, End},
 };
-use crate::channel::{Doing, Message, SessionId};
+use crate::{
+    channel::{Doing, Message, SessionId},
+    event::{EventKind, Origin},
+};
+
+const TO_PARTNER: Origin = Origin("switch_ivr_async.c", "switch_ivr_broadcast", 5695);
+const TO_ITSELF: Origin = Origin("switch_ivr_async.c", "switch_ivr_broadcast", 5731);
+const THEN_HANGUP: Origin = Origin("switch_ivr_async.c", "switch_ivr_broadcast", 5753);
 
 /// Which of two bridged legs hear a broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,23 +44,39 @@ impl Switch {
             Some((application, cause)) => (application, Some(cause)),
             None => (application, None),
         };
-        let locked = |name: &str, data: &str| {
-            let mut message = Message::execute(name, data);
-            message.headers.push(("event-lock".to_owned(), "true".to_owned()));
-            message
-        };
-        let mut message = locked(application, argument);
-        message.headers.push(("lead-frames".to_owned(), LEAD_FRAMES.to_owned()));
         let partner = self.channels.get(&id).and_then(|channel| channel.partner);
         if let (true, Some(partner)) = (legs.b, partner) {
-            self.queue_message(now, partner, message.clone());
+            self.broadcast_to(now, partner, TO_PARTNER, [application, argument], Some(LEAD_FRAMES));
         }
         if legs.a {
-            self.queue_message(now, id, message);
+            self.broadcast_to(now, id, TO_ITSELF, [application, argument], Some(LEAD_FRAMES));
         }
         if let Some(cause) = cause {
-            self.queue_message(now, id, locked("hangup", cause));
+            self.broadcast_to(now, id, THEN_HANGUP, ["hangup", cause], None);
         }
+    }
+
+    fn broadcast_to(
+        &mut self,
+        now: Duration,
+        id: SessionId,
+        origin: Origin,
+        [application, argument]: [&str; 2],
+        lead_frames: Option<&str>,
+    ) {
+        let mut message = self.own_message(now, origin, application, argument);
+        if let Some(frames) = lead_frames {
+            message.headers.push(("lead-frames".to_owned(), frames.to_owned()));
+        }
+        self.queue_message(now, id, message);
+    }
+
+    /// A message of the server's own that runs an application, which an event begins as.
+    pub(super) fn own_message(&mut self, now: Duration, origin: Origin, application: &str, data: &str) -> Message {
+        let mut message = Message::execute(application, data);
+        message.headers.push(("event-lock".to_owned(), "true".to_owned()));
+        message.headers.splice(..0, self.bus.head(now, EventKind::COMMAND, origin));
+        message
     }
 
     /// Ends what a channel plays, records, or waits for, at its next frame; with `all` what waits for it too.

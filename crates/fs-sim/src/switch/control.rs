@@ -161,7 +161,9 @@ impl Switch {
         let Some(id) = own.map(|session| session.id).or_else(|| self.find(uuid)) else {
             return self.reply(listener, &format!("-ERR invalid session id [{uuid}]"));
         };
-        let message = Message { headers: command.headers.clone(), body: command.body.clone() };
+        let mut headers = vec![("Command".to_owned(), command.line.clone())];
+        headers.extend(command.headers.iter().cloned());
+        let message = Message { headers, body: command.body.clone(), unheard: false };
         let outbound = self.listeners.get(&listener).and_then(|peer| peer.outbound);
         let waits = outbound.is_some_and(|outbound| !outbound.is_async);
         if own.is_some() && waits && !command.header("async").is_some_and(is_true) {

@@ -23,6 +23,9 @@ use crate::{
 const LOOP_AT_LEAST: Duration = Duration::from_millis(500);
 
 const EXECUTED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2944);
+const EXECUTED_LATER: Origin =
+    Origin("switch_core_session.c", "switch_core_session_execute_application_async", 2692);
+const PARSED: Origin = Origin("switch_ivr.c", "switch_ivr_parse_next_event", 804);
 const COMPLETED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2967);
 
 impl Switch {
@@ -111,12 +114,11 @@ impl Switch {
         let command = message.header("call-command").unwrap_or_default();
         match command {
             "execute" => {
-                let Some(name) = message.header("execute-app-name") else { return };
-                let application = Application::new(name, message.argument());
                 let turns = message.header("loops").map_or(1, leading_number);
-                if turns == 0 {
-                    return;
-                }
+                let Some(name) = message.header("execute-app-name").filter(|_| turns != 0) else {
+                    return self.parsed(now, id, message);
+                };
+                let application = Application::new(name, message.argument());
                 let locks = message.header("event-lock").is_some_and(super::is_true);
                 let asked = Asked { message: message.clone(), locks, turn: 1, turns, began: now, stopped: false };
                 self.begin(now, id, &application, Some(asked));
@@ -124,10 +126,11 @@ impl Switch {
             "hangup" => {
                 let cause = message.header("hangup-cause").map_or(Cause::NORMAL_CLEARING, Cause::from_command);
                 self.hang_up(now, id, cause);
+                self.parsed(now, id, message);
             }
             // `unicast`, `xferext` and `nomedia` need media or a dialplan that are not there; anything else is
             // ignored by FreeSWITCH too.
-            _ => {}
+            _ => self.parsed(now, id, message),
         }
     }
 
@@ -154,26 +157,26 @@ impl Switch {
         if application.data.is_empty()
             && let Some((name, data)) = application.name.split_once("::")
         {
-            let message = Message::execute(name, data);
+            let message = self.own_message(now, EXECUTED_LATER, name, data);
             self.queue_message(now, id, message);
-            self.end_of_message(id, asked);
+            self.end_of_message(now, id, asked);
             return true;
         }
         let Some(known) = applications::find(&application.name) else {
             self.hang_up(now, id, Cause::DESTINATION_OUT_OF_ORDER);
-            self.end_of_message(id, asked);
+            self.end_of_message(now, id, asked);
             return false;
         };
         if known.needs_media && !channel.has_media() {
             if channel.direction == Direction::Outbound {
-                self.end_of_message(id, asked);
+                self.end_of_message(now, id, asked);
                 return false;
             }
             self.early_media(now, id);
         }
         if self.channels.get(&id).is_some_and(|channel| channel.thread.runs.len() >= RUNS_MAX) {
             self.refusals.applications += 1;
-            self.end_of_message(id, asked);
+            self.end_of_message(now, id, asked);
             return true;
         }
         let fresh = self.random_uuid();
@@ -252,7 +255,7 @@ impl Switch {
             let application = Application::new(&application.name, asked.message.argument());
             self.begin(now, id, &application, Some(asked));
         } else {
-            self.end_of_message(id, Some(asked));
+            self.end_of_message(now, id, Some(asked));
         }
     }
 
@@ -268,10 +271,18 @@ impl Switch {
         run
     }
 
-    fn end_of_message(&mut self, id: SessionId, asked: Option<Asked>) {
-        if let (Some(_), Some(channel)) = (asked, self.channels.get_mut(&id)) {
+    fn end_of_message(&mut self, now: Duration, id: SessionId, asked: Option<Asked>) {
+        if let (Some(asked), Some(channel)) = (asked, self.channels.get_mut(&id)) {
             channel.variables.unset("current_loop");
             channel.variables.unset("total_loops");
+            self.parsed(now, id, &asked.message);
+        }
+    }
+
+    /// A channel has done what a message says, or cannot do it: that is told.
+    fn parsed(&mut self, now: Duration, id: SessionId, message: &Message) {
+        if let Some(channel) = self.channels.get(&id).filter(|_| !message.unheard) {
+            self.bus.private_command(now, PARSED, channel, message);
         }
     }
 
@@ -282,11 +293,14 @@ impl Switch {
 
     /// The same for those above the first `depth`.
     pub(super) fn unwind_to(&mut self, now: Duration, id: SessionId, depth: usize) {
+        if let Some(message) = self.channels.get_mut(&id).and_then(|channel| channel.thread.take_leading()) {
+            self.parsed(now, id, &message);
+        }
         while self.channels.get(&id).is_some_and(|channel| channel.thread.runs.len() > depth) {
             applications::finish(self, now, id, End::Cut);
             let asked = self.complete(now, id).and_then(|run| run.asked);
             let by_message = asked.is_some();
-            self.end_of_message(id, asked);
+            self.end_of_message(now, id, asked);
             if by_message {
                 self.messages_after_hangup(now, id);
             }
@@ -309,12 +323,15 @@ impl Switch {
     pub(super) fn parse_after_hangup(&mut self, now: Duration, id: SessionId, message: &Arc<Message>) {
         let name = message.header("execute-app-name").unwrap_or_default();
         if message.header("call-command") != Some("execute") {
-            return;
+            return self.parsed(now, id, message);
         }
         if applications::find(name).is_some_and(|known| known.after_hangup) {
             self.parse_message(now, id, message);
         } else if let (Some(uuid), Some(channel)) = (message.header("event-uuid"), self.channels.get_mut(&id)) {
             channel.variables.set("app_uuid", uuid);
+            self.parsed(now, id, message);
+        } else {
+            self.parsed(now, id, message);
         }
     }
 }
