@@ -1,7 +1,9 @@
 //! Commands about a channel's audio: there is none, but they answer as if there were.
 
+use std::time::Duration;
+
 use super::{Answer, Call, NO_SUCH_CHANNEL, text};
-use crate::dial_string::words;
+use crate::{channel::SessionId, dial_string::words, switch::Switch};
 
 const AUDIO_USAGE: &str = "-USAGE: <uuid> [start [read|write] [mute|level <level>]|stop]\n";
 const RECORD_USAGE: &str = "-USAGE: <uuid> [start|stop|mask|unmask] <path> [<limit>] [<recording_vars>]\n";
@@ -31,15 +33,25 @@ pub(super) fn uuid_record(call: Call<'_>) -> Answer {
     let (done, failure) = match action.as_str() {
         "start" => {
             let limit = rest.first().and_then(|limit| limit.parse().ok()).unwrap_or(0);
-            (call.switch.record(call.now, id, path, limit), "-ERR Cannot record session!\n".to_owned())
+            let variables = rest.get(1).map_or(Vec::new(), |text| recording_variables(text));
+            (call.switch.record(call.now, id, path, limit, variables), "-ERR Cannot record session!\n".to_owned())
         }
         "stop" => (call.switch.stop_recording(call.now, id, path), "-ERR Cannot stop record session!\n".to_owned()),
-        "pause" | "resume" | "mask" | "unmask" => {
-            (call.switch.is_recorded(id, path), format!("-ERR Cannot {action} recording session!\n"))
+        "pause" | "resume" => {
+            let done = call.switch.pause_recording(call.now, id, path, action == "pause");
+            (done, format!("-ERR Cannot {action} recording session!\n"))
         }
+        "mask" | "unmask" => (call.switch.is_recorded(id, path), format!("-ERR Cannot {action} recording session!\n")),
         _ => return text(RECORD_USAGE),
     };
     text(if done { SUCCESS.to_owned() } else { failure })
+}
+
+/// `{name=value,…}`
+fn recording_variables(text: &str) -> Vec<(String, String)> {
+    let inside = text.strip_prefix('{').and_then(|rest| rest.split_once('}'));
+    let pairs = inside.map_or("", |(inside, _)| inside).split(',').filter_map(|pair| pair.split_once('='));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// `uuid_media [off] <uuid>`: all media here goes through the server, so that only taking it out "works".
@@ -52,18 +64,17 @@ pub(super) fn uuid_media(call: Call<'_>) -> Answer {
     }
 }
 
-/// `uuid_hold [off|toggle] <uuid>`: a channel that does not exist is a success, one that is not held no reason to
-/// take it out of hold.
+/// `uuid_hold [off|toggle] <uuid>`: a channel that does not exist is a success, one that is held already is not.
 pub(super) fn uuid_hold(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
-    let (off, uuid) = match words.as_slice() {
+    let (hold, uuid): (fn(&mut Switch, Duration, SessionId) -> bool, _) = match words.as_slice() {
         [] => return text(format!("-USAGE: [off|toggle] <uuid> [<display>]\n{FAILED}")),
-        [off, rest @ ..] if off.eq_ignore_ascii_case("off") => (true, rest.first()),
-        [toggle, rest @ ..] if toggle.eq_ignore_ascii_case("toggle") => (false, rest.first()),
-        [uuid, ..] => (false, Some(uuid)),
+        [off, rest @ ..] if off.eq_ignore_ascii_case("off") => (Switch::unhold, rest.first()),
+        [toggle, rest @ ..] if toggle.eq_ignore_ascii_case("toggle") => (Switch::toggle_hold, rest.first()),
+        [uuid, ..] => (Switch::hold, Some(uuid)),
     };
-    let exists = uuid.is_some_and(|uuid| call.switch.find(uuid).is_some());
-    text(if off && exists { FAILED } else { SUCCESS })
+    let id = uuid.and_then(|uuid| call.switch.find(uuid));
+    text(if id.is_none_or(|id| hold(call.switch, call.now, id)) { SUCCESS } else { FAILED })
 }
 
 pub(super) fn uuid_display(call: Call<'_>) -> Answer {

@@ -16,10 +16,11 @@ const SUCCESS: &str = "+OK Success\n";
 /// `<uuid> start|stop <path> [<limit>] [mux]`
 pub(super) fn uuid_displace(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
-    let [uuid, action, path, ..] = words.as_slice() else { return text(DISPLACE_USAGE) };
+    let [uuid, action, path, rest @ ..] = words.as_slice() else { return text(DISPLACE_USAGE) };
+    let limit = rest.first().map_or(0, |limit| leading_number(limit));
     let Some(id) = call.switch.find(uuid) else { return text(NO_SESSION) };
     match action.to_ascii_lowercase().as_str() {
-        "start" if call.switch.displace(call.now, id, path) => text(SUCCESS),
+        "start" if call.switch.displace(call.now, id, path, limit) => text(SUCCESS),
         "start" => text("-ERR Cannot displace session!\n"),
         "stop" if call.switch.stop_displacing(call.now, id, path) => text(SUCCESS),
         "stop" => text("-ERR Cannot stop displace session!\n"),

@@ -20,6 +20,9 @@ impl Channel {
         let caller_id = self.profile.caller_id();
         let profile_start = self.profile.created;
         let application = self.application.take();
+        let held = self.held.as_deref();
+        let (last_hold, hold_time) = held.map_or((Stamp::default(), 0), |hold| (hold.last, hold.total));
+        let hold_events = held.and_then(|hold| hold.events());
         let v = &mut self.variables;
         v.push("hangup_cause", cause.name());
         v.push_number("hangup_cause_q850", u64::from(cause.q850()));
@@ -29,29 +32,33 @@ impl Channel {
             ("profile_start_stamp", profile_start),
             ("answer_stamp", times.answered),
             ("bridge_stamp", times.bridged),
+            ("hold_stamp", last_hold),
             ("progress_stamp", times.progress),
             ("progress_media_stamp", times.progress_media),
-            ("end_stamp", now),
         ];
         for (name, stamp) in milestones {
             if stamp != Stamp::default() {
                 v.push(name, &stamp.local());
             }
         }
+        if let Some(events) = hold_events {
+            v.push("hold_events", &events);
+        }
+        v.push("end_stamp", &now.local());
         let zero = Stamp::default();
         for (seconds, micros, stamp) in [
             ("start_epoch", "start_uepoch", times.created),
             ("profile_start_epoch", "profile_start_uepoch", profile_start),
             ("answer_epoch", "answer_uepoch", times.answered),
             ("bridge_epoch", "bridge_uepoch", times.bridged),
-            ("last_hold_epoch", "last_hold_uepoch", zero),
+            ("last_hold_epoch", "last_hold_uepoch", last_hold),
         ] {
             v.push_number(seconds, stamp.seconds());
             v.push_number(micros, stamp.0);
         }
-        for name in ["hold_accum_seconds", "hold_accum_usec", "hold_accum_ms"] {
-            v.push(name, "0");
-        }
+        v.push_number("hold_accum_seconds", hold_time / 1_000_000);
+        v.push_number("hold_accum_usec", hold_time);
+        v.push_number("hold_accum_ms", hold_time / 1_000);
         for (seconds, micros, stamp) in [
             ("resurrect_epoch", "resurrect_uepoch", zero),
             ("progress_epoch", "progress_uepoch", times.progress),

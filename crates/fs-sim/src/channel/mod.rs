@@ -23,6 +23,7 @@
 mod audio;
 mod bert;
 mod cdr;
+mod hold;
 pub(crate) mod loopback;
 mod other_leg;
 mod play;
@@ -37,6 +38,7 @@ use std::{sync::Arc, time::Duration};
 
 pub(crate) use audio::{Audio, Sound};
 pub(crate) use bert::{Bert, Verdict};
+pub(crate) use hold::Hold;
 pub(crate) use loopback::LoopbackSide;
 pub(crate) use other_leg::{OtherLeg, Relation};
 pub(crate) use play::{Asks, Collect, CollectStage, Heard, Judges, Play, Playing, Turns};
@@ -139,6 +141,9 @@ pub(crate) enum CallState {
     Ringing,
     Early,
     Active,
+    Held,
+    /// Not held any more, until its next frame.
+    Unheld,
     Hangup,
 }
 
@@ -150,6 +155,8 @@ impl CallState {
             CallState::Ringing => "RINGING",
             CallState::Early => "EARLY",
             CallState::Active => "ACTIVE",
+            CallState::Held => "HELD",
+            CallState::Unheld => "UNHELD",
             CallState::Hangup => "HANGUP",
         }
     }
@@ -161,8 +168,10 @@ impl CallState {
             CallState::Ringing => 2,
             CallState::Early => 3,
             CallState::Active => 4,
+            CallState::Held => 5,
             CallState::RingWait => 6,
             CallState::Hangup => 7,
+            CallState::Unheld => 8,
         }
     }
 }
@@ -201,6 +210,14 @@ pub(crate) struct Bug {
     pub(crate) target: String,
     /// The channel that hears through it.
     pub(crate) listener: Option<SessionId>,
+    /// When it ends by itself.
+    pub(crate) until: Option<Duration>,
+}
+
+impl Bug {
+    pub(crate) fn new(function: &'static str, target: &str) -> Bug {
+        Bug { function, target: target.to_owned(), listener: None, until: None }
+    }
 }
 
 /// When a channel passed each milestone; zero where it has not.
@@ -239,6 +256,8 @@ pub(crate) struct Channel {
     /// A leg that called and was then joined as if it had been called (`CF_BLEG`).
     pub(crate) b_leg: bool,
     pub(crate) codec: Option<Codec>,
+    /// It reads linear audio for the sake of the run of this number, whatever its codec is.
+    pub(crate) reads_linear: Option<u64>,
     /// The codec is that of both directions, not only of what is read.
     pub(crate) writes: bool,
     pub(crate) profile: Profile,
@@ -271,6 +290,8 @@ pub(crate) struct Channel {
     pub(crate) todo: Vec<Application>,
     /// Which callee its call gets, known from the moment that the call was asked for.
     pub(crate) callee: Option<CalleeNumber>,
+    /// How it is held, once it has been.
+    pub(crate) held: Option<Box<Hold>>,
     /// It hangs up so long after its answer.
     pub(crate) hold: Option<Duration>,
     /// What it runs now, and what it is asked to run.

@@ -120,6 +120,8 @@ pub(crate) enum Doing {
     /// It hears what this leg says and hears.
     Eavesdrop(SessionId),
     Record(Recording),
+    /// It listens, until this uptime if there is one; then it sets these variables.
+    Listen(Option<Duration>, Vec<(&'static str, String)>),
     /// It waits for the answer of a leg that it has called: the number of the dial.
     Call(u64),
     Bridge(Bridge),
@@ -187,6 +189,35 @@ pub(crate) struct Recording {
     pub(crate) began: Duration,
     /// When its limit is reached.
     pub(crate) until: Option<Duration>,
+    /// What its events say beside, as whoever ordered it wants.
+    pub(crate) variables: Vec<(String, String)>,
+    /// Since when it stands still, and for how long it has before.
+    pub(crate) paused_at: Option<Duration>,
+    pub(crate) paused: Duration,
+}
+
+impl Recording {
+    pub(crate) fn new(path: &str, now: Duration, until: Option<Duration>) -> Recording {
+        let path = path.to_owned();
+        Recording { path, began: now, until, variables: Vec::new(), paused_at: None, paused: Duration::ZERO }
+    }
+
+    /// For how long it has run until now.
+    pub(crate) fn ran(&self, now: Duration) -> Duration {
+        self.paused_at.unwrap_or(now).saturating_sub(self.began).saturating_sub(self.paused)
+    }
+
+    /// Stands still or goes on.
+    pub(crate) fn pause(&mut self, now: Duration, on: bool) {
+        match (on, self.paused_at) {
+            (true, None) => self.paused_at = Some(now),
+            (false, Some(since)) => {
+                self.paused += now.saturating_sub(since);
+                self.paused_at = None;
+            }
+            _ => {}
+        }
+    }
 }
 
 impl Run {
@@ -199,7 +230,7 @@ impl Run {
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Deflect(_) | Doing::DelayEcho => false,
+            Doing::Nothing | Doing::Deflect(_) | Doing::DelayEcho | Doing::Listen(..) => false,
             Doing::Socket(socket) => socket.stage == Stage::Parked,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
@@ -235,6 +266,7 @@ impl Run {
             },
             Doing::Record(recording) => recording.until,
             Doing::Deflect(until) => Some(*until),
+            Doing::Listen(until, _) => *until,
             Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
             Doing::Bert(bert) => bert.due(),
             Doing::Park | Doing::Echo | Doing::DelayEcho | Doing::Eavesdrop(_) | Doing::Call(_) | Doing::Socket(_) => {

@@ -29,6 +29,11 @@ pub(crate) enum Signal {
     Bye(Cause),
     /// No ACK has come for the answer: what a far leg's own stack says.
     Unacknowledged,
+    /// A new INVITE in the dialog, to hold the other end or not: which one of its sender's it is, and which session
+    /// description of its own it carries.
+    Offer { hold: bool, request: u32, description: u32 },
+    /// 200 to that, with a session description of its sender's own.
+    Accept { hold: bool, request: u32, description: u32 },
     /// A DTMF digit, which travels over RTP.
     Digit(char, u32),
     /// What a leg sends over RTP from now on.

@@ -1,6 +1,6 @@
 //! The headers of a channel's events (switch_channel.c, switch_caller.c).
 
-use super::{CallState, Channel};
+use super::{CallState, Channel, Codec};
 use crate::event::{EventKind, EventWriter};
 
 impl Channel {
@@ -36,11 +36,12 @@ impl Channel {
             out.header("Hangup-Cause", cause);
         }
         if let Some(codec) = self.codec {
-            let (name, bits) = (codec.name(), codec.bit_rate());
-            out.header("Channel-Read-Codec-Name", name);
+            let read = if self.reads_linear.is_some() { Codec::L16 } else { codec };
+            out.header("Channel-Read-Codec-Name", read.name());
             out.header("Channel-Read-Codec-Rate", "8000");
-            out.header("Channel-Read-Codec-Bit-Rate", bits);
+            out.header("Channel-Read-Codec-Bit-Rate", read.bit_rate());
             if self.writes {
+                let (name, bits) = (codec.name(), codec.bit_rate());
                 out.header("Channel-Write-Codec-Name", name);
                 out.header("Channel-Write-Codec-Rate", "8000");
                 out.header("Channel-Write-Codec-Bit-Rate", bits);
@@ -87,12 +88,13 @@ impl Channel {
             "Caller-Channel-Hangup-Time",
             if self.call_state == CallState::Hangup { self.times.hangup.0 } else { 0 },
         );
-        // Nothing is resurrected or held here.
+        // Nothing is resurrected here.
         out.header("Caller-Channel-Transfer-Time", "0");
         out.header("Caller-Channel-Resurrect-Time", "0");
         out.number("Caller-Channel-Bridged-Time", self.times.bridged.0);
-        out.header("Caller-Channel-Last-Hold", "0");
-        out.header("Caller-Channel-Hold-Accum", "0");
+        let (last_hold, hold_time) = self.held.as_deref().map_or((0, 0), |hold| (hold.last.0, hold.total));
+        out.number("Caller-Channel-Last-Hold", last_hold);
+        out.number("Caller-Channel-Hold-Accum", hold_time);
         out.header("Caller-Screen-Bit", "true");
         out.header("Caller-Privacy-Hide-Name", "false");
         out.header("Caller-Privacy-Hide-Number", "false");

@@ -8,7 +8,7 @@ use super::{
     applications::{self, End},
 };
 use crate::{
-    channel::{Doing, Message, SessionId},
+    channel::{Channel, Doing, Message, SessionId},
     event::{EventKind, Origin},
 };
 
@@ -32,6 +32,15 @@ impl Legs {
     }
 }
 
+/// How music on hold gets to a leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Music {
+    /// Behind what waits for the leg already.
+    Plain,
+    /// Before it.
+    First,
+}
+
 /// Frames of audio that pass before a broadcast begins.
 const LEAD_FRAMES: &str = "5";
 
@@ -53,6 +62,29 @@ impl Switch {
         }
         if let Some(cause) = cause {
             self.broadcast_to(now, id, THEN_HANGUP, ["hangup", cause], None);
+        }
+    }
+
+    /// Plays music to a leg, again and again, while the one that it talks to is on hold.
+    pub(super) fn play_music(&mut self, now: Duration, id: SessionId, file: &str, music: Music) {
+        let mut message = self.own_message(now, TO_ITSELF, "playback", file);
+        if music == Music::First
+            && let Some((name, _)) = message.headers.last_mut()
+        {
+            "event-lock-pri".clone_into(name);
+        }
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        message.headers.push(header("lead-frames", LEAD_FRAMES));
+        message.headers.push(header("loops", "-1"));
+        self.queue_message(now, id, message);
+    }
+
+    /// Ends what a message plays to a leg (`switch_channel_stop_broadcast`).
+    pub(super) fn stop_music(&mut self, now: Duration, id: SessionId) {
+        let by_message = |channel: &Channel| channel.thread.runs.last().is_some_and(|run| run.asked.is_some());
+        if self.channels.get(&id).is_some_and(|channel| by_message(channel)) {
+            let frame = self.part_of_a_frame();
+            self.add_leg(now + frame, id, Step::Break);
         }
     }
 

@@ -39,11 +39,21 @@ impl Switch {
         !removed.is_empty()
     }
 
+    /// Those end whose time has come.
+    pub(super) fn bug_limit(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let is_due = |bug: &mut Bug| bug.until.is_some_and(|until| until <= now);
+        let ended: Vec<Bug> = channel.bugs.extract_if(.., is_due).collect();
+        for bug in &ended {
+            self.tell_bug(now, id, EventKind::MEDIA_BUG_STOP, REMOVED, bug);
+        }
+    }
+
     /// The channel has hung up, or all are taken away: those end that nobody listens through.
     pub(super) fn bugs_hung_up(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let ended: Vec<Bug> = channel.bugs.extract_if(.., |bug| bug.listener.is_none()).collect();
-        for bug in &ended {
+        for bug in ended.iter().rev() {
             self.tell_bug(now, id, EventKind::MEDIA_BUG_STOP, REMOVED, bug);
         }
     }

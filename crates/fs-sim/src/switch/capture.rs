@@ -104,6 +104,8 @@ impl Switch {
             Signal::Refuse { status, phrase, reason } => Text::Refusal { status, phrase, reason, first },
             Signal::Cancel(cause) => Text::Cancel(cause),
             Signal::Bye(cause) => Text::Bye { by, cause },
+            // No recording has shown how offers within a call look.
+            Signal::Offer { .. } | Signal::Accept { .. } => return,
             Signal::Unacknowledged | Signal::Digit(..) | Signal::Sound(_) => return,
         };
         self.copy_after(now, 0, dialog, text);

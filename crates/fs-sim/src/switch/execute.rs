@@ -23,8 +23,7 @@ use crate::{
 const LOOP_AT_LEAST: Duration = Duration::from_millis(500);
 
 const EXECUTED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2944);
-const EXECUTED_LATER: Origin =
-    Origin("switch_core_session.c", "switch_core_session_execute_application_async", 2692);
+const EXECUTED_LATER: Origin = Origin("switch_core_session.c", "switch_core_session_execute_application_async", 2692);
 const PARSED: Origin = Origin("switch_ivr.c", "switch_ivr_parse_next_event", 804);
 const COMPLETED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2967);
 
@@ -224,6 +223,38 @@ impl Switch {
         }
     }
 
+    /// Runs what the variables of this name, or of one that begins with it, say: `set:a=1`, `set a=1`; with two colons
+    /// it waits its turn (`switch_channel_execute_on`).
+    pub(super) fn execute_on(&mut self, now: Duration, id: SessionId, prefix: &str) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let begins = |name: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        let of_prefix = channel.variables.iter().filter(|(name, _)| begins(name));
+        let wanted: Vec<String> = of_prefix.map(|(_, value)| value.to_owned()).collect();
+        for text in wanted {
+            self.execute_text(now, id, &text);
+        }
+    }
+
+    fn execute_text(&mut self, now: Duration, id: SessionId, text: &str) {
+        let (name, data) = match text.find([' ', ':']) {
+            Some(at) if text[at..].starts_with("::") => {
+                let message = self.own_message(now, EXECUTED_LATER, &text[..at], &text[at + 2..]);
+                self.queue_message(now, id, message);
+                return;
+            }
+            Some(at) => (&text[..at], &text[at + 1..]),
+            None => (text, ""),
+        };
+        let runs = applications::find(name).is_some_and(|known| known.after_hangup) || self.is_up(id);
+        if !runs || !self.begin(now, id, &Application::new(name, data), None) {
+            return;
+        }
+        let at_once = |run: &Run| matches!(run.doing, Doing::Nothing);
+        if self.channels.get(&id).and_then(|channel| channel.thread.runs.last()).is_some_and(at_once) {
+            self.complete(now, id);
+        }
+    }
+
     /// Tells of the application that runs now.
     fn emit_run(&mut self, now: Duration, id: SessionId, kind: EventKind, origin: Origin) {
         let Some(channel) = self.channels.get(&id) else { return };
@@ -261,6 +292,7 @@ impl Switch {
 
     /// Tells that the innermost application is over and takes it away.
     fn complete(&mut self, now: Duration, id: SessionId) -> Option<Run> {
+        self.read_again(now, id);
         self.emit_run(now, id, EventKind::CHANNEL_EXECUTE_COMPLETE, COMPLETED);
         let thread = &mut self.channels.get_mut(&id)?.thread;
         let run = thread.runs.pop();

@@ -31,6 +31,9 @@ const ENDED_BY_PEER: &[&str] = &["recv_bye", "recv_cancel", "recv_refuse"];
 impl Switch {
     /// Ends a leg from this side.
     pub(crate) fn hang_up(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        if self.is_up(id) {
+            self.hold_hung_up(now, id);
+        }
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
         channel.next = ChannelState::Hangup;
@@ -58,6 +61,9 @@ impl Switch {
 
     /// Ends a leg because the other one has ended; `cause` is what came over.
     pub(super) fn ended_by_peer(&mut self, now: Duration, id: SessionId, cause: Cause) {
+        if self.is_up(id) {
+            self.hold_hung_up(now, id);
+        }
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
         channel.cause = Some(cause);
         channel.next = ChannelState::Hangup;

@@ -17,6 +17,7 @@ mod execute;
 mod far;
 mod faults;
 mod hangup;
+mod hold;
 mod jobs;
 mod legs;
 mod limits;
@@ -314,6 +315,11 @@ impl Switch {
 
     pub(crate) fn stamp(&self, now: Duration) -> Stamp {
         self.bus.clock.stamp(now)
+    }
+
+    /// The same, not rounded to a step.
+    fn exact_stamp(&self, now: Duration) -> Stamp {
+        Stamp(self.bus.clock.micros(now))
     }
 
     pub(crate) fn switchname(&self) -> &str {

@@ -374,6 +374,8 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         heartbeat: 0,
         todo: Vec::new(),
         callee: None,
+        reads_linear: None,
+        held: None,
         hold: None,
         thread: Thread::default(),
         application: None,

@@ -169,6 +169,8 @@ impl Switch {
                 sofia::far_unacknowledged(channel);
                 self.hang_up(now, id, Cause::NORMAL_UNSPECIFIED);
             }
+            Signal::Offer { hold, request, description } => self.offered(now, id, hold, request, description),
+            Signal::Accept { hold, request, description } => self.offer_accepted(id, hold, request, description),
             Signal::Digit(digit, duration) => self.digit_arrived(now, id, digit, duration),
             Signal::Sound(sound) => self.hears(now, id, sound),
         }

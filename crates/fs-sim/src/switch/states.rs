@@ -113,6 +113,33 @@ impl Switch {
         channel.variables.push("write_rate", "8000");
     }
 
+    /// The innermost application of a channel reads linear audio from now on, until its end.
+    pub(super) fn read_linear(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.reads_linear = channel.thread.runs.last().map(|run| run.number);
+        self.tell_read(now, id, Codec::L16);
+    }
+
+    /// That application is over: the channel reads its own codec again.
+    pub(super) fn read_again(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        let run = channel.thread.runs.last().map(|run| run.number);
+        if channel.reads_linear.is_none() || channel.reads_linear != run {
+            return;
+        }
+        channel.reads_linear = None;
+        if let Some(codec) = channel.codec {
+            self.tell_read(now, id, codec);
+        }
+    }
+
+    fn tell_read(&mut self, now: Duration, id: SessionId, codec: Codec) {
+        self.tell_codec(now, id, codec, READS_LINEAR);
+        if let Some(channel) = self.channels.get_mut(&id) {
+            channel.variables.set("read_codec", codec.name());
+        }
+    }
+
     /// The event of one direction repeats its codec at the end, with the spelling that direction has.
     fn tell_codec(&mut self, now: Duration, id: SessionId, codec: Codec, origin: Origin) {
         let Some(channel) = self.channels.get(&id) else { return };

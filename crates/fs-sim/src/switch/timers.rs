@@ -69,6 +69,12 @@ pub(crate) enum Step {
     Shown(Box<Party>),
     /// A recording's limit is reached.
     RecordLimit,
+    /// The other end's offer within the call is answered.
+    AnswerOffer { hold: bool, request: u32 },
+    /// A frame passes on a leg that is not held any more.
+    Unheld,
+    /// The time of something that looks at its audio is over.
+    BugLimit,
     /// Near leg: its turn has come, and the INVITE leaves.
     Send,
     /// The callee has talked for long enough.

@@ -2,11 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::{Dialog, Identity, Media};
+use super::{Dialog, Identity, Media, Side};
 use crate::{
     VERSION,
     cause::{Cause, sip_phrase},
-    channel::{Channel, Direction, Profile, profile},
+    channel::{Channel, Direction, Profile, Variables, profile},
     clock::Stamp,
 };
 
@@ -380,6 +380,87 @@ pub(crate) fn end_sent(channel: &mut Channel) {
         v.set("sip_invite_failure_status", "487");
         v.set("sip_invite_failure_phrase", "CANCEL");
     }
+}
+
+/// A leg describes its media again, so many times after the first.
+pub(crate) fn described(channel: &mut Channel, dialog: &Dialog, description: u32, direction: &str) {
+    let (media, host) = match side(channel) {
+        Side::Near => (&dialog.near, dialog.near_host.as_str()),
+        Side::Far => (&dialog.far, dialog.far_host()),
+    };
+    channel.variables.set("rtp_local_sdp_str", &media.sdp_again(description, [host, host], ["", direction]));
+}
+
+/// A new offer within the call arrives at a leg.
+pub(crate) fn offer_received(channel: &mut Channel, dialog: &Dialog, hold: bool, request: u32, description: u32) {
+    let own = side(channel);
+    if own == Side::Far {
+        let v = &mut channel.variables;
+        v.set("sip_to_tag", &dialog.to_tag);
+        v.set("sip_from_tag", &dialog.from_tag);
+        v.set_number("sip_cseq", u64::from(dialog.cseq_again(Side::Near, request)));
+        v.set("sip_full_via", &dialog.via_again(Side::Near, request));
+        v.set("sip_full_from", &dialog.from());
+        v.set("sip_full_to", &dialog.to());
+    }
+    let (theirs, flow, own_flow) =
+        if hold { ("a=sendonly\r\n", "sendonly", "recvonly") } else { ("", "sendrecv", "sendrecv") };
+    other_described(channel, dialog, description, theirs, flow);
+    channel.variables.set("audio_media_flow", own_flow);
+}
+
+/// The other end has taken a leg's offer.
+pub(crate) fn offer_accepted(channel: &mut Channel, dialog: &Dialog, hold: bool, request: u32, description: u32) {
+    let own = side(channel);
+    let v = &mut channel.variables;
+    if own == Side::Far {
+        v.set("sip_reply_host", &dialog.near_host);
+        v.set_number("sip_reply_port", u64::from(dialog.near_profile.port));
+        swapped(v, dialog, own, request);
+        v.set("sip_from_user", &dialog.number);
+        v.set("sip_from_port", &dialog.port);
+        v.set("sip_from_uri", &dialog.destination());
+        v.set("sip_to_user", &dialog.caller_number);
+        v.unset("sip_to_port");
+        v.set("sip_to_uri", &dialog.caller());
+    } else {
+        v.set("sip_full_via", &dialog.via_again(own, request));
+        v.set("sip_recover_via", &dialog.via_again(own, request));
+        v.set_number("sip_cseq", u64::from(dialog.cseq_again(own, request)));
+    }
+    let (theirs, flow) = if hold { ("a=recvonly\r\n", "recvonly") } else { ("", "sendrecv") };
+    other_described(channel, dialog, description, theirs, flow);
+}
+
+/// The ACK of such an offer's answer arrives: on a near leg the two ends have changed places.
+pub(crate) fn offer_acknowledged(channel: &mut Channel, dialog: &Dialog, request: u32) {
+    if side(channel) == Side::Near {
+        swapped(&mut channel.variables, dialog, Side::Far, request);
+        channel.variables.set("sip_recover_via", &dialog.via_again(Side::Far, request));
+    }
+}
+
+/// What a message that began at the far leg says of the dialog.
+fn swapped(v: &mut Variables, dialog: &Dialog, by: Side, request: u32) {
+    v.set("dlg_req_swap_direction", "true");
+    v.set("sip_full_via", &dialog.via_again(by, request));
+    v.set("sip_full_from", &dialog.to());
+    v.set("sip_full_to", &dialog.from());
+    v.set("sip_to_tag", &dialog.from_tag);
+    v.set("sip_from_tag", &dialog.to_tag);
+}
+
+fn other_described(channel: &mut Channel, dialog: &Dialog, description: u32, direction: &str, flow: &str) {
+    let (media, origin, host) = match side(channel) {
+        Side::Near => (&dialog.far, crate::event::IPV4, dialog.far_host()),
+        Side::Far => (&dialog.near, dialog.near_host.as_str(), dialog.near_host.as_str()),
+    };
+    channel.variables.set("switch_r_sdp", &media.sdp_again(description, [origin, host], [direction, ""]));
+    channel.variables.set("remote_audio_media_flow", flow);
+}
+
+fn side(channel: &Channel) -> Side {
+    if channel.direction == Direction::Inbound { Side::Far } else { Side::Near }
 }
 
 /// The profile of a near leg to `destination`.

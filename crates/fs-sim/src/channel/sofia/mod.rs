@@ -269,6 +269,18 @@ impl Dialog {
         format!("<sip:{}>;tag={}", self.destination(), self.to_tag)
     }
 
+    /// The `Via` of a side's request within the call: its branch is made of the first one's.
+    fn via_again(&self, by: Side, request: u32) -> String {
+        let (head, tail) = self.branch.split_at(request as usize % self.branch.len().max(1));
+        self.answered_via(by, &format!("{tail}{head}"))
+    }
+
+    /// The number of such a request: behind the INVITE's, or the far side's first one.
+    fn cseq_again(&self, by: Side, request: u32) -> u32 {
+        let before = if by == Side::Near { 0 } else { 1 };
+        self.cseq.wrapping_add(request).wrapping_sub(before)
+    }
+
     fn via(&self, branch: &str) -> String {
         let (host, port) = (&self.near_host, self.near_profile.port);
         format!("SIP/2.0/UDP {host}:{port};rport={port};branch=z9hG4bK{branch}")
@@ -293,11 +305,16 @@ impl Media {
 
     /// The session description that the side at `host` offers or answers with.
     fn sdp(&self, origin: &str, host: &str, direction: &str) -> String {
-        let (session, version, port) = (self.session, self.session + 1, self.port);
+        self.sdp_again(0, [origin, host], ["", direction])
+    }
+
+    /// The same after so many others in the call, with a direction before the last line or behind it.
+    fn sdp_again(&self, others: u32, [origin, host]: [&str; 2], [before, direction]: [&str; 2]) -> String {
+        let (session, version, port) = (self.session, self.session + 1 + u64::from(others), self.port);
         format!(
             "v=0\r\no=FreeSWITCH {session} {version} IN IP4 {origin}\r\ns=FreeSWITCH\r\nc=IN IP4 {host}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0 101 13\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\n\
-             a=fmtp:101 0-15\r\na=rtpmap:13 CN/8000\r\na=ptime:20\r\n{direction}"
+             a=fmtp:101 0-15\r\na=rtpmap:13 CN/8000\r\n{before}a=ptime:20\r\n{direction}"
         )
     }
 }

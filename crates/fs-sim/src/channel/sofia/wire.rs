@@ -303,7 +303,7 @@ impl Dialog {
         format!("SIP/2.0/UDP {host}:{port};rport;branch=z9hG4bK{branch}")
     }
 
-    fn answered_via(&self, by: Side, branch: &str) -> String {
+    pub(super) fn answered_via(&self, by: Side, branch: &str) -> String {
         let (host, port) = self.address(by);
         format!("SIP/2.0/UDP {host}:{port};rport={port};branch=z9hG4bK{branch}")
     }

@@ -126,3 +126,14 @@ pub(super) fn respond(switch: &mut Switch, now: Duration, id: SessionId, data: &
     }
     Next::Done
 }
+
+/// Holds the channel itself, with what its other end is to show.
+pub(super) fn hold(switch: &mut Switch, now: Duration, id: SessionId, _data: &str) -> Next {
+    switch.hold(now, id);
+    Next::Done
+}
+
+pub(super) fn unhold(switch: &mut Switch, now: Duration, id: SessionId, _data: &str) -> Next {
+    switch.unhold(now, id);
+    Next::Done
+}

@@ -53,5 +53,5 @@ const DETECTOR: &str = "inband_dtmf";
 const GENERATOR: &str = "inband_dtmf_generate";
 
 fn bug(function: &'static str) -> Bug {
-    Bug { function, target: String::new(), listener: None }
+    Bug::new(function, "")
 }

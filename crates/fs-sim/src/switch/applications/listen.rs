@@ -5,15 +5,18 @@ use std::time::Duration;
 
 use super::Next;
 use crate::{
-    channel::{Bug, Doing, SessionId},
+    channel::{Bug, Doing, SessionId, Sound},
     dial_string::words,
     media,
-    switch::{Switch, execute::leading_number},
+    switch::{Step, Switch, execute::leading_number},
 };
 
 const DISPLACE: &str = "displace";
 const TONE: &str = "tone_detect";
 const EAVESDROP: &str = "eavesdrop";
+
+/// Milliseconds of a frame of audio.
+const FRAME_MS: i64 = 20;
 
 /// `<uuid>`: hears what that channel says and hears, until one of them hangs up.
 pub(super) fn eavesdrop(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
@@ -28,7 +31,7 @@ pub(super) fn eavesdrop(switch: &mut Switch, now: Duration, id: SessionId, data:
         channel.variables.set("last_sent_callee_id_name", &name);
         channel.variables.set("last_sent_callee_id_number", &number);
     }
-    let bug = Bug { function: EAVESDROP, target: data.trim().to_owned(), listener: Some(id) };
+    let bug = Bug { listener: Some(id), ..Bug::new(EAVESDROP, data.trim()) };
     if switch.add_bug(now, heard, bug) { Next::Doing(Doing::Eavesdrop(heard)) } else { Next::Done }
 }
 
@@ -41,7 +44,7 @@ pub(super) fn eavesdrop_ends(switch: &mut Switch, now: Duration, id: SessionId, 
 /// `<key> <frequencies> …`: no tone is ever heard.
 pub(super) fn tone_detect(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
     let key = words(data).into_iter().next().unwrap_or_default();
-    switch.add_bug(now, id, Bug { function: TONE, target: key, listener: None });
+    switch.add_bug(now, id, Bug::new(TONE, &key));
     Next::Done
 }
 
@@ -52,8 +55,10 @@ pub(super) fn stop_tone_detect(switch: &mut Switch, now: Duration, id: SessionId
 
 /// `<file> [flags] [+limit]`: the file is heard in place of the other end.
 pub(super) fn displace_session(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
-    if let Some(file) = words(data).first() {
-        switch.displace(now, id, file);
+    let words = words(data);
+    if let Some((file, rest)) = words.split_first() {
+        let limit = rest.iter().rfind(|word| word.contains('+')).map_or(0, |limit| leading_number(limit));
+        switch.displace(now, id, file, limit);
     }
     Next::Done
 }
@@ -71,22 +76,93 @@ pub(super) fn remove_bugs(switch: &mut Switch, now: Duration, id: SessionId, _da
     Next::Done
 }
 
-/// `<threshold> <hits> <hits> <timeout> [<file>]`: what would be silence cannot be told, so that the timeout ends it.
-pub(super) fn wait_for_silence(_switch: &mut Switch, now: Duration, _id: SessionId, data: &str) -> Next {
-    // `detect_audio` and `detect_silence` have one count of hits less.
+/// `<threshold> <silence hits> <listen hits> <timeout> [<file>]`: what would be a silence between words cannot be told,
+/// so that the timeout ends it.
+pub(super) fn wait_for_silence(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
     let words = words(data);
-    let timeout = words.get(3).or(words.get(2)).map_or(0, |text| leading_number(text));
-    match u64::try_from(timeout) {
-        Ok(ms) if ms > 0 => Next::Doing(Doing::Sleep(now.saturating_add(Duration::from_millis(ms)))),
-        _ => Next::Doing(Doing::Echo),
+    let [_, silence_hits, _, timeout, ..] = words.as_slice() else { return Next::Done };
+    let timeout = leading_number(timeout);
+    // The last frame is the one at which it looks at the time.
+    let heard = if hears(switch, id) { (timeout / FRAME_MS - 1).max(0) } else { 0 };
+    let after = vec![
+        ("wait_for_silence_timeout", "true".to_owned()),
+        ("wait_for_silence_listenhits", heard.to_string()),
+        ("wait_for_silence_silence_hits", leading_number(silence_hits).to_string()),
+    ];
+    listen(switch, now, id, Some(timeout), after)
+}
+
+/// `<threshold> <hits> <timeout> [<file>]`: until so many frames of audio have been heard.
+pub(super) fn detect_audio(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    detect(switch, now, id, data, (true, ["detect_audio_timeout", "detect_audio_hits"]))
+}
+
+/// The same for frames without any.
+pub(super) fn detect_silence(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    detect(switch, now, id, data, (false, ["detect_silence_timeout", "detect_silence_hits"]))
+}
+
+fn detect(
+    switch: &mut Switch,
+    now: Duration,
+    id: SessionId,
+    data: &str,
+    (audio, [timed_out, heard]): (bool, [&'static str; 2]),
+) -> Next {
+    let words = words(data);
+    let [_, hits, timeout, ..] = words.as_slice() else { return Next::Done };
+    let timeout = leading_number(timeout);
+    let takes = Some(leading_number(hits).saturating_mul(FRAME_MS)).filter(|_| hears(switch, id) == audio);
+    match takes.filter(|takes| timeout <= 0 || *takes <= timeout) {
+        Some(takes) => listen(switch, now, id, Some(takes), vec![(timed_out, "false".to_owned())]),
+        None => {
+            let after = vec![(timed_out, "true".to_owned()), (heard, "0".to_owned())];
+            listen(switch, now, id, Some(timeout), after)
+        }
+    }
+}
+
+fn hears(switch: &Switch, id: SessionId) -> bool {
+    switch.heard_by(id) != Sound::Nothing
+}
+
+/// Listens for so many milliseconds; for ever where there is no such time.
+fn listen(
+    switch: &mut Switch,
+    now: Duration,
+    id: SessionId,
+    ms: Option<i64>,
+    after: Vec<(&'static str, String)>,
+) -> Next {
+    switch.read_linear(now, id);
+    let ms = ms.and_then(|ms| u64::try_from(ms).ok()).filter(|ms| *ms > 0);
+    Next::Doing(Doing::Listen(ms.map(|ms| now.saturating_add(Duration::from_millis(ms))), after))
+}
+
+/// It has listened for long enough.
+pub(super) fn listened(switch: &mut Switch, id: SessionId, after: &[(&'static str, String)]) {
+    if let Some(channel) = switch.channels.get_mut(&id) {
+        for (name, value) in after {
+            channel.variables.set(name, value);
+        }
     }
 }
 
 impl Switch {
     /// Plays a file to a channel in place of what it hears: `false` if there is none, or it does already.
-    pub(crate) fn displace(&mut self, now: Duration, id: SessionId, file: &str) -> bool {
+    /// With a limit it ends when the epoch's seconds have counted that far.
+    pub(crate) fn displace(&mut self, now: Duration, id: SessionId, file: &str, limit_seconds: i64) -> bool {
         let known = media::length(file) != media::Length::Unknown || self.files.contains_key(file);
-        known && self.add_bug(now, id, Bug { function: DISPLACE, target: file.to_owned(), listener: None })
+        let clock = self.bus.clock;
+        let limit = u64::try_from(limit_seconds).ok().filter(|limit| *limit > 0);
+        let until = limit.map(|limit| clock.up_at_second(clock.second(now).saturating_add(limit)));
+        if !known || !self.add_bug(now, id, Bug { until, ..Bug::new(DISPLACE, file) }) {
+            return false;
+        }
+        if let Some(until) = until {
+            self.add_leg(until, id, Step::BugLimit);
+        }
+        true
     }
 
     /// Ends that: `false` if there is nothing to end.

@@ -31,7 +31,11 @@ pub(super) fn record(switch: &mut Switch, now: Duration, id: SessionId, data: &s
         .ok()
         .filter(|limit| *limit > 0)
         .map(|limit| clock.up_at_second(clock.second(now).saturating_add(limit).saturating_add(1)));
-    let recording = Recording { path: path.clone(), began: now, until };
+    let recording = Recording::new(path, now, until);
+    if let Some(channel) = switch.channels.get_mut(&id) {
+        channel.variables.set("silence_hits_exhausted", "false");
+    }
+    switch.read_linear(now, id);
     switch.recording_began(now, id, &recording, BY_APPLICATION[0]);
     Next::Doing(Doing::Record(recording))
 }
@@ -45,8 +49,18 @@ pub(super) fn record_session(switch: &mut Switch, now: Duration, id: SessionId, 
     let words = words(data);
     if let Some(path) = words.first() {
         let limit = words.get(1).and_then(|word| word.strip_prefix('+')).map_or(0, leading_number);
-        switch.record(now, id, path, u64::try_from(limit).unwrap_or(0));
+        switch.record(now, id, path, u64::try_from(limit).unwrap_or(0), Vec::new());
     }
+    Next::Done
+}
+
+pub(super) fn record_session_pause(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    switch.pause_recording(now, id, data, true);
+    Next::Done
+}
+
+pub(super) fn record_session_resume(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    switch.pause_recording(now, id, data, false);
     Next::Done
 }
 
