@@ -36,6 +36,7 @@ mod uuid_variables;
 
 use std::time::Duration;
 
+pub(crate) use network::acl_allows;
 pub(crate) use settings::Settings;
 
 use crate::switch::{Job, Switch, Waits};

@@ -16,9 +16,14 @@ const LOOPBACK: [&str; 2] = ["127.0.0.0/8", "::1/128"];
 pub(super) fn acl(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
     let [address, list, ..] = words.as_slice() else { return text("false") };
-    let Ok(address) = address.parse::<IpAddr>() else { return text("false") };
+    text(acl_allows(address, list).to_string())
+}
+
+/// Whether an address is in a list, or in a network.
+pub(crate) fn acl_allows(address: &str, list: &str) -> bool {
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
     let is_in = |networks: &[&str]| networks.iter().any(|network| contains(network, address));
-    let allowed = match list.to_ascii_lowercase().as_str() {
+    match list.to_ascii_lowercase().as_str() {
         "loopback.auto" => is_in(&LOOPBACK),
         "rfc1918.auto" => is_in(&PRIVATE),
         // What is not private and not an address of its own.
@@ -29,8 +34,7 @@ pub(super) fn acl(call: Call<'_>) -> Answer {
         "any_v4.auto" => address.is_ipv4(),
         "wan_v6.auto" | "any_v6.auto" => address.is_ipv6(),
         network => contains(network, address),
-    };
-    text(allowed.to_string())
+    }
 }
 
 /// The recorded server's network is its own machine.

@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// Sets a global variable; without a value it is gone.
-    pub(super) fn set_global(&mut self, name: &str, value: &str) {
+    pub(crate) fn set_global(&mut self, name: &str, value: &str) {
         self.globals.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
         if !value.is_empty() && self.globals.len() < ENTRIES_MAX {
             self.globals.push((name.to_owned(), value.to_owned()));

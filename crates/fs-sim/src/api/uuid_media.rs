@@ -54,14 +54,16 @@ fn recording_variables(text: &str) -> Vec<(String, String)> {
     pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// `uuid_media [off] <uuid>`: all media here goes through the server, so that only taking it out "works".
+/// `uuid_media [off] <uuid>`: takes the server out of a leg's media, or brings it back where it was taken out.
 pub(super) fn uuid_media(call: Call<'_>) -> Answer {
     let words = words(call.arguments);
-    match words.as_slice() {
-        [] => text(format!("-USAGE: [off] <uuid>\n{FAILED}")),
-        [off, uuid, ..] if off.eq_ignore_ascii_case("off") && call.switch.find(uuid).is_some() => text(SUCCESS),
-        _ => text(FAILED),
-    }
+    let (on, uuid) = match words.as_slice() {
+        [] => return text(format!("-USAGE: [off] <uuid>\n{FAILED}")),
+        [off, rest @ ..] if off.eq_ignore_ascii_case("off") => (false, rest.first()),
+        [uuid, ..] => (true, Some(uuid)),
+    };
+    let id = uuid.and_then(|uuid| call.switch.find(uuid));
+    text(if id.is_some_and(|id| call.switch.set_media(call.now, id, on)) { SUCCESS } else { FAILED })
 }
 
 /// `uuid_hold [off|toggle] <uuid>`: a channel that does not exist is a success, one that is held already is not.

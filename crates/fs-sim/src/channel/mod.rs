@@ -290,6 +290,8 @@ pub(crate) struct Channel {
     pub(crate) todo: Vec<Application>,
     /// Which callee its call gets, known from the moment that the call was asked for.
     pub(crate) callee: Option<CalleeNumber>,
+    /// Its media does not go through the server (`uuid_media off`).
+    pub(crate) without_media: bool,
     /// How it is held, once it has been.
     pub(crate) held: Option<Box<Hold>>,
     /// It hangs up so long after its answer.

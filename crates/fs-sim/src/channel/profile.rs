@@ -24,6 +24,9 @@ pub(crate) struct Profile {
     pub(crate) channel_name: String,
     /// Its logical direction, where this profile is not the leg's first one.
     pub(crate) logical: Option<Direction>,
+    /// What it hides of its caller (`privacy`).
+    pub(crate) hides_name: bool,
+    pub(crate) hides_number: bool,
     /// Grows by one with each transfer.
     pub(crate) index: u64,
     pub(crate) created: Stamp,

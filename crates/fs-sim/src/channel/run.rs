@@ -120,6 +120,10 @@ pub(crate) enum Doing {
     /// It hears what this leg says and hears.
     Eavesdrop(SessionId),
     Record(Recording),
+    /// It runs what the dialplan has for another number: what is left of that, last first.
+    Extension(Vec<Application>),
+    /// It waits for the channel's answer.
+    AwaitAnswer,
     /// It listens, until this uptime if there is one; then it sets these variables.
     Listen(Option<Duration>, Vec<(&'static str, String)>),
     /// It waits for the answer of a leg that it has called: the number of the dial.
@@ -230,7 +234,7 @@ impl Run {
     /// Whether the channel's messages are looked at while this runs.
     pub(crate) fn listens(&self, has_media: bool) -> bool {
         match self.doing {
-            Doing::Nothing | Doing::Deflect(_) | Doing::DelayEcho | Doing::Listen(..) => false,
+            Doing::Nothing | Doing::Deflect(_) | Doing::DelayEcho | Doing::Extension(_) | Doing::Listen(..) => false,
             Doing::Socket(socket) => socket.stage == Stage::Parked,
             // Without media a sleep does nothing but wait (switch_ivr.c).
             Doing::Sleep(_) => has_media,
@@ -251,9 +255,9 @@ impl Run {
     /// When it ends by itself.
     pub(crate) fn ends(&self) -> Option<Duration> {
         match &self.doing {
-            Doing::Nothing | Doing::Socket(Socket { stage: Stage::Leaving | Stage::Failed, .. }) => {
-                Some(Duration::ZERO)
-            }
+            Doing::Nothing
+            | Doing::Extension(_)
+            | Doing::Socket(Socket { stage: Stage::Leaving | Stage::Failed, .. }) => Some(Duration::ZERO),
             Doing::Sleep(until) => Some(*until),
             Doing::Play(play) => match &play.heard {
                 Heard::File(playing) => playing.ends(),
@@ -269,9 +273,13 @@ impl Run {
             Doing::Listen(until, _) => *until,
             Doing::Bridge(bridge) => bridge.parted.map(|_| Duration::ZERO),
             Doing::Bert(bert) => bert.due(),
-            Doing::Park | Doing::Echo | Doing::DelayEcho | Doing::Eavesdrop(_) | Doing::Call(_) | Doing::Socket(_) => {
-                None
-            }
+            Doing::Park
+            | Doing::Echo
+            | Doing::DelayEcho
+            | Doing::Eavesdrop(_)
+            | Doing::Call(_)
+            | Doing::AwaitAnswer
+            | Doing::Socket(_) => None,
         }
     }
 

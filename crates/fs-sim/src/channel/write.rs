@@ -96,7 +96,7 @@ impl Channel {
         out.number("Caller-Channel-Last-Hold", last_hold);
         out.number("Caller-Channel-Hold-Accum", hold_time);
         out.header("Caller-Screen-Bit", "true");
-        out.header("Caller-Privacy-Hide-Name", "false");
-        out.header("Caller-Privacy-Hide-Number", "false");
+        out.header("Caller-Privacy-Hide-Name", if profile.hides_name { "true" } else { "false" });
+        out.header("Caller-Privacy-Hide-Number", if profile.hides_number { "true" } else { "false" });
     }
 }

@@ -93,6 +93,11 @@ impl Dialplan {
         })
     }
 
+    /// The same for a call of the channel to another number.
+    pub(crate) fn route_to(&self, channel: &Channel, context: &str, number: &str) -> Option<Route> {
+        self.route_by(context, number, &|name| channel.variable(name).map(str::to_owned))
+    }
+
     fn route_by(&self, context: &str, number: &str, variable: &dyn Fn(&str) -> Option<String>) -> Option<Route> {
         let mut route = Route::default();
         let mut seen = Seen { variable, set: HashMap::new() };

@@ -66,6 +66,22 @@ impl Switch {
         }
     }
 
+    /// Takes the server out of a leg's media, which only a SIP leg without a partner shows, or brings it back with a new
+    /// offer: `false` where it is in it.
+    pub(crate) fn set_media(&mut self, now: Duration, id: SessionId, on: bool) -> bool {
+        let Some(channel) = self.channels.get_mut(&id) else { return false };
+        if !on {
+            channel.without_media = matches!(channel.endpoint, Endpoint::Sofia(_)) && channel.partner.is_none();
+            return true;
+        }
+        if !std::mem::take(&mut channel.without_media) {
+            return false;
+        }
+        sofia::media_offered(channel);
+        self.offer(now, id, false);
+        true
+    }
+
     /// A leg that is held hangs up.
     pub(super) fn hold_hung_up(&mut self, now: Duration, id: SessionId) {
         let Some(hold) = self.channels.get(&id).and_then(|channel| channel.held.as_deref()) else { return };
@@ -133,6 +149,9 @@ impl Switch {
         let dialog = dialog.clone();
         sofia::offer_received(channel, &dialog, hold, request, description);
         let by_peer = channel.held.as_deref().is_some_and(|hold| hold.by_peer);
+        if !hold && !by_peer {
+            sofia::media_offer_noted(channel);
+        }
         let music = channel.variables.get("hold_music").unwrap_or(MUSIC_DEFAULT).to_owned();
         let partner = channel.partner;
         let mut wait = Duration::ZERO;

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Step, Switch, capture::Way, redirect};
 use crate::{
     cause::Cause,
-    channel::{CallState, Channel, ChannelState, Codec, Direction, Endpoint, SessionId, Signal, sofia},
+    channel::{CallState, Channel, ChannelState, Codec, Direction, Doing, Endpoint, SessionId, Signal, sofia},
     clock::Stamp,
     dialplan::Application,
     event::{EventKind, Origin},
@@ -184,6 +184,7 @@ impl Switch {
         }
         self.execute_on_answer(now, id);
         self.set_call_state(now, id, CallState::Active);
+        self.answer_awaited(now, id);
         // Bridged by early media before, its caller is answered with it.
         if let Some(partner) = partner {
             self.answered(now, partner);
@@ -196,6 +197,15 @@ impl Switch {
             self.succeed(now, id);
         } else {
             self.tell_near(now, id, Signal::Answer);
+        }
+    }
+
+    /// What waits for a leg's answer is over.
+    fn answer_awaited(&mut self, now: Duration, id: SessionId) {
+        let Some(run) = self.channels.get_mut(&id).and_then(|channel| channel.thread.runs.last_mut()) else { return };
+        if matches!(run.doing, Doing::AwaitAnswer) {
+            run.doing = Doing::Nothing;
+            self.add_leg(now, id, Step::Look);
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) use hangup::HangUps;
 use jobs::WAITING_BYTES_MAX;
 pub(crate) use jobs::{Job, Waits};
 pub(crate) use limits::Limits;
-pub(crate) use redirect::Redirect;
+pub(crate) use redirect::{Redirect, inline};
 pub(crate) use schedule::Planned;
 pub(crate) use timers::{Due, Step};
 
@@ -449,7 +449,7 @@ pub(crate) fn is_true(text: &str) -> bool {
 }
 
 /// Its idea of a false one (`switch_false`).
-fn is_false(text: &str) -> bool {
+pub(crate) fn is_false(text: &str) -> bool {
     ["no", "off", "false", "f", "disabled", "inactive", "disallow"].iter().any(|known| known.eq_ignore_ascii_case(text))
         || text.parse::<i64>() == Ok(0)
 }

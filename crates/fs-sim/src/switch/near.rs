@@ -375,6 +375,7 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         todo: Vec::new(),
         callee: None,
         reads_linear: None,
+        without_media: false,
         held: None,
         hold: None,
         thread: Thread::default(),

@@ -143,7 +143,7 @@ impl Switch {
 }
 
 /// The dialplan `inline`: `application:argument` between commas, or between what `m:x:` names instead.
-pub(super) fn inline(text: &str) -> Vec<Application> {
+pub(crate) fn inline(text: &str) -> Vec<Application> {
     let mut parts = (',', text);
     if let Some(rest) = text.strip_prefix("m:")
         && let Some(separator) = rest.chars().next()

@@ -39,6 +39,8 @@ pub(crate) enum Planned {
         legs: Legs,
     },
     Transfer(Redirect),
+    /// `SESSION_HEARTBEAT`, once.
+    Heartbeat,
 }
 
 impl Planned {
@@ -49,6 +51,7 @@ impl Planned {
             Planned::Command { .. } => "sched_api_function",
             Planned::Broadcast { .. } => "switch_ivr_schedule_broadcast",
             Planned::Transfer(_) => "switch_ivr_schedule_transfer",
+            Planned::Heartbeat => "switch_core_session_sched_heartbeat",
         }
     }
 }
@@ -79,6 +82,7 @@ pub(super) struct Tasks {
 
 const ADDED: Origin = Origin("switch_scheduler.c", "switch_scheduler_add_task_ex", 266);
 const AGAIN: Origin = Origin("switch_scheduler.c", "switch_scheduler_execute", 73);
+const HEARTBEAT: Origin = Origin("switch_core_session.c", "sch_heartbeat_callback", 1632);
 const DELETED: Origin = Origin("switch_scheduler.c", "task_thread_loop", 151);
 
 impl Task {
@@ -87,7 +91,7 @@ impl Task {
         let own = match &self.planned {
             Some(Planned::Command { text, .. }) => text.len(),
             Some(Planned::Broadcast { path, .. }) => path.len(),
-            Some(Planned::HangUp(_) | Planned::Transfer(_)) | None => 0,
+            Some(Planned::HangUp(_) | Planned::Transfer(_) | Planned::Heartbeat) | None => 0,
         };
         own + self.group.len()
     }
@@ -226,6 +230,7 @@ impl Switch {
             (Some(Planned::HangUp(cause)), Some(id)) => self.hang_up(now, id, cause),
             (Some(Planned::Broadcast { path, legs }), Some(id)) => self.broadcast(now, id, &path, legs),
             (Some(Planned::Transfer(redirect)), Some(id)) => self.send_elsewhere(now, id, redirect),
+            (Some(Planned::Heartbeat), Some(id)) => self.emit(now, id, EventKind::SESSION_HEARTBEAT, HEARTBEAT),
             (None, _) | (_, None) => {}
         }
         self.tell_task(now, (EventKind::DEL_SCHEDULE, DELETED), number, &task);

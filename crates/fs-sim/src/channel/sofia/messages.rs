@@ -391,6 +391,19 @@ pub(crate) fn described(channel: &mut Channel, dialog: &Dialog, description: u32
     channel.variables.set("rtp_local_sdp_str", &media.sdp_again(description, [host, host], ["", direction]));
 }
 
+/// A leg offers media again after it had none.
+pub(crate) fn media_offered(channel: &mut Channel) {
+    channel.variables.set("absolute_codec_string", CODECS);
+    channel.variables.set("rtp_use_codec_string", CODECS);
+}
+
+/// Such an offer has come.
+pub(crate) fn media_offer_noted(channel: &mut Channel) {
+    if let Some(offer) = channel.variables.get("switch_r_sdp").map(str::to_owned) {
+        channel.variables.set("sip_reinvite_sdp", &offer);
+    }
+}
+
 /// A new offer within the call arrives at a leg.
 pub(crate) fn offer_received(channel: &mut Channel, dialog: &Dialog, hold: bool, request: u32, description: u32) {
     let own = side(channel);

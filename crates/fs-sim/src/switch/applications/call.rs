@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use super::Next;
 use crate::{
+    api::acl_allows,
     cause::Cause,
     channel::{Doing, Endpoint, Run, SessionId},
+    dial_string::words,
     event::{EventKind, Origin},
-    switch::{Switch, execute::leading_number},
+    switch::{Legs, Redirect, Switch, execute::leading_number},
 };
 
 const PARKED: Origin = Origin("switch_ivr.c", "switch_ivr_park", 1002);
@@ -70,6 +72,42 @@ pub(in crate::switch) fn park_outright(switch: &mut Switch, now: Duration, id: S
     if let Some(channel) = switch.channels.get_mut(&id) {
         channel.thread.runs.push(Run::silent(number, "park", Doing::Park));
     }
+}
+
+/// Parks the channel by its state.
+pub(super) fn park_state(switch: &mut Switch, now: Duration, id: SessionId, _data: &str) -> Next {
+    switch.send_elsewhere(now, id, Redirect::Park);
+    Next::Done
+}
+
+/// `<path> [aleg|bleg|both]`: both legs of a bridge where nothing is said.
+pub(super) fn broadcast(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let words = words(data);
+    if let [path, legs @ ..] = words.as_slice()
+        && legs.len() < 2
+    {
+        let legs = Legs::named(legs.first().map_or("both", String::as_str));
+        switch.broadcast(now, id, path, legs);
+    }
+    Next::Done
+}
+
+/// `<ip> <list> [<cause>]`: ends the call unless the list allows the address.
+pub(super) fn check_acl(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let words = words(data);
+    if let [address, list, cause @ ..] = words.as_slice()
+        && !acl_allows(address, list)
+    {
+        let cause = cause.first().map_or(Cause::CALL_REJECTED, |cause| Cause::from_command(cause));
+        switch.hang_up(now, id, cause);
+    }
+    Next::Done
+}
+
+/// Waits until somebody answers the channel.
+pub(super) fn wait_for_answer(switch: &mut Switch, _now: Duration, id: SessionId, _data: &str) -> Next {
+    let answered = switch.channels.get(&id).is_some_and(|channel| channel.is_answered());
+    if answered { Next::Done } else { Next::Doing(Doing::AwaitAnswer) }
 }
 
 pub(super) fn nothing(_switch: &mut Switch, _now: Duration, _id: SessionId, _data: &str) -> Next {

@@ -7,7 +7,7 @@ use crate::{
     cause::Cause,
     channel::SessionId,
     dial_string::words,
-    switch::{Legs, Planned, Redirect, Switch},
+    switch::{Legs, Planned, Redirect, Switch, leading_number},
 };
 
 pub(in crate::switch) fn sched_hangup(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
@@ -32,7 +32,8 @@ pub(super) fn sched_broadcast(switch: &mut Switch, now: Duration, id: SessionId,
     if let ([when, path, legs @ ..], Some(uuid)) = (words.as_slice(), uuid(switch, id)) {
         let legs = Legs::named(legs.first().map_or("aleg", String::as_str));
         let second = switch.second_of(now, when);
-        switch.plan(now, second, &uuid, Planned::Broadcast { path: path.clone(), legs });
+        let number = switch.plan(now, second, &uuid, Planned::Broadcast { path: path.clone(), legs });
+        note(switch, id, number);
     }
     Next::Done
 }
@@ -44,7 +45,8 @@ pub(super) fn sched_transfer(switch: &mut Switch, now: Duration, id: SessionId, 
         && let Some(redirect) = Redirect::extension(rest)
     {
         let second = switch.second_of(now, when);
-        switch.plan(now, second, &uuid, Planned::Transfer(redirect));
+        let number = switch.plan(now, second, &uuid, Planned::Transfer(redirect));
+        note(switch, id, number);
     }
     Next::Done
 }
@@ -55,6 +57,22 @@ pub(super) fn transfer(switch: &mut Switch, now: Duration, id: SessionId, data: 
         switch.send_elsewhere(now, id, redirect);
     }
     Next::Done
+}
+
+/// `<seconds>`: the session's heartbeat is a task of the scheduler, which is due at once where none was enabled.
+pub(super) fn sched_heartbeat(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    if let (0.., Some(uuid)) = (leading_number(data), uuid(switch, id)) {
+        let second = switch.second_of(now, "+0");
+        switch.plan(now, second, &uuid, Planned::Heartbeat);
+    }
+    Next::Done
+}
+
+/// What was planned last can be taken away again by its number.
+fn note(switch: &mut Switch, id: SessionId, number: Option<u64>) {
+    if let (Some(number), Some(channel)) = (number, switch.channels.get_mut(&id)) {
+        channel.variables.set("last_sched_id", &number.to_string());
+    }
 }
 
 fn uuid(switch: &Switch, id: SessionId) -> Option<String> {

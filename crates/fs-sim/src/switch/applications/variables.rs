@@ -14,6 +14,16 @@ pub(super) fn set(switch: &mut Switch, _now: Duration, id: SessionId, data: &str
     Next::Done
 }
 
+/// `name=value`, for the whole server.
+pub(super) fn set_global(switch: &mut Switch, _now: Duration, _id: SessionId, data: &str) -> Next {
+    if let (name, value) = data.split_once('=').unwrap_or((data, ""))
+        && !name.is_empty()
+    {
+        switch.settings.set_global(name, value);
+    }
+    Next::Done
+}
+
 /// What stands between spaces, or between what `^^` names instead.
 fn parts(data: &str) -> impl Iterator<Item = &str> {
     let named = data.strip_prefix("^^").and_then(|rest| Some((rest.chars().next()?, rest)));

@@ -81,7 +81,8 @@ fn messages_to_a_long_file_leave_no_timers_behind() {
 fn what_was_recorded_can_be_played() {
     let mut talk = parked(&["a"]);
     talk.say("api uuid_record a start /tmp/x.wav");
-    talk.wait(ms(500));
+    // Half a second of it is not written.
+    talk.wait(ms(1_000));
     talk.say("api uuid_record a stop all");
     talk.doings();
     talk.execute("a", "playback", "/tmp/x.wav", &[]);

@@ -409,8 +409,8 @@ fn what_looks_at_the_audio_is_told_of() {
             "MEDIA_BUG_START displace",
             "COMPLETE park _none_",
             "RECORD_STOP",
-            "MEDIA_BUG_STOP session_record",
-            "MEDIA_BUG_STOP displace"
+            "MEDIA_BUG_STOP displace",
+            "MEDIA_BUG_STOP session_record"
         ]
     );
 }

@@ -4,6 +4,7 @@ mod api;
 mod bounds;
 mod control;
 mod facts;
+mod leg;
 mod media;
 mod network;
 mod orders;
@@ -110,7 +111,10 @@ impl Talk {
             words.join(" ").replace("CHANNEL_", "").replace("EXECUTE_COMPLETE", "COMPLETE")
         };
         let unwanted = ["BACKGROUND_JOB", "CREATE", "ORIGINATE", "DESTROY", "HANGUP_COMPLETE", "STATE", "MEDIA_BUG"];
-        let unwanted = unwanted.into_iter().chain(BESIDE.map(|name| name.strip_prefix("CHANNEL_").unwrap_or(name)));
+        let unwanted = unwanted
+            .into_iter()
+            .chain(["PRIVATE_COMMAND", "COMMAND"])
+            .chain(BESIDE.map(|name| name.strip_prefix("CHANNEL_").unwrap_or(name)));
         let unwanted: Vec<&str> = unwanted.collect();
         self.events.drain(..).map(tell).filter(|told| !unwanted.iter().any(|name| told.starts_with(name))).collect()
     }
