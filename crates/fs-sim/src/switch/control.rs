@@ -167,7 +167,7 @@ impl Switch {
         let outbound = self.listeners.get(&listener).and_then(|peer| peer.outbound);
         let waits = outbound.is_some_and(|outbound| !outbound.is_async);
         if own.is_some() && waits && !command.header("async").is_some_and(is_true) {
-            return self.do_message(now, listener, id, message);
+            return self.do_message(now, listener, id, Message { unheard: true, ..message });
         }
         let text = if self.queue_message(now, id, message) { "+OK" } else { "-ERR memory error" };
         self.reply(listener, text);

@@ -152,13 +152,13 @@ impl Switch {
             peer.awaits = true;
         }
         if channel.is_up() {
-            self.parse_message(now, id, &Arc::new(Message { unheard: true, ..message }));
+            self.parse_message(now, id, &Arc::new(message));
             self.proceed(now, id);
             if self.channels.get(&id).is_some_and(|channel| !channel.is_up()) {
                 self.report(now, id);
             }
         } else {
-            self.parse_after_hangup(now, id, &Arc::new(Message { unheard: true, ..message }));
+            self.parse_after_hangup(now, id, &Arc::new(message));
             self.is_kept(now, id);
         }
         self.settle(id);
