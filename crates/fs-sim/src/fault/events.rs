@@ -170,4 +170,25 @@ mod tests {
             (0..5).map(|_| spoiler.take(Duration::ZERO, ListenerId(1), &client(), &event)).collect();
         assert_eq!(taken, [0, 0, 0, 0, 1]);
     }
+
+    #[test]
+    fn events_that_are_as_late_stay_in_their_order() {
+        let mut spoiler = spoiler(&["delay_events delay 10ms"]);
+        for number in 0..50_u8 {
+            spoiler.take(Duration::ZERO, ListenerId(1), &client(), &Bytes::copy_from_slice(&[number]));
+        }
+        let came: Vec<u8> = std::iter::from_fn(|| spoiler.due(Duration::from_secs(1))).map(|(_, b)| b[0]).collect();
+        assert!(came.len() == 50 && came.is_sorted(), "{came:?}");
+    }
+
+    #[test]
+    fn what_is_forgotten_makes_room() {
+        let mut spoiler = spoiler(&["delay_events delay 1h"]);
+        let event = Bytes::from(vec![0; DELAYED_BYTES_MAX]);
+        for _ in 0..2 {
+            assert_eq!(spoiler.take(Duration::ZERO, ListenerId(1), &client(), &event), 0);
+            spoiler.forget();
+            assert_eq!(spoiler.next_at(), None);
+        }
+    }
 }

@@ -114,4 +114,13 @@ mod tests {
         assert!(bytes.len() == REPLY.len() && bytes != REPLY);
         assert_eq!(made(REPLY, Fault::Truncate { share: 0.0 }).0.len(), REPLY.len());
     }
+
+    #[test]
+    fn garbage_is_different_each_time() {
+        use rand::SeedableRng;
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(1);
+        let [one, other] = [garbage(64, &mut rng), garbage(64, &mut rng)];
+        assert_eq!((one.len(), other.len()), (64, 64));
+        assert!(one != other && one.iter().collect::<std::collections::BTreeSet<_>>().len() > 30, "{one:?}");
+    }
 }

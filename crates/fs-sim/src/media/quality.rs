@@ -238,4 +238,22 @@ mod tests {
         assert_eq!(Line::draw(&quality, 1, "x", Direction::Outbound).loss, 0.0);
         assert_eq!(Line::draw(&quality, 1, "x", Direction::Inbound).loss, 0.1);
     }
+
+    #[test]
+    fn each_share_of_calls_is_met_beside_the_others() {
+        let quality = Quality { without_media: 0.3, one_way: 0.5, lossy: 0.5, loss: 0.1, ..Quality::default() };
+        let [mut without, mut one_way, mut lossy] = [0; 3];
+        for call in 0..2_000 {
+            let id = format!("call {call}");
+            let lines = [Direction::Outbound, Direction::Inbound].map(|way| Line::draw(&quality, 1, &id, way));
+            match lines.iter().filter(|line| line.dead).count() {
+                2 => without += 1,
+                1 => one_way += 1,
+                _ => {}
+            }
+            lossy += i32::from(lines.iter().all(|line| line.loss > 0.0));
+        }
+        assert!((540..660).contains(&without) && (920..1_080).contains(&one_way), "{without} {one_way}");
+        assert!((440..560).contains(&lossy), "each leg has its own luck: {lossy}");
+    }
 }

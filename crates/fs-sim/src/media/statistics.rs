@@ -142,7 +142,7 @@ impl Losses {
             if at >= sent || count >= LOSSES_MAX {
                 break;
             }
-            let run = gap(rng.random(), 1.0 - loss).max(1).min(sent - at);
+            let run = gap(rng.random(), 1.0 - loss).saturating_add(1).min(sent - at);
             count += 1;
             if at >= LEAD {
                 bursts += 1;
@@ -281,6 +281,71 @@ mod tests {
                 let got = Inbound::of(&Stream { time, span: time, spurts: 1 }, time, &mut line);
                 assert!(got.percent <= 100 && got.packets + got.skipped == packets(time), "{loss} {seconds}: {got:?}");
             }
+        }
+    }
+
+    /// A stream of so many packets behind those that go by at the beginning of each spurt.
+    fn long(quality: &Quality, seed: u64, sent: u64, spurts: u64) -> Inbound {
+        let time = PACKET * u32::try_from(sent + PACKETS_BEFORE * spurts).expect("not for days");
+        let mut line = Line::draw(quality, seed, "call", Direction::Outbound);
+        Inbound::of(&Stream { time, span: time, spurts }, time, &mut line)
+    }
+
+    #[test]
+    fn each_spurt_has_its_first_packets_go_by() {
+        assert_eq!(long(&Quality::default(), 1, 1_000, 1).packets, 1_000);
+        let got = long(&Quality::default(), 1, 1_000, 4);
+        assert_eq!((got.packets, got.skipped), (1_000, 8));
+    }
+
+    #[test]
+    fn losses_come_in_runs_of_the_length_that_their_share_gives() {
+        // With LOSSES_MAX losses and with more, which are taken to be like them.
+        for (loss, sent) in [(0.05, 100_000), (0.2, 50_000), (0.2, 1_000_000)] {
+            let got = long(&Quality { loss, ..Quality::default() }, 5, sent, 1);
+            let lost = (sent - got.packets) as f64;
+            let near = |got: f64, wanted: f64| (got / wanted - 1.0).abs() < 0.05;
+            assert!(near(lost, loss * sent as f64), "{loss}: {got:?}");
+            let runs = lost * (1.0 - loss);
+            assert!(near(got.flaws as f64, lost + PENALTY as f64 * runs), "{loss}: {got:?}");
+            assert!(near(got.loss_rate, loss / (1.0 - loss)), "{loss}: {got:?}");
+            assert!(near(got.burst_rate, (1.0 - got.loss_rate) / (1.0 - loss)), "{loss}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn the_share_of_losses_is_worked_out_every_5_seconds() {
+        let quality = Quality { loss: 0.2, ..Quality::default() };
+        for seed in 0..20 {
+            let got = long(&quality, seed, LOSS_RATE_EVERY - 1, 1);
+            assert!(got.flaws > 0 && got.loss_rate == 0.0 && got.burst_rate == 0.0, "{got:?}");
+            assert!(long(&quality, seed, LOSS_RATE_EVERY + 10, 1).loss_rate > 0.0);
+        }
+    }
+
+    #[test]
+    fn more_flaws_than_packets_count_as_none_and_something_arrives() {
+        for loss in [0.5, 0.7, 0.9, 0.99] {
+            for seed in 0..50 {
+                for sent in [1, 5, 20, 1_000, 3_000_000] {
+                    let got = long(&Quality { loss, ..Quality::default() }, seed, sent, 1);
+                    assert!((1..=sent).contains(&got.packets), "{loss} of {sent}: {got:?}");
+                    assert!(got.flaws <= got.packets, "{loss} of {sent}: {got:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_ordered_score_costs_what_its_flaws_do() {
+        for wanted in [4.5, 4.4, 4.0, 3.0, 2.0] {
+            let got = long(&Quality { mos: Some(wanted), ..Quality::default() }, 1, 3_000, 1);
+            let lost = 3_000 - got.packets;
+            assert!((lost * (1 + PENALTY)).abs_diff(got.flaws) <= 30 + got.flaws / 15, "{wanted}: {got:?}");
+            let counted = (got.packets - LEAD) as f64;
+            assert!((got.flaws as f64 / counted - f64::from(100 - got.percent) / 100.0).abs() < 0.001, "{wanted}: {got:?}");
+            let burst_rate = if lost == 0 { 0.0 } else { 1.0 - got.loss_rate };
+            assert_eq!(got.burst_rate, burst_rate, "{wanted}: {got:?}");
         }
     }
 }

@@ -186,4 +186,21 @@ mod tests {
         assert_eq!(Load::new(&Capacity::default(), Some(12.5), 1).idle(MS(9_000), 9), 12.5);
         assert_eq!(Load::new(&Capacity::default(), None, 1).idle(MS(9_000), 9), IDLE_RECORDED);
     }
+
+    #[test]
+    fn what_nobody_looked_at_for_long_does_not_show() {
+        let mut busy = load(Delay::Constant(MS(10)), 0.0005);
+        for n in 0..10_000 {
+            busy.session(MS(10 * n), 0);
+        }
+        let idle = busy.idle(MS(200_000), 400);
+        assert!((79.99..80.01).contains(&idle), "{idle}");
+    }
+
+    #[test]
+    fn service_times_are_drawn_from_a_stream_of_their_own() {
+        let delay = Delay::Exponential { mean: MS(10) };
+        let drawn = load(delay.clone(), 0.0).session(MS(0), 0);
+        assert_ne!(drawn, delay.sample(&mut ChaCha8Rng::seed_from_u64(1)));
+    }
 }

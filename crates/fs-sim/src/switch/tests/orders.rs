@@ -304,3 +304,25 @@ fn an_extension_from_code() {
     talk.wait(ms(400));
     assert_eq!(callees(&mut talk)["1"], ["answer ", "sleep 300", "hangup USER_BUSY", "USER_BUSY"]);
 }
+
+#[test]
+fn jobs_are_lost_at_their_share_and_by_no_other_fault() {
+    for (fault, lost) in [("lose_jobs share 1", 20), ("lose_jobs share 0", 0), ("pause", 0)] {
+        let mut talk = Talk::roomy();
+        talk.switch.faults.order(talk.now, fault.parse().expect("a fault")).expect("room");
+        talk.switch.faults.advance(talk.now);
+        for _ in 0..20 {
+            talk.say("bgapi echo x");
+        }
+        talk.wait(ms(10));
+        let told = talk.events.iter().filter(|event| event.contains("Event-Name: BACKGROUND_JOB\n")).count();
+        assert_eq!(told, 20 - lost, "{fault}");
+    }
+}
+
+#[test]
+fn a_server_that_was_started_again_goes_on_with_the_time_of_its_faults() {
+    let mut talk = Talk::roomy();
+    talk.switch.succeeds(crate::fault::Timetable::default(), Duration::from_secs(100));
+    assert_eq!(talk.switch.since_start(ms(500)), Duration::from_millis(100_500));
+}
