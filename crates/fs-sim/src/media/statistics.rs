@@ -343,7 +343,10 @@ mod tests {
             let lost = 3_000 - got.packets;
             assert!((lost * (1 + PENALTY)).abs_diff(got.flaws) <= 30 + got.flaws / 15, "{wanted}: {got:?}");
             let counted = (got.packets - LEAD) as f64;
-            assert!((got.flaws as f64 / counted - f64::from(100 - got.percent) / 100.0).abs() < 0.001, "{wanted}: {got:?}");
+            assert!(
+                (got.flaws as f64 / counted - f64::from(100 - got.percent) / 100.0).abs() < 0.001,
+                "{wanted}: {got:?}"
+            );
             let burst_rate = if lost == 0 { 0.0 } else { 1.0 - got.loss_rate };
             assert_eq!(got.burst_rate, burst_rate, "{wanted}: {got:?}");
         }
