@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{
     Job, Switch, is_true,
     jobs::Waits,
+    outbound::Told,
     peer::{Rights, credentials, welcome},
 };
 use crate::{
@@ -30,6 +31,16 @@ impl Switch {
     /// Runs what a connection sent. There is one reply to each command; that of an `api`, or of a message that a
     /// session's own connection waits for, may come later.
     pub(crate) fn command(&mut self, now: Duration, listener: ListenerId, command: &Command) {
+        self.obey(now, listener, command);
+        // It looks at its own channel after each command, before anything that the channel still says.
+        let session = self.listeners.get(&listener).and_then(|peer| peer.session.as_ref());
+        let Some(id) = session.map(|session| session.id) else { return };
+        if self.channels.get(&id).is_some_and(|channel| !channel.is_up()) {
+            self.tell_listener(now, id, listener, Told::Closing);
+        }
+    }
+
+    fn obey(&mut self, now: Duration, listener: ListenerId, command: &Command) {
         let Some(peer) = self.listeners.get_mut(&listener) else { return };
         peer.mute = peer.outbound.is_some() && !peer.has_spoken;
         peer.has_spoken = true;

@@ -246,33 +246,37 @@ impl Switch {
 
     /// Tells the connections of a channel that it has hung up: those that close, or those that linger.
     pub(super) fn tell_ended(&mut self, now: Duration, id: SessionId, told: Told) {
-        let Some(channel) = self.channels.get(&id) else { return };
-        for listener in self.controlled_by.get(&id).into_iter().flatten() {
-            let Some(peer) = self.listeners.get_mut(listener) else { continue };
-            let notice = peer.notice();
-            let Some(session) = peer.session.as_mut().filter(|session| !session.told) else { continue };
-            let output = match (told, peer.linger) {
-                (Told::Closing, None) => {
-                    self.bus.subscriptions.remove(listener);
-                    Output::Close(*listener, notice)
-                }
-                (Told::Lingering, Some(linger)) => {
-                    let seconds = match linger {
-                        Linger::Ever => -1,
-                        Linger::Seconds(seconds) => {
-                            let at = linger_ends(self.bus.clock, now, seconds);
-                            self.timers.add(at, Due::LingerEnds(*listener));
-                            seconds
-                        }
-                    };
-                    let name = &channel.profile.channel_name;
-                    Output::Notice(*listener, frame::linger_notice(&session.uuid, name, seconds))
-                }
-                _ => continue,
-            };
-            session.told = true;
-            self.bus.push(output);
+        for listener in self.controlled_by.get(&id).cloned().into_iter().flatten() {
+            self.tell_listener(now, id, listener, told);
         }
+    }
+
+    /// Tells one connection that its channel has hung up.
+    pub(super) fn tell_listener(&mut self, now: Duration, id: SessionId, listener: ListenerId, told: Told) {
+        let (Some(channel), Some(peer)) = (self.channels.get(&id), self.listeners.get_mut(&listener)) else { return };
+        let notice = peer.notice();
+        let Some(session) = peer.session.as_mut().filter(|session| !session.told) else { return };
+        let output = match (told, peer.linger) {
+            (Told::Closing, None) => {
+                self.bus.subscriptions.remove(&listener);
+                Output::Close(listener, notice)
+            }
+            (Told::Lingering, Some(linger)) => {
+                let seconds = match linger {
+                    Linger::Ever => -1,
+                    Linger::Seconds(seconds) => {
+                        let at = linger_ends(self.bus.clock, now, seconds);
+                        self.timers.add(at, Due::LingerEnds(listener));
+                        seconds
+                    }
+                };
+                let name = &channel.profile.channel_name;
+                Output::Notice(listener, frame::linger_notice(&session.uuid, name, seconds))
+            }
+            _ => return,
+        };
+        session.told = true;
+        self.bus.push(output);
     }
 
     pub(super) fn linger_ended(&mut self, listener: ListenerId) {
