@@ -41,7 +41,10 @@ impl EventWriter {
 
     pub(crate) fn header(&mut self, name: &str, value: &str) {
         match self {
-            EventWriter::Encoder(encoder) => encoder.header(name, value),
+            EventWriter::Encoder(encoder) => match value.strip_prefix("ARRAY::").filter(|list| list.contains("|:")) {
+                Some(list) => encoder.list(name, list.split("|:")),
+                None => encoder.header(name, value),
+            },
             EventWriter::List(headers) => headers.push((name.to_owned(), value.to_owned())),
         }
     }
@@ -106,6 +109,7 @@ mod tests {
     fn event(format: Format) -> String {
         let mut variables = Variables::default();
         variables.set("note", "a <b>");
+        variables.set("parts", "ARRAY::1|:2");
         let mut writer = EventWriter::new(format, Vec::new());
         writer.header("Event-Name", "HEARTBEAT");
         writer.header_if("Event-Subclass", "");
@@ -116,10 +120,14 @@ mod tests {
 
     #[test]
     fn variables_are_headers_in_every_form() {
-        let plain = "Event-Name: HEARTBEAT\nSession-Count: 0\nvariable_note: a%20%3Cb%3E\n\n";
+        let plain = "Event-Name: HEARTBEAT\nSession-Count: 0\nvariable_note: a%20%3Cb%3E\n\
+            variable_parts: ARRAY%3A%3A1%7C%3A2\n\n";
         assert!(event(Format::Plain).ends_with(&format!("\n\n{plain}")));
-        let json = r#"{"Event-Name":"HEARTBEAT","Session-Count":"0","variable_note":"a <b>"}"#;
+        let json =
+            r#"{"Event-Name":"HEARTBEAT","Session-Count":"0","variable_note":"a <b>","variable_parts":["1","2"]}"#;
         assert!(event(Format::Json).ends_with(&format!("\n\n{json}")));
-        assert!(event(Format::Xml).contains("    <variable_note>a%20%3Cb%3E</variable_note>\n  </headers>\n"));
+        let xml = "    <variable_note>a%20%3Cb%3E</variable_note>\n    <variable_parts>1</variable_parts>\n    \
+            <variable_parts>2</variable_parts>\n  </headers>\n";
+        assert!(event(Format::Xml).contains(xml));
     }
 }

@@ -10,7 +10,6 @@ use crate::{
     cause::Cause,
     channel::{
         Bridge, CallState, Channel, ChannelState, Direction, Doing, Endpoint, OtherLeg, Relation, Run, SessionId,
-        profile::OUTBOUND_CALL,
     },
     clock::Stamp,
     dial_string::Request,
@@ -442,7 +441,8 @@ impl Switch {
         let over_sip = matches!(callee.endpoint, Endpoint::Sofia(_));
         let Some(caller) = self.channels.get_mut(&a) else { return };
         let variables = &mut caller.variables;
-        if over_sip && !status.is_empty() {
+        // One that was cancelled from here has not refused anything.
+        if over_sip && !status.is_empty() && phrase != "CANCEL" {
             variables.set("sip_invite_failure_status", &status);
             variables.set("sip_invite_failure_phrase", &phrase);
             variables.set("sip_hangup_phrase", &phrase);
@@ -471,7 +471,7 @@ fn calling(caller: &mut Channel, dial: u64) -> Option<&mut Run> {
 
 /// A called leg, as `originated_legs` names it.
 fn leg_text(callee: &Channel) -> String {
-    format!("{};{OUTBOUND_CALL};{}", callee.uuid, callee.profile.destination)
+    format!("{};{};{}", callee.uuid, callee.profile.callee_name, callee.profile.callee_number)
 }
 
 /// Whether a list of causes, names or numbers between commas, has this one.

@@ -23,6 +23,7 @@ impl Switch {
         let uuid = self.random_uuid();
         let Some(near) = self.channels.get_mut(&a) else { return false };
         near.peer = Some(b);
+        let codec = near.codec.unwrap_or(Codec::L16);
         let mut far = blank(&uuid, Direction::Inbound);
         far.endpoint = Endpoint::Loopback;
         far.times.created = stamp;
@@ -38,7 +39,7 @@ impl Switch {
         far.variables.push("channel_name", &profile.channel_name);
         far.profile.channel_name.clone_from(&profile.channel_name);
         self.insert(b, far);
-        self.set_linear_codec(now, b);
+        self.set_codec_without_network(now, b, codec);
         let Some(far) = self.channels.get_mut(&b) else { return false };
         far.profile = profile;
         if let Some(near) = self.channels.get_mut(&a) {
@@ -127,7 +128,11 @@ impl Switch {
 
 /// A loopback's B side starts with the caller's own variables, not with what describes its A side.
 fn travels_to_b(name: &str) -> bool {
-    const OWN_TO_A: [&str; 14] = [
+    const OWN_TO_A: [&str; 18] = [
+        "originator",
+        "originator_codec",
+        "signal_bond",
+        "switch_m_sdp",
         "direction",
         "is_outbound",
         "session_id",

@@ -13,8 +13,8 @@ use super::{
 use crate::{
     cause::Cause,
     channel::{
-        CallState, Channel, ChannelState, Dialog, Direction, Endpoint, LoopbackSide, OtherLeg, Profile, Relation,
-        SessionId, Signal, Thread, Times, Variables, loopback, sofia, sofia::Invitation,
+        CallState, Channel, ChannelState, Codec, Dialog, Direction, Endpoint, LoopbackSide, OtherLeg, Profile,
+        Relation, SessionId, Signal, Thread, Times, Variables, loopback, sofia, sofia::Invitation,
     },
     event::{EventKind, Origin},
 };
@@ -247,7 +247,10 @@ impl Switch {
         channel.variables.push("channel_name", &first_name);
         channel.profile.channel_name = first_name;
         self.insert(id, channel);
-        self.set_linear_codec(now, id);
+        // A loopback speaks what its caller does, which saves both the trouble.
+        let caller = onward.caller.and_then(|caller| self.channels.get(&caller));
+        let codec = caller.and_then(|caller| caller.codec).filter(|_| kind == "loopback").unwrap_or(Codec::L16);
+        self.set_codec_without_network(now, id, codec);
         let Some(channel) = self.channels.get_mut(&id) else { return };
         channel.variables.set("channel_name", &profile.channel_name);
         channel.profile = profile;
@@ -286,10 +289,12 @@ impl Switch {
         channel.profile.original_number.clone_from(&caller.profile.original_number);
         channel.profile.ani.clone_from(&caller.profile.ani);
         channel.profile.username.clone_from(&caller.profile.username);
-        channel.profile.dialplan.clone_from(&caller.profile.dialplan);
         channel.profile.network_address.clone_from(&caller.profile.network_address);
-        channel.profile.source.clone_from(&caller.profile.source);
-        channel.profile.context.clone_from(&caller.profile.context);
+        if !matches!(channel.endpoint, Endpoint::Loopback) {
+            channel.profile.dialplan.clone_from(&caller.profile.dialplan);
+            channel.profile.source.clone_from(&caller.profile.source);
+            channel.profile.context.clone_from(&caller.profile.context);
+        }
         let variables = &mut channel.variables;
         variables.set_number("max_forwards", u64::from(onward.hops));
         for (to, from) in [("switch_m_sdp", "switch_r_sdp"), ("sip_cid_type", "sip_cid_type")] {

@@ -97,8 +97,7 @@ impl Switch {
     }
 
     /// The same for a leg without a network, which has no other codec to fall back to.
-    pub(super) fn set_linear_codec(&mut self, now: Duration, id: SessionId) {
-        let codec = Codec::L16;
+    pub(super) fn set_codec_without_network(&mut self, now: Duration, id: SessionId, codec: Codec) {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         channel.codec = Some(codec);
         channel.writes = false;
