@@ -9,7 +9,7 @@ pub(super) fn uuid_broadcast(call: Call<'_>) -> Answer {
         return text("-USAGE: <uuid> <path> [aleg|bleg|holdb|both]\n");
     };
     let Some(id) = call.switch.find(uuid) else { return text("-ERR invalid uuid\n") };
-    let legs = rest.first().map_or(Legs { a: true, b: false }, |legs| Legs::named(legs));
+    let legs = rest.first().map_or(Legs { a: true, b: false, holds_b: true }, |legs| Legs::named(legs));
     call.switch.broadcast(call.now, id, path, legs);
     text("+OK Message sent\n")
 }

@@ -2,7 +2,7 @@
 //! there is no such channel in the words that each of them has for it.
 
 use super::{Answer, Call, NO_SUCH_CHANNEL, interfaces, text};
-use crate::{dial_string::words, log};
+use crate::{dial_string::words, log, switch::INFO_TYPE};
 
 /// One of them.
 #[derive(Debug)]
@@ -158,11 +158,15 @@ pub(super) fn uuid_dual_transfer(call: Call<'_>) -> Answer {
 pub(super) fn uuid_send_info(call: Call<'_>) -> Answer {
     let words: Vec<&str> = call.arguments.splitn(4, ' ').filter(|word| !word.is_empty()).collect();
     let usage = || interfaces::usage("uuid_send_info") + FAILED_LARGE;
-    text(match words.as_slice() {
-        [] | [_, _, _] => usage(),
-        [uuid, ..] if call.switch.find(uuid).is_some() => SUCCESS.to_owned(),
-        _ => FAILED_LARGE.to_owned(),
-    })
+    let (uuid, kind, message) = match words.as_slice() {
+        [] | [_, _, _] | [_, _, _, _, _, ..] => return text(usage()),
+        [uuid] => (uuid, INFO_TYPE.to_owned(), ""),
+        [uuid, message] => (uuid, INFO_TYPE.to_owned(), *message),
+        [uuid, kind, subtype, message] => (uuid, format!("{kind}/{subtype}"), *message),
+    };
+    let Some(id) = call.switch.find(uuid) else { return text(FAILED_LARGE) };
+    call.switch.send_info(call.now, id, &kind, message);
+    text(SUCCESS)
 }
 
 /// `uuid_video_bandwidth` and `uuid_video_bitrate <uuid> <bitrate>`, whose usage is another one's.

@@ -13,6 +13,8 @@ const SPELLS_MAX: usize = 256;
 pub(crate) struct Hold {
     /// It is held, by itself or by its other end.
     pub(crate) is_on: bool,
+    /// It holds its other end by a command: nothing plays to it meanwhile.
+    pub(crate) by_itself: bool,
     /// Its other end holds it.
     pub(crate) by_peer: bool,
     /// When it was held last, and for how many microseconds in all.

@@ -19,21 +19,37 @@ pub(crate) struct Playing {
     pub(crate) parts: Vec<(String, Duration)>,
     /// It stands still, by `uuid_fileman`.
     pub(crate) paused: bool,
+    /// It stands still because its leg is on hold.
+    pub(crate) held: bool,
 }
 
 impl Playing {
     pub(crate) fn ends(&self) -> Option<Duration> {
-        self.left.filter(|_| !self.paused).map(|left| self.since.saturating_add(left))
+        self.left.filter(|_| !self.stands()).map(|left| self.since.saturating_add(left))
     }
 
     /// How much of it has been heard.
     pub(crate) fn position(&self, now: Duration) -> Duration {
-        if self.paused { self.heard } else { self.heard + now.saturating_sub(self.since) }
+        if self.stands() { self.heard } else { self.heard + now.saturating_sub(self.since) }
+    }
+
+    fn stands(&self) -> bool {
+        self.paused || self.held
+    }
+
+    /// Its leg is put on hold, or taken out of it.
+    pub(crate) fn set_held(&mut self, now: Duration, held: bool) {
+        if held {
+            self.hold(now);
+            self.held = true;
+        } else if std::mem::take(&mut self.held) {
+            self.go_on(now);
+        }
     }
 
     /// It stands still from now on.
     pub(crate) fn hold(&mut self, now: Duration) {
-        if self.paused {
+        if self.stands() {
             return;
         }
         let heard = now.saturating_sub(self.since);

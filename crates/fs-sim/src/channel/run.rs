@@ -489,6 +489,7 @@ mod tests {
             part: None,
             parts: Vec::new(),
             paused: false,
+            held: false,
         };
         let play = Play {
             heard: Heard::File(file),

@@ -163,6 +163,25 @@ impl Bus {
         });
     }
 
+    /// The same with a body.
+    pub(crate) fn channel_with_body(
+        &mut self,
+        now: Duration,
+        (kind, origin): (EventKind, Origin),
+        channel: &Channel,
+        before: &[(&str, &str)],
+        body: &str,
+    ) {
+        let verbose = self.verbose;
+        self.publish(now, kind, None, Some(body), |writer, head| {
+            head(writer, kind, origin);
+            for (name, value) in before {
+                writer.header(name, value);
+            }
+            channel.write(writer, kind, verbose);
+        });
+    }
+
     /// Sends an event of a module's own about a channel, without its variables.
     pub(crate) fn custom(
         &mut self,

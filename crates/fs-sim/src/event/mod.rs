@@ -9,6 +9,6 @@ mod subscription;
 
 pub(crate) use bus::{Bus, IPV4, IPV6, Identity, ListenerId, Origin, Output, Reserved};
 pub(crate) use kind::EventKind;
-pub(crate) use render::{EventWriter, Format};
+pub(crate) use render::{EventWriter, Format, LIST, LIST_SEPARATOR};
 pub(crate) use space::Space;
 pub(crate) use subscription::{Allowed, Mine, Subscription};

@@ -7,6 +7,10 @@ pub(crate) use esl_core::wire::Format;
 use super::Space;
 use crate::channel::Variables;
 
+/// How a value begins that is a list, and what stands between its parts (switch_event.c).
+pub(crate) const LIST: &str = "ARRAY::";
+pub(crate) const LIST_SEPARATOR: &str = "|:";
+
 /// Writes one event, header by header, and makes a frame of it, or a list for those who look into it.
 #[derive(Debug)]
 pub(crate) enum EventWriter {
@@ -41,8 +45,8 @@ impl EventWriter {
 
     pub(crate) fn header(&mut self, name: &str, value: &str) {
         match self {
-            EventWriter::Encoder(encoder) => match value.strip_prefix("ARRAY::").filter(|list| list.contains("|:")) {
-                Some(list) => encoder.list(name, list.split("|:")),
+            EventWriter::Encoder(encoder) => match value.strip_prefix(LIST).filter(|list| list.contains(LIST_SEPARATOR)) {
+                Some(list) => encoder.list(name, list.split(LIST_SEPARATOR)),
                 None => encoder.header(name, value),
             },
             EventWriter::List(headers) => headers.push((name.to_owned(), value.to_owned())),

@@ -21,6 +21,8 @@ const THEN_HANGUP: Origin = Origin("switch_ivr_async.c", "switch_ivr_broadcast",
 pub(crate) struct Legs {
     pub(crate) a: bool,
     pub(crate) b: bool,
+    /// The other leg is to hear music meanwhile, if there is some.
+    pub(crate) holds_b: bool,
 }
 
 impl Legs {
@@ -28,7 +30,8 @@ impl Legs {
     pub(crate) fn named(text: &str) -> Legs {
         let text = text.to_ascii_lowercase();
         let both = text.contains("both");
-        Legs { a: both || text.contains("aleg"), b: both || text.contains("bleg") }
+        let holds_b = text.contains("holdb");
+        Legs { a: both || text.contains("aleg"), b: both || (text.contains("bleg") && !holds_b), holds_b }
     }
 }
 
@@ -55,13 +58,13 @@ impl Switch {
         };
         let partner = self.channels.get(&id).and_then(|channel| channel.partner);
         if let (true, Some(partner)) = (legs.b, partner) {
-            self.broadcast_to(now, partner, TO_PARTNER, [application, argument], Some(LEAD_FRAMES));
+            self.broadcast_to(now, partner, TO_PARTNER, [application, argument], (Some(LEAD_FRAMES), legs.holds_b));
         }
         if legs.a {
-            self.broadcast_to(now, id, TO_ITSELF, [application, argument], Some(LEAD_FRAMES));
+            self.broadcast_to(now, id, TO_ITSELF, [application, argument], (Some(LEAD_FRAMES), legs.holds_b));
         }
         if let Some(cause) = cause {
-            self.broadcast_to(now, id, THEN_HANGUP, ["hangup", cause], None);
+            self.broadcast_to(now, id, THEN_HANGUP, ["hangup", cause], (None, false));
         }
     }
 
@@ -94,11 +97,14 @@ impl Switch {
         id: SessionId,
         origin: Origin,
         [application, argument]: [&str; 2],
-        lead_frames: Option<&str>,
+        (lead_frames, holds_b): (Option<&str>, bool),
     ) {
         let mut message = self.own_message(now, origin, application, argument);
         if let Some(frames) = lead_frames {
             message.headers.push(("lead-frames".to_owned(), frames.to_owned()));
+        }
+        if holds_b {
+            message.headers.push(("hold-bleg".to_owned(), "true".to_owned()));
         }
         self.queue_message(now, id, message);
     }

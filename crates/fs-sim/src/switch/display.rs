@@ -68,6 +68,23 @@ impl Switch {
         }
     }
 
+    /// Sends the other end of a leg's connection a text in an INFO; only SIP legs can.
+    pub(crate) fn send_info(&mut self, now: Duration, id: SessionId, kind: &str, text: &str) {
+        let Some(channel) = self.channels.get(&id).filter(|channel| channel.is_answered()) else { return };
+        if let (Endpoint::Sofia(_), Some(peer)) = (&channel.endpoint, channel.peer) {
+            self.add_leg(now + SIP_HOP, peer, Step::Informed(Box::new((kind.to_owned(), text.to_owned()))));
+        }
+    }
+
+    /// Such a text has come.
+    pub(super) fn informed(&mut self, now: Duration, id: SessionId, (kind, text): (String, String)) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let Endpoint::Sofia(dialog) = &channel.endpoint else { return };
+        let mut before = dialog.info_headers(channel.direction);
+        before[0].1 = &kind;
+        self.bus.channel_with_body(now, (EventKind::RECV_INFO, INFO), channel, &before, &text);
+    }
+
     /// The other end of a leg's connection says who is there, and its partner passes that on.
     pub(super) fn shown(&mut self, now: Duration, id: SessionId, (name, number): Party) {
         let Some(channel) = self.channels.get_mut(&id) else { return };

@@ -31,6 +31,7 @@ impl Switch {
         };
         let is_sip = matches!(channel.endpoint, Endpoint::Sofia(_));
         let (partner, music) = (channel.partner, channel.variables.get("hold_music").map(str::to_owned));
+        self.set_by_itself(now, id, true);
         if is_sip {
             self.mark_held(now, id);
             self.offer(now, id, true);
@@ -48,6 +49,7 @@ impl Switch {
             return false;
         };
         let partner = channel.partner;
+        self.set_by_itself(now, id, false);
         self.mark_unheld(now, id);
         self.offer(now, id, false);
         if let Some(partner) = partner {
@@ -212,6 +214,21 @@ impl Switch {
         sofia::offer_accepted(channel, &dialog, hold, request, description);
     }
 
+    /// What plays to a leg stands still as long as it holds its other end.
+    fn set_by_itself(&mut self, now: Duration, id: SessionId, on: bool) {
+        let Some(channel) = self.channels.get_mut(&id) else { return };
+        channel.held.get_or_insert_default().by_itself = on;
+        let mut runs = channel.thread.runs.iter_mut().rev();
+        if let Some(playing) = runs.next().and_then(|run| run.playing()) {
+            playing.set_held(now, on);
+        }
+        // What others run on top of stands still already.
+        for playing in runs.filter_map(|run| run.playing()) {
+            playing.held = on;
+        }
+        self.add_leg(now, id, Step::Look);
+    }
+
     fn set_by_peer(&mut self, id: SessionId, by_peer: bool) {
         if let Some(channel) = self.channels.get_mut(&id) {
             channel.held.get_or_insert_default().by_peer = by_peer;
@@ -224,6 +241,11 @@ impl Switch {
 }
 
 impl Channel {
+    /// Whether it holds its other end by a command.
+    pub(super) fn holds(&self) -> bool {
+        self.held.as_deref().is_some_and(|hold| hold.by_itself)
+    }
+
     /// Whether it is held, by itself or by its other end.
     fn is_held(&self) -> bool {
         self.held.as_deref().is_some_and(|hold| hold.is_on)

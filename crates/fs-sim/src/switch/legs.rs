@@ -44,6 +44,7 @@ impl Switch {
             Step::RecordLimit => self.record_limit(now, id),
             Step::AnswerOffer { hold, request } => self.answer_offer(now, id, hold, request),
             Step::Unheld => self.active_again(now, id),
+            Step::Informed(info) => self.informed(now, id, *info),
             Step::BugLimit => self.bug_limit(now, id),
             Step::Send => self.set_out(now, id),
             Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),

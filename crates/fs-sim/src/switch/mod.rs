@@ -48,7 +48,7 @@ use std::{
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-pub(crate) use applications::names as applications;
+pub(crate) use applications::{INFO_TYPE, names as applications};
 pub(crate) use broadcast::Legs;
 pub(crate) use callee::CalleeNumber;
 pub(crate) use execute::leading_number;

@@ -59,6 +59,7 @@ impl Switch {
             part: first.map(|(part, _)| part),
             parts,
             paused: false,
+            held: self.channels.get(&id).is_some_and(|channel| channel.holds()),
         })
     }
 

@@ -75,6 +75,8 @@ pub(crate) enum Step {
     Unheld,
     /// The time of something that looks at its audio is over.
     BugLimit,
+    /// The other end of the leg's connection sends a text, of this kind.
+    Informed(Box<(String, String)>),
     /// Near leg: its turn has come, and the INVITE leaves.
     Send,
     /// The callee has talked for long enough.

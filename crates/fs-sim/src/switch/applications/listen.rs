@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Next;
 use crate::{
-    channel::{Bug, Doing, SessionId, Sound},
+    channel::{Bug, Doing, Endpoint, SessionId, Sound},
     dial_string::words,
     media,
     switch::{Step, Switch, execute::leading_number},
@@ -123,7 +123,9 @@ fn detect(
 }
 
 fn hears(switch: &Switch, id: SessionId) -> bool {
-    switch.heard_by(id) != Sound::Nothing
+    // What a null channel hears is no silence.
+    let is_null = switch.channels.get(&id).is_some_and(|channel| matches!(channel.endpoint, Endpoint::Null));
+    is_null || switch.heard_by(id) != Sound::Nothing
 }
 
 /// Listens for so many milliseconds; for ever where there is no such time.

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub(super) use call::{UNPARKED, park_outright};
 pub(super) use collect::digit;
+pub(crate) use tell::INFO_TYPE;
 
 use super::Switch;
 use crate::{
@@ -134,6 +135,7 @@ const TABLE: &[Known] = &[
     media("preprocess", call::nothing),
     lasting("presence", call::nothing),
     signalling("privacy", profile::privacy),
+    lasting("push", variables::push),
     signalling("queue_dtmf", digits::queue_dtmf),
     media("read", collect::read),
     media("record", record::record),
@@ -157,7 +159,7 @@ const TABLE: &[Known] = &[
     signalling("sched_transfer", schedule::sched_transfer),
     signalling("send_display", profile::send_display),
     signalling("send_dtmf", digits::send_dtmf),
-    signalling("send_info", call::nothing),
+    signalling("send_info", tell::send_info),
     lasting("session_loglevel", call::nothing),
     lasting("set", variables::set),
     media("set_audio_level", call::nothing),
@@ -190,7 +192,10 @@ const TABLE: &[Known] = &[
     signalling("unblock_dtmf", call::nothing),
     signalling("unhold", call::unhold),
     lasting("unset", variables::unset),
+    lasting("unshift", variables::unshift),
     signalling("verbose_events", call::nothing),
+    media("video_decode", call::nothing),
+    signalling("video_refresh", call::nothing),
     signalling("wait_for_answer", call::wait_for_answer),
     media("wait_for_silence", listen::wait_for_silence),
 ];

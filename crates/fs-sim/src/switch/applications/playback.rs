@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use super::{End, Next};
 use crate::{
-    channel::{Doing, Endpoint, Heard, Play, SessionId, Turns},
+    channel::{Channel, Direction, Doing, Endpoint, Heard, Play, SessionId, Turns},
     media,
     switch::{Switch, execute::leading_number},
 };
 
 /// The pause between two files where no `playback_sleep_val` says another.
 const PAUSE_MS: u64 = 250;
+
+/// What it takes to open a file: longer than the ACK of an answer is on its way.
+const ACK_TIME: Duration = Duration::from_millis(3);
 
 /// The most files of one `playback` (switch_ivr_play_say.c).
 const FILES_MAX: usize = 128;
@@ -82,10 +85,20 @@ fn play(switch: &mut Switch, now: Duration, id: SessionId, list: &str, turns: Tu
         return Next::Done;
     }
     let play = Play { heard: Heard::Pause(now), files, next: 0, pause, turns };
+    if is_unacknowledged(channel) {
+        let heard = Heard::Pause(now.saturating_add(ACK_TIME));
+        return Next::Doing(Doing::Play(Box::new(Play { heard, ..play })));
+    }
     match next_file(switch, now, id, play) {
         Some(play) => Next::Doing(Doing::Play(play)),
         None => Next::Done,
     }
+}
+
+/// Whether a leg that was called waits for the ACK of its answer, which is there before a file has been opened.
+fn is_unacknowledged(channel: &Channel) -> bool {
+    let waits = channel.direction == Direction::Inbound && channel.is_answered();
+    waits && matches!(channel.endpoint, Endpoint::Sofia(_)) && channel.variables.get("sip_cseq").is_none()
 }
 
 /// Begins the next file of a list that can be played; with none left, the list is over.
@@ -133,8 +146,10 @@ pub(super) fn finish(switch: &mut Switch, now: Duration, id: SessionId, mut play
         respond(switch, id, if between { "FILE PLAYED" } else { "PLAYBACK ERROR" });
         return false;
     }
-    respond(switch, id, "FILE PLAYED");
     let in_pause = matches!(play.heard, Heard::Pause(_));
+    if !in_pause || play.next > 0 {
+        respond(switch, id, "FILE PLAYED");
+    }
     if end == End::ItsOwn && play.next < play.files.len() && !in_pause && !play.pause.is_zero() {
         play.heard = Heard::Pause(now.saturating_add(play.pause));
         go_on(switch, now, id, play);

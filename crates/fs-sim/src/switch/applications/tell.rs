@@ -10,6 +10,9 @@ use crate::{
     switch::Switch,
 };
 
+/// What a text is that nobody says more of.
+pub(crate) const INFO_TYPE: &str = "freeswitch/data";
+
 const EVENT: Origin = Origin("mod_dptools.c", "event_function", 1902);
 const LOG: Origin = Origin("mod_dptools.c", "log_function", 1877);
 
@@ -36,6 +39,12 @@ pub(super) fn event(switch: &mut Switch, now: Duration, id: SessionId, data: &st
     if let Some(channel) = switch.channels.get(&id) {
         switch.bus.application(now, kind, subclass, EVENT, channel, &own);
     }
+    Next::Done
+}
+
+/// Sends the other end a text.
+pub(super) fn send_info(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    switch.send_info(now, id, INFO_TYPE, data);
     Next::Done
 }
 

@@ -3,7 +3,11 @@
 use std::time::Duration;
 
 use super::Next;
-use crate::{channel::SessionId, switch::Switch};
+use crate::{
+    channel::SessionId,
+    event::{LIST, LIST_SEPARATOR},
+    switch::Switch,
+};
 
 /// The most assignments of one `multiset`: FreeSWITCH's own number.
 const ASSIGNMENTS_MAX: usize = 256;
@@ -82,6 +86,30 @@ fn export_into(switch: &mut Switch, id: SessionId, data: &str, list: &str) -> Ne
     };
     channel.variables.set(list, &names);
     Next::Done
+}
+
+/// `name=value`: behind what the variable is already, as a list.
+pub(super) fn push(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    extend(switch, id, data, |known, value| format!("{known}{LIST_SEPARATOR}{value}"));
+    Next::Done
+}
+
+/// The same before it.
+pub(super) fn unshift(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
+    extend(switch, id, data, |known, value| format!("{value}{LIST_SEPARATOR}{known}"));
+    Next::Done
+}
+
+fn extend(switch: &mut Switch, id: SessionId, assignment: &str, join: impl Fn(&str, &str) -> String) {
+    let Some(channel) = switch.channels.get_mut(&id) else { return };
+    let (name, value) = assignment.split_once('=').unwrap_or((assignment, ""));
+    let value = match channel.variables.get(name) {
+        Some(known) => format!("{LIST}{}", join(known.strip_prefix(LIST).unwrap_or(known), value)),
+        None => value.to_owned(),
+    };
+    if !name.is_empty() {
+        channel.variables.set(name, &value);
+    }
 }
 
 fn assign(switch: &mut Switch, id: SessionId, assignment: &str) {

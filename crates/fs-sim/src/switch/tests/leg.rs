@@ -164,3 +164,47 @@ fn audio_and_silence_are_told_from_each_other() {
     talk.wait(ms(500));
     assert_eq!(talk.getvar("a", "detect_audio_timeout"), "true");
 }
+
+#[test]
+fn nothing_plays_to_a_leg_that_holds_its_other_end() {
+    let (mut talk, _) = call();
+    talk.execute("a", "playback", "silence_stream://500", &[]);
+    talk.wait(ms(220));
+    talk.say("api uuid_hold a");
+    talk.wait(ms(1_000));
+    talk.say("api uuid_hold off a");
+    talk.doings();
+    talk.wait(ms(200));
+    assert!(!talk.doings().iter().any(|doing| doing.starts_with("PLAYBACK_STOP")), "it goes on where it stood");
+    talk.wait(ms(120));
+    assert!(talk.doings().contains(&"PLAYBACK_STOP a done".to_owned()));
+}
+
+#[test]
+fn variables_grow_at_either_end() {
+    let (mut talk, _) = call();
+    for (application, data) in [("push", "p=2"), ("push", "p=3"), ("unshift", "p=1")] {
+        talk.execute("a", application, data, &[]);
+        talk.wait(ms(40));
+    }
+    assert_eq!(talk.getvar("a", "p"), "ARRAY::1|:2|:3");
+}
+
+#[test]
+fn a_text_comes_to_the_other_end() {
+    let (mut talk, far) = call();
+    talk.say("api uuid_send_info a text plain some words");
+    talk.wait(ms(20));
+    let info = talk.events.iter().find(|event| event.contains("Event-Name: RECV_INFO")).expect("an event");
+    assert!(info.contains(&format!("Unique-ID: {far}")) && info.contains("SIP-Content-Type: text/plain"), "{info}");
+    assert!(info.ends_with("\n\nsome words"), "{info}");
+}
+
+#[test]
+fn a_called_leg_plays_when_its_answer_is_acknowledged() {
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=a}sofia/external/9197@127.0.0.1:5080 &park()");
+    talk.wait(ms(100));
+    let start = talk.events.iter().find(|event| event.contains("Event-Name: PLAYBACK_START")).expect("an event");
+    assert!(start.contains("variable_sip_cseq: "), "{start}");
+}
