@@ -45,10 +45,12 @@ impl EventWriter {
 
     pub(crate) fn header(&mut self, name: &str, value: &str) {
         match self {
-            EventWriter::Encoder(encoder) => match value.strip_prefix(LIST).filter(|list| list.contains(LIST_SEPARATOR)) {
-                Some(list) => encoder.list(name, list.split(LIST_SEPARATOR)),
-                None => encoder.header(name, value),
-            },
+            EventWriter::Encoder(encoder) => {
+                match value.strip_prefix(LIST).filter(|list| list.contains(LIST_SEPARATOR)) {
+                    Some(list) => encoder.list(name, list.split(LIST_SEPARATOR)),
+                    None => encoder.header(name, value),
+                }
+            }
             EventWriter::List(headers) => headers.push((name.to_owned(), value.to_owned())),
         }
     }
