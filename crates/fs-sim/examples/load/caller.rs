@@ -15,6 +15,9 @@ const FIRST: u128 = 0xaaaa_aaaa_0000_4000_8000_0000_0000_0000;
 /// How many calls' events have their size looked at.
 const SIZED: u64 = 100;
 
+/// Longer than any call.
+const FOREVER: Duration = Duration::from_secs(86_400);
+
 /// What one caller has to do: every `of`th call, beginning with `number`.
 #[derive(Clone, Copy)]
 pub(crate) struct Plan {
@@ -22,7 +25,8 @@ pub(crate) struct Plan {
     pub(crate) of: usize,
     pub(crate) total: u64,
     pub(crate) rate: u64,
-    pub(crate) hold: Duration,
+    /// How long an answered call is held; without it all are hung up at once when the last one is up.
+    pub(crate) hold: Option<Duration>,
     pub(crate) began: Instant,
 }
 
@@ -144,6 +148,15 @@ impl Caller {
             self.figures.lateness_micros.push(micros(now - due));
             self.next += self.plan.of as u64;
         }
+        let settled = self.held.len() as u64 + self.figures.refused;
+        if self.plan.hold.is_none()
+            && self.due().is_none()
+            && settled == self.sent.len() as u64
+            && !self.held.is_empty()
+        {
+            self.client.send(&Command::api("hupall NORMAL_CLEARING load_run 0123456789ab"), ())?;
+            self.held.clear();
+        }
         while let Some((_, uuid)) = self.held.front().filter(|(at, _)| *at <= now && self.client.has_room()) {
             self.client.send(&Command::api(format!("uuid_kill {uuid}")), ())?;
             self.held.pop_front();
@@ -169,7 +182,8 @@ impl Caller {
                 if let Some(sent) = self.sent.get(number) {
                     self.figures.setup_micros.push(micros(now - *sent));
                 }
-                self.held.push_back((now + self.plan.hold, Uuid::from_u128(uuid)));
+                let hold = self.plan.hold.unwrap_or(FOREVER);
+                self.held.push_back((now + hold, Uuid::from_u128(uuid)));
             }
             EventName::ChannelDestroy if near.is_some() => self.figures.ended += 1,
             EventName::BackgroundJob if event.body().starts_with(b"-ERR") => self.figures.refused += 1,
