@@ -8,7 +8,7 @@
 //! whatever the servers do.
 //!
 //! The limit is the core, of which the kernel's sockets take an eighth. No one thing takes the rest: of the server's time a
-//! quarter allocates and frees, a seventh encodes values, a tenth finds and indexes variables.
+//! fifth allocates and frees, an eighth encodes values, a tenth finds and indexes variables.
 //!
 //! The processor's time is what the servers' thread used, the kernel's work for its sockets included, so that others on
 //! the same machine change it little; memory is that of the whole process.
