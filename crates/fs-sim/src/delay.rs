@@ -263,10 +263,10 @@ mod tests {
             read("{ list = [\"1s\", [\"2s\", 0.5]] }"),
             Ok(Delay::List([(ms(1_000), 1.0), (ms(2_000), 0.5)].into()))
         );
-        assert_eq!(
-            read("{ lognormal = { median = \"300ms\", sigma = 0.4 } }"),
-            Ok(Delay::LogNormal { median: ms(300), sigma: 0.4 })
-        );
+        for sigma in [0.4, 0.0] {
+            let text = format!("{{ lognormal = {{ median = \"300ms\", sigma = {sigma:?} }} }}");
+            assert_eq!(read(&text), Ok(Delay::LogNormal { median: ms(300), sigma }));
+        }
     }
 
     #[test]
@@ -325,6 +325,9 @@ mod tests {
             drawn.iter().sum::<Duration>() / 10_000
         };
         assert_eq!(mean(Delay::Constant(ms(250))), ms(250));
+        let weighted = mean(Delay::List([(ms(0), 1.0), (ms(1_000), 1.0), (ms(4_000), 2.0)].into()));
+        assert!((ms(2_200)..ms(2_300)).contains(&weighted), "{weighted:?}");
+        assert_eq!(mean(Delay::LogNormal { median: ms(250), sigma: 0.0 }), ms(250));
         for delay in [
             Delay::Uniform { from: ms(100), to: ms(500) },
             Delay::Normal { mean: ms(300), stdev: ms(50) },

@@ -134,13 +134,11 @@ impl Network {
         let (sender, queue) = mpsc::channel(PACKETS_MAX);
         directory.nodes.insert(node, sender);
         for address in [name.clone(), host.to_string()] {
-            directory.gone.remove(&address);
             // On every server this is the server itself.
             if address != Ipv4Addr::LOCALHOST.to_string() {
                 directory.by_address.insert(address, node);
             }
         }
-        drop(directory);
         Ok(Wire { network: self.clone(), place: Place { node, host }, name, queue })
     }
 

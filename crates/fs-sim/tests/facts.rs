@@ -427,10 +427,11 @@ async fn outbound(server: &Server, how: &str, variables: &str) -> (Client, Strin
 async fn fact_25_an_outbound_connection_begins_encoded_and_getvar_is_raw_and_cut() {
     let server = start().await;
     let long = "x".repeat(600);
-    let (mut client, first) = outbound(&server, "async full", &format!(",note='a b',long={long}")).await;
+    let (mut client, first) = outbound(&server, "async full", &format!(",note='a b',lines='a\\nb',long={long}")).await;
     assert_eq!(value(&first, "variable_note"), "a%20b");
     assert!(!first.contains("Content-Length"), "{first}");
     client.ask("getvar note", "Reply-Text: a b\n\n").await;
+    client.ask("getvar lines", "Reply-Text: a\nb\n\n").await;
     let cut = client.ask("getvar long", "Reply-Text: xxx").await;
     assert_eq!(value(&cut, "Reply-Text").len(), 511);
     client.ask("api uuid_getvar u long", &long).await;

@@ -28,6 +28,16 @@ async fn servers_call_each_other_by_name_and_by_address() {
 }
 
 #[tokio::test]
+async fn servers_that_are_stopped_are_gone() {
+    let servers = Servers::start(2).await.expect("servers");
+    let addresses: Vec<_> = servers.iter().map(|server| server.addr()).collect();
+    servers.stop().await;
+    for address in addresses {
+        assert!(TcpStream::connect(address).await.is_err(), "{address}");
+    }
+}
+
+#[tokio::test]
 async fn a_condition_that_does_not_come_about_gives_the_last_states() {
     let servers = Servers::start(2).await.expect("servers");
     let last = servers.wait_for(Duration::ZERO, |states| states[0].channels == 1).await.expect_err("no call");

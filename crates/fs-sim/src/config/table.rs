@@ -273,6 +273,8 @@ mod tests {
             heartbeat = "1s"
             event_delay = "0s"
             seed = 9
+            verbose_events = true
+            faults = [{ kind = "pause", at = "1m" }]
             ring_after = "1ms"
             answer_after = "2ms"
             hold = "3ms"
@@ -291,6 +293,10 @@ mod tests {
         assert!(config.users[0].allowed_log && config.users[0].allowed_api.is_none());
         assert_eq!((config.max_sessions, config.sessions_per_second, config.seed), (7, 8, 9));
         assert_eq!((config.heartbeat, config.event_delay), (Duration::from_secs(1), Duration::ZERO));
+        assert!(
+            config.verbose_events
+                && config.faults == [Planned { at: Duration::from_secs(60), ..Planned::new(crate::Fault::Pause) }]
+        );
         assert_eq!(config.callee.ring_after, Some(Delay::Constant(Duration::from_millis(1))));
         assert_eq!(config.callee.failures["USER_BUSY"].share, 0.5);
         assert_eq!(config.callee.hold, Some(Delay::Constant(Duration::from_millis(3))));
@@ -300,6 +306,12 @@ mod tests {
         assert_eq!(config.sip.host, Some(Ipv4Addr::new(10, 0, 0, 9)));
         let to = SocketAddr::from(([127, 0, 0, 1], 9060));
         assert_eq!(config.hep, Some(Hep { capture_id: 7, ..Hep::new(to) }));
+    }
+
+    #[test]
+    fn a_table_tells_whether_it_has_an_address() {
+        let has_address = |text: &str| toml::from_str::<ServerTable>(text).expect("a table").has_address();
+        assert!(has_address("listen = \"127.0.0.1:0\"") && !has_address("name = \"x\""));
     }
 
     #[test]

@@ -336,6 +336,9 @@ mod tests {
             let told = error(text);
             assert!(told.contains(reason), "{text}: {told}");
         }
+        let about = |length: usize| format!("number = \"1\"\ndo = [\"park\"]\nabout = \"{}\"", "x".repeat(length));
+        assert!(toml::from_str::<Extension>(&about(200)).is_ok());
+        assert!(error(&about(201)).contains("at most 200 characters"));
         let many = |what: &str, each: &str, count: usize| format!("number = \"1\"\n{what} = [{}]", each.repeat(count));
         assert!(toml::from_str::<Extension>(&many("do", "\"park\",", 1_000)).is_ok());
         assert_eq!(error(&many("do", "\"park\",", 1_001)), "1001 applications are too many: there may be 1000");

@@ -120,6 +120,10 @@ fn fact_6_a_second_one_does_not_replace_the_first_and_half_a_second_is_none() {
     talk.say("api sched_hangup +0.5 v");
     talk.wait(SECOND);
     assert!(talk.switch.find("v").is_none());
+
+    talk.say("api originate {origination_uuid=w}null/x &park()");
+    talk.say("api sched_hangup +1 w USER_BUSY");
+    talk.until("Hangup-Cause: USER_BUSY\n");
 }
 
 /// A switch whose SIP messages are copied, in which a new session takes so long.
@@ -324,13 +328,14 @@ fn fact_26_who_has_said_something_may_take_its_time() {
 fn fact_28_early_media_answers_an_originate_unless_it_is_ignored() {
     let mut talk = Talk::roomy();
     talk.say(
-        "bgapi originate {origination_uuid=u,originate_timeout=2}sofia/external/early60000@127.0.0.1:5080 &park()",
+        "bgapi originate {origination_uuid=u,originate_timeout=2,execute_on_answer='sched_hangup +3'}\
+         sofia/external/early60000@127.0.0.1:5080 &park()",
     );
     talk.until("Event-Name: BACKGROUND_JOB");
     assert!(talk.events.iter().any(|event| event.ends_with("+OK u\n")));
     assert!(talk.now < SECOND);
     talk.wait(Duration::from_secs(30));
-    assert!(talk.switch.find("u").is_some(), "no timeout applies any more");
+    assert!(talk.switch.find("u").is_some(), "no timeout applies any more, and no guard is armed");
     assert!(!talk.events.iter().any(|event| event.contains("Event-Name: CHANNEL_ANSWER")));
 
     let mut talk = Talk::roomy();

@@ -392,11 +392,14 @@ fn a_server_that_goes_leaves_legs_as_sip_does() {
 #[test]
 fn two_servers_of_one_name_or_address_are_refused() {
     let network = Network::new();
-    let _first = network.join("fs1", None).expect("a place");
+    let first = network.join("fs1", None).expect("a place");
     let error = network.join("FS1", None).expect_err("the same name").to_string();
     assert!(error.contains("fs1") && error.contains("sip.host"), "{error}");
     let error = network.join("fs2", Some(Ipv4Addr::new(10, 0, 0, 1))).expect_err("the same address").to_string();
     assert!(error.contains("10.0.0.1"), "{error}");
+    assert_eq!(format!("{network:?}"), "Network { servers: 1 }");
+    drop(first);
+    assert_eq!(format!("{network:?}"), "Network { servers: 0 }", "who goes leaves nothing behind");
 }
 
 #[test]
