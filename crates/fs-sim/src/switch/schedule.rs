@@ -109,9 +109,10 @@ impl Tasks {
         self.by_number.len()
     }
 
+    /// What it holds: tasks, their names, and their bytes.
     #[cfg(test)]
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    pub(super) fn held(&self) -> [usize; 3] {
+        [self.by_number.len(), self.groups.len(), self.bytes]
     }
 
     #[cfg(test)]

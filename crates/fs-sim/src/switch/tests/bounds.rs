@@ -33,7 +33,11 @@ fn what_is_planned_and_cancelled_for_ever_leaves_no_timer_behind() {
     talk.wait(Duration::from_millis(500));
     talk.wait(Duration::from_millis(1));
     assert!(talk.switch.timers.len() < 100, "{}", talk.switch.timers.len());
-    assert_eq!((talk.switch.tasks.len(), talk.switch.tasks.bytes()), (0, 0));
+    assert_eq!(talk.switch.tasks.held(), [0, 0, 0]);
+    talk.say("api sched_api +1 g echo done");
+    assert_eq!(talk.switch.tasks.held(), [1, 1, "g".len() + "echo done".len()]);
+    talk.wait(Duration::from_secs(2));
+    assert_eq!(talk.switch.tasks.held(), [0, 0, 0], "what has run is gone");
 }
 
 #[test]
