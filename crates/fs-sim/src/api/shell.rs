@@ -271,7 +271,7 @@ fn status(switch: &mut crate::switch::Switch, now: std::time::Duration) -> Value
     let limits = &switch.limits;
     let [years, days, hours, minutes, seconds, milliseconds, microseconds] = parts(now);
     json!({
-        "systemStatus": "ready",
+        "systemStatus": limits.readiness(),
         "uptime": {
             "years": years, "days": days, "hours": hours, "minutes": minutes, "seconds": seconds,
             "milliseconds": milliseconds, "microseconds": microseconds,

@@ -10,11 +10,12 @@ pub(super) fn status(call: Call<'_>) -> Answer {
     let (started, peak, most) = (limits.since_startup, limits.peak_sessions, limits.max_sessions);
     let sessions = call.switch.channels.len();
     text(format!(
-        "UP {}\nFreeSWITCH (Version {VERSION_HUMAN}) is ready\n{started} session(s) since startup\n\
+        "UP {}\nFreeSWITCH (Version {VERSION_HUMAN}) is {}\n{started} session(s) since startup\n\
          {sessions} session(s) - peak {peak}, last 5min {peak} \n\
          {} session(s) per Sec out of max {}, peak {}, last 5min {} \n\
          {most} session(s) max\nmin idle cpu {min_idle:.2}/{idle:.2}\nCurrent Stack Size/Max 240K/8192K\n",
         spelled(call.now),
+        limits.readiness(),
         rate.last_second,
         rate.limit,
         rate.peak,

@@ -140,7 +140,10 @@ impl Switch {
             return self.hang_up(now, b, Cause::ORIGINATOR_CANCEL);
         }
         self.pass_callee_on(a, b);
-        if self.channels.get(&b).is_some_and(|callee| callee.is_answered()) {
+        let answers = |caller: &Channel| caller.direction == Direction::Inbound;
+        if self.channels.get(&b).is_some_and(|callee| callee.is_answered())
+            && self.channels.get(&a).is_some_and(|caller| answers(caller))
+        {
             self.answered(now, a);
         }
         for leg in legs {

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::{
     Job, Switch, is_true,
     jobs::Waits,
-    outbound::Told,
     peer::{Rights, credentials, welcome},
 };
 use crate::{
@@ -36,7 +35,7 @@ impl Switch {
         let session = self.listeners.get(&listener).and_then(|peer| peer.session.as_ref());
         let Some(id) = session.map(|session| session.id) else { return };
         if self.channels.get(&id).is_some_and(|channel| !channel.is_up()) {
-            self.tell_listener(now, id, listener, Told::Closing);
+            self.tell_listener(now, id, listener);
         }
     }
 

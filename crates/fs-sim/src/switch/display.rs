@@ -47,6 +47,14 @@ impl Switch {
                 channel.variables.set(variable, value);
             }
         }
+        if let (Endpoint::Loopback, Some(side)) = (&channel.endpoint, channel.peer) {
+            // The other side of a loopback has it at once.
+            if let Some(side) = self.channels.get_mut(&side) {
+                (side.profile.callee_name, side.profile.callee_number) = party;
+            }
+            return;
+        }
+        let Some(channel) = self.channels.get_mut(&id) else { return };
         let tells = channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_));
         if !tells || channel.shown.as_deref() == Some(&party) {
             return;

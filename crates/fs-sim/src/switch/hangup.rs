@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Due, Job, Step, Switch, originate::DESTROYED, outbound::Told};
+use super::{Due, Job, Step, Switch, originate::DESTROYED};
 use crate::{
     cause::Cause,
     channel::{CallState, ChannelState, Direction, Endpoint, SessionId, Signal, sofia},
@@ -41,6 +41,7 @@ impl Switch {
         self.note_hangup(id, cause);
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.sound_changed(now, id);
+        self.connections_look(now, id);
         self.gone(now, id, cause);
         // What it runs notices at its next frame.
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
@@ -76,6 +77,7 @@ impl Switch {
         {
             sofia::bye_noted(channel);
         }
+        self.connections_look(now, id);
         self.gone(now, id, cause);
         self.add_leg(now, id, Step::Report);
     }
@@ -100,7 +102,6 @@ impl Switch {
         }
         self.unwind(now, id);
         self.enter(now, id, ChannelState::Hangup);
-        self.tell_ended(now, id, Told::Closing);
         self.recordings_hung_up(now, id);
         self.bugs_hung_up(now, id);
         let Some(channel) = self.channels.get_mut(&id) else { return };
@@ -136,7 +137,6 @@ impl Switch {
         if let Some(cause) = cause {
             self.fail(now, id, cause);
         }
-        self.tell_ended(now, id, Told::Lingering);
         if let Some(channel) = self.channels.get_mut(&id) {
             // It is not found by its name any more, but it stays while a connection holds it.
             self.by_uuid.remove(&channel.uuid);

@@ -22,6 +22,9 @@ impl Switch {
             return self.report(now, id);
         }
         let is_up = channel.is_up();
+        if let Step::ConnectionsLook = step {
+            return self.tell_ended(now, id);
+        }
         if let Step::Told(signal) = step
             && !matches!(signal, Signal::Invite { .. })
         {
@@ -49,7 +52,7 @@ impl Switch {
             Step::Send => self.set_out(now, id),
             Step::HoldEnds => self.hang_up(now, id, Cause::NORMAL_CLEARING),
             Step::Heartbeat(every, order) => self.session_heartbeat(now, id, every, order),
-            Step::Report => {}
+            Step::Report | Step::ConnectionsLook => {}
         }
     }
 
@@ -188,10 +191,13 @@ impl Switch {
         self.answer_awaited(now, id);
         // Bridged by early media before, its caller is answered with it.
         if let Some(partner) = partner {
-            self.answered(now, partner);
-            let leads = self.leads_bridge(partner);
-            let (a, b) = if leads { (partner, id) } else { (id, partner) };
-            self.show_partners(now, a, b);
+            if self.channels.get(&partner).is_some_and(|partner| partner.direction == Direction::Inbound) {
+                self.answered(now, partner);
+            }
+            // One that was bridged before it was answered shows nobody anything.
+            if self.leads_bridge(partner) {
+                self.show_partners(now, partner, id);
+            }
         }
         if self.is_near(id) {
             self.acknowledge(now, id);

@@ -69,6 +69,11 @@ impl Limits {
         Some(self.since_startup)
     }
 
+    /// What `status` says of it: not ready while it is paused, whichever way.
+    pub(crate) fn readiness(&self) -> &'static str {
+        if self.paused_inbound || self.paused_outbound { "not ready" } else { "ready" }
+    }
+
     /// `fsctl pause` and `fsctl resume`, both ways.
     pub(crate) fn pause(&mut self, paused: bool) {
         self.paused_inbound = paused;

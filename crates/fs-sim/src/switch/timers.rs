@@ -63,6 +63,8 @@ pub(crate) enum Step {
     Parted(SessionId, Option<Cause>),
     /// A leg that leads a bridge looks for the other one, so many times more.
     LookFor(SessionId, u32),
+    /// The connections that hold a channel find that it has hung up.
+    ConnectionsLook,
     /// A leg shows this party to the other end of its connection.
     Show(Box<Party>),
     /// The other end of the leg's connection shows this party.

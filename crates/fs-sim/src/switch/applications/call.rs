@@ -151,10 +151,7 @@ pub(super) fn hangup(switch: &mut Switch, now: Duration, id: SessionId, data: &s
 
 /// Refuses with a SIP status; the cause is what that status stands for. Only a SIP leg that has not been answered can.
 pub(super) fn respond(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
-    let responds = switch
-        .channels
-        .get(&id)
-        .is_some_and(|channel| !channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_)));
+    let responds = switch.channels.get(&id).is_some_and(|channel| matches!(channel.endpoint, Endpoint::Sofia(_)));
     let status = u16::try_from(leading_number(data)).unwrap_or(0);
     if responds && (300..700).contains(&status) {
         if let Some(channel) = switch.channels.get_mut(&id) {

@@ -19,7 +19,7 @@ use std::{
 };
 
 use super::{
-    Due, Switch, applications,
+    Due, Step, Switch, applications,
     execute::leading_number,
     is_true,
     peer::{Controlled, Linger, Outbound, Peer, linger_ends},
@@ -231,37 +231,48 @@ impl Switch {
     /// Whether a synchronous connection keeps a channel that has hung up from going on to its end. The connection
     /// has been told, and what ran above it has ended.
     pub(super) fn is_kept(&mut self, now: Duration, id: SessionId) -> bool {
-        let Some(channel) = self.channels.get(&id) else { return false };
-        let kept = channel.thread.runs.iter().position(|run| {
-            matches!(run.doing, Doing::Socket(Socket { listener, stage: Stage::Serving })
-                if self.listeners.contains_key(&listener))
-        });
-        let Some(index) = kept else { return false };
+        let Some(index) = self.serves_at(id) else { return false };
         self.unwind_to(now, id, index + 1);
         self.settle(id);
-        self.tell_ended(now, id, Told::Closing);
-        self.tell_ended(now, id, Told::Lingering);
+        self.tell_ended(now, id);
         true
     }
 
-    /// Tells the connections of a channel that it has hung up: those that close, or those that linger.
-    pub(super) fn tell_ended(&mut self, now: Duration, id: SessionId, told: Told) {
-        for listener in self.controlled_by.get(&id).cloned().into_iter().flatten() {
-            self.tell_listener(now, id, listener, told);
+    /// How deep in what a channel runs the application is in which a synchronous connection has it.
+    fn serves_at(&self, id: SessionId) -> Option<usize> {
+        self.channels.get(&id)?.thread.runs.iter().position(|run| {
+            matches!(run.doing, Doing::Socket(Socket { listener, stage: Stage::Serving })
+                if self.listeners.contains_key(&listener))
+        })
+    }
+
+    /// A channel has hung up: its connections look at it every 20 ms at least. One that waits for an application, of a
+    /// synchronous channel, does so after that.
+    pub(super) fn connections_look(&mut self, now: Duration, id: SessionId) {
+        if self.controlled_by.contains_key(&id) && self.serves_at(id).is_none() {
+            let frame = self.part_of_a_frame();
+            self.add_leg(now + frame, id, Step::ConnectionsLook);
         }
     }
 
-    /// Tells one connection that its channel has hung up.
-    pub(super) fn tell_listener(&mut self, now: Duration, id: SessionId, listener: ListenerId, told: Told) {
+    /// Tells the connections of a channel that it has hung up: one closes, one that lingers is noticed.
+    pub(super) fn tell_ended(&mut self, now: Duration, id: SessionId) {
+        for listener in self.controlled_by.get(&id).cloned().into_iter().flatten() {
+            self.tell_listener(now, id, listener);
+        }
+    }
+
+    /// Tells one of them.
+    pub(super) fn tell_listener(&mut self, now: Duration, id: SessionId, listener: ListenerId) {
         let (Some(channel), Some(peer)) = (self.channels.get(&id), self.listeners.get_mut(&listener)) else { return };
         let notice = peer.notice();
         let Some(session) = peer.session.as_mut().filter(|session| !session.told) else { return };
-        let output = match (told, peer.linger) {
-            (Told::Closing, None) => {
+        let output = match peer.linger {
+            None => {
                 self.bus.subscriptions.remove(&listener);
                 Output::Close(listener, notice)
             }
-            (Told::Lingering, Some(linger)) => {
+            Some(linger) => {
                 let seconds = match linger {
                     Linger::Ever => -1,
                     Linger::Seconds(seconds) => {
@@ -273,7 +284,6 @@ impl Switch {
                 let name = &channel.profile.channel_name;
                 Output::Notice(listener, frame::linger_notice(&session.uuid, name, seconds))
             }
-            _ => return,
         };
         session.told = true;
         self.bus.push(output);
@@ -319,13 +329,6 @@ impl Switch {
             _ => None,
         }
     }
-}
-
-/// Which of a channel's connections are told of its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Told {
-    Closing,
-    Lingering,
 }
 
 /// What the application does at its end, by where it was: the channel tells that it leaves what it was parked in.
