@@ -34,6 +34,8 @@ pub(crate) struct Message {
     pub(crate) body: Option<String>,
     /// No `PRIVATE_COMMAND` tells of it: whoever sent it waits for it, or nothing but a park without media took it.
     pub(crate) unheard: bool,
+    /// It has waited for media.
+    pub(crate) has_waited: bool,
 }
 
 impl Message {
@@ -48,6 +50,7 @@ impl Message {
             ],
             body: None,
             unheard: false,
+            has_waited: false,
         }
     }
 
@@ -327,6 +330,8 @@ pub(crate) struct Thread {
     digits: VecDeque<Digit>,
     /// What it has taken of them, the first [`DIGITS_MAX`] (`dtmf_log_queue`).
     dialed: String,
+    /// A message whose application needs media waits for that, until this uptime.
+    for_media: Option<(Duration, Arc<Message>)>,
     /// It is about to go elsewhere: nothing new begins until then.
     pub(crate) leaving: bool,
     /// The SIP status with which it refuses its caller (`respond`), where that is not its cause's own.
@@ -363,12 +368,33 @@ impl Thread {
 
     /// The message that waits for its frames, since they do not come any more.
     pub(crate) fn take_leading(&mut self) -> Option<Arc<Message>> {
-        self.leading.take().map(|(_, message)| message)
+        self.leading.take().or(self.for_media.take()).map(|(_, message)| message)
+    }
+
+    /// Lets a message wait for media: nothing else is looked at meanwhile.
+    pub(crate) fn wait_for_media(&mut self, until: Duration, message: &Arc<Message>) {
+        let mut message = message.clone();
+        Arc::make_mut(&mut message).has_waited = true;
+        self.for_media = Some((until, message));
+    }
+
+    /// Whether it is in the midst of what a message asks for.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.runs.is_empty() || self.leading.is_some() || self.for_media.is_some()
     }
 
     /// The next message, if what runs now looks at the queue and no message locks it. A channel that runs nothing
     /// looks at it while it waits (`idle`), and not between two applications. A frame that nobody sends comes late.
     pub(crate) fn next(&mut self, now: Duration, has_media: bool, idle: bool, hears: bool) -> Next {
+        if let Some((until, _)) = &self.for_media
+            && *until > now
+            && !has_media
+        {
+            return Next::At(*until);
+        }
+        if let Some((_, message)) = self.for_media.take() {
+            return Next::Message(message);
+        }
         if let Some((until, _)) = &self.leading
             && *until > now
         {

@@ -163,7 +163,7 @@ impl Switch {
         };
         let mut headers = vec![("Command".to_owned(), command.line.clone())];
         headers.extend(command.headers.iter().cloned());
-        let message = Message { headers, body: command.body.clone(), unheard: false };
+        let message = Message { headers, body: command.body.clone(), ..Message::default() };
         let outbound = self.listeners.get(&listener).and_then(|peer| peer.outbound);
         let waits = outbound.is_some_and(|outbound| !outbound.is_async);
         if own.is_some() && waits && !command.header("async").is_some_and(is_true) {

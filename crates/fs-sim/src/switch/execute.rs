@@ -22,6 +22,9 @@ use crate::{
 /// An execution that took less is not repeated, whatever its `loops` say (switch_ivr.c).
 const LOOP_AT_LEAST: Duration = Duration::from_millis(500);
 
+/// How long an application that needs media waits for it on a leg that is called (switch_core_session.c).
+const MEDIA_PATIENCE: Duration = Duration::from_secs(2);
+
 const EXECUTED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2944);
 const EXECUTED_LATER: Origin = Origin("switch_core_session.c", "switch_core_session_execute_application_async", 2692);
 const PARSED: Origin = Origin("switch_ivr.c", "switch_ivr_parse_next_event", 804);
@@ -168,6 +171,10 @@ impl Switch {
         };
         if known.needs_media && !channel.has_media() {
             if channel.direction == Direction::Outbound {
+                if let Some(asked) = asked.as_ref().filter(|asked| !asked.message.has_waited) {
+                    channel.thread.wait_for_media(now.saturating_add(MEDIA_PATIENCE), &asked.message);
+                    return false;
+                }
                 self.end_of_message(now, id, asked);
                 return false;
             }

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use super::{Step, Switch, capture::Way, redirect};
 use crate::{
     cause::Cause,
-    channel::{CallState, Channel, ChannelState, Codec, Direction, Doing, Endpoint, SessionId, Signal, sofia},
+    channel::{CallState, Channel, ChannelState, Codec, Direction, Doing, Endpoint, FRAME, SessionId, Signal, sofia},
     clock::Stamp,
     dialplan::Application,
     event::{EventKind, Origin},
@@ -229,7 +229,12 @@ impl Switch {
 
     /// The answered leg of an originate runs what was asked.
     fn launch(&mut self, now: Duration, id: SessionId) {
-        let Some(channel) = self.channels.get_mut(&id) else { return };
+        // What a message has begun while it rang comes first.
+        self.proceed(now, id);
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
+        if channel.thread.is_busy() {
+            return self.add_leg(now + FRAME, id, Step::Launch);
+        }
         channel.variables.set("call_uuid", &channel.uuid);
         self.enter(now, id, ChannelState::Execute);
         self.proceed(now, id);

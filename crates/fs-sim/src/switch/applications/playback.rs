@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{End, Next};
 use crate::{
-    channel::{Channel, Direction, Doing, Endpoint, Heard, Play, SessionId, Turns},
+    channel::{Channel, ChannelState, Direction, Doing, Endpoint, Heard, Play, SessionId, Turns},
     media,
     switch::{Switch, execute::leading_number},
 };
@@ -80,7 +80,9 @@ fn play(switch: &mut Switch, now: Duration, id: SessionId, list: &str, turns: Tu
         Some(delimiter) => list.split(delimiter).take(FILES_MAX).map(str::to_owned).collect(),
         None => vec![list.to_owned()],
     };
-    if list.is_empty() {
+    // A leg that is about to begin what its originate asked for is not there to play to.
+    let is_leaving = channel.state == ChannelState::ConsumeMedia && channel.is_answered();
+    if list.is_empty() || is_leaving {
         respond(switch, id, "PLAYBACK ERROR");
         return Next::Done;
     }

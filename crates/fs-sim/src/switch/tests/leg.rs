@@ -208,3 +208,29 @@ fn a_called_leg_plays_when_its_answer_is_acknowledged() {
     let start = talk.events.iter().find(|event| event.contains("Event-Name: PLAYBACK_START")).expect("an event");
     assert!(start.contains("variable_sip_cseq: "), "{start}");
 }
+
+#[test]
+fn what_needs_media_waits_for_the_answer_of_a_called_leg() {
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=a}sofia/external/ring800@127.0.0.1:5080 &park()");
+    talk.wait(ms(100));
+    talk.events.clear();
+    talk.execute("a", "playback", "silence_stream://100", &[]);
+    talk.execute("a", "set", "x=1", &[]);
+    talk.wait(ms(300));
+    assert_eq!(talk.getvar("a", "x"), "_undef_", "it waits behind");
+    for _ in 0..100 {
+        talk.wait(ms(10));
+    }
+    let doings: Vec<String> = talk.doings().into_iter().filter(|doing| doing.split(' ').nth(1) == Some("a")).collect();
+    let starts = ["ANSWER a", "EXECUTE a playback", "COMPLETE a playback PLAYBACK%20ERROR", "EXECUTE a set"];
+    assert_eq!(doings[..4], starts, "{doings:?}");
+    assert_eq!(doings.last().map(String::as_str), Some("PARK a"));
+    let mut talk = Talk::roomy();
+    talk.say("bgapi originate {origination_uuid=b}sofia/external/noanswer@127.0.0.1:5080 &park()");
+    talk.wait(ms(100));
+    talk.execute("b", "playback", "silence_stream://100", &[]);
+    talk.execute("b", "set", "x=1", &[]);
+    talk.wait(ms(2_100));
+    assert_eq!(talk.getvar("b", "x"), "1", "it has waited for long enough");
+}
