@@ -209,7 +209,18 @@ async fn play(recording: &Recording, killed: Option<Duration>) -> String {
 
 async fn agrees(name: &str, killed: Option<Duration>) {
     let recording = Recording::load(&format!("outbound/{name}"));
-    let (got, wanted) = (frames(&play(&recording, killed).await), frames(&recording.heard));
+    let (mut got, mut wanted) = (frames(&play(&recording, killed).await), frames(&recording.heard));
+    if killed.is_some() {
+        // A connection looks at its channel every 20 ms: how much it has heard by then of one that somebody else has
+        // killed is chance, from CHANNEL_HANGUP up to CHANNEL_HANGUP_COMPLETE.
+        let shorter = got.len().min(wanted.len());
+        for heard in [&mut got, &mut wanted] {
+            let notice = heard.pop();
+            assert!(summary(heard).iter().any(|frame| frame.starts_with("Event-Name: CHANNEL_HANGUP,")), "{name}");
+            heard.truncate(shorter - 1);
+            heard.extend(notice);
+        }
+    }
     assert_eq!(summary(&got), summary(&wanted), "{name}: frames and their order");
     for (index, (got, wanted)) in got.iter().zip(&wanted).enumerate() {
         let lacking: Vec<_> = wanted.iter().filter(|line| !got.contains(line)).collect();

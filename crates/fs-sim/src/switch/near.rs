@@ -74,9 +74,7 @@ impl Target<'_> {
             }
             // Endpoints of mod_dptools that make no channel here: a cause to order, and users and groups of a directory
             // that has none.
-            "error" => Target::Nobody(
-                Cause::by_name(rest).filter(|cause| *cause != Cause::NONE).unwrap_or(Cause::DESTINATION_OUT_OF_ORDER),
-            ),
+            "error" => Target::Nobody(Cause::from_command(rest)),
             "user" => Target::Nobody(Cause::SUBSCRIBER_ABSENT),
             "group" => Target::Nobody(Cause::NO_ROUTE_DESTINATION),
             _ => Target::Nobody(Cause::CHAN_NOT_IMPLEMENTED),

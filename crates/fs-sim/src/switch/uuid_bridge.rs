@@ -74,10 +74,9 @@ impl Switch {
         };
         let (Some(of_a), Some(of_b)) = (names(a), names(b)) else { return };
         let a_called = self.channels.get(&a).is_some_and(|leg| leg.direction == Direction::Outbound);
-        if let Some(other) = self.channels.get_mut(&b) {
-            if other.direction == Direction::Outbound {
-                other.hit_dialplan = false;
-            }
+        let other = self.channels.get_mut(&b).filter(|other| other.direction == Direction::Outbound);
+        if let Some(other) = other {
+            other.hit_dialplan = false;
         }
         if let Some(leader) = self.channels.get_mut(&a) {
             leader.variables.set("uuid_bridge", &of_b.0);

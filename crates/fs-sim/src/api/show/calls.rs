@@ -91,15 +91,18 @@ pub(super) fn tasks(call: &Call<'_>) -> Report {
     table(vec![row])
 }
 
-/// Each channel but those that another one's row stands for.
+/// Each channel but those that another one's row stands for; in the order in which they met, first those that are alone.
 fn pairs<'a>(call: &'a Call<'_>) -> impl Iterator<Item = (&'a Channel, Option<&'a Channel>)> {
-    call.switch.channels.values().filter_map(|channel| {
+    let pair = |channel: &'a Channel| {
         let partner = channel.partner.and_then(|id| call.switch.channels.get(&id)).map(|partner| &**partner);
         match partner {
             Some(_) if channel.was_called() => None,
-            partner => Some((&**channel, partner)),
+            partner => Some((channel, partner)),
         }
-    })
+    };
+    let mut pairs: Vec<_> = call.switch.channels.values().filter_map(|channel| pair(channel)).collect();
+    pairs.sort_by_key(|(channel, partner)| partner.map(|_| channel.times.bridged.seconds()));
+    pairs.into_iter()
 }
 
 fn table(rows: Vec<Row>) -> Report {

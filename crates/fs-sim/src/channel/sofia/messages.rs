@@ -182,8 +182,10 @@ fn negotiated(channel: &mut Channel, other: &Media, other_host: &str) {
     let v = &mut channel.variables;
     if far {
         v.set("ep_codec_string", CODECS);
-        v.set("rtp_use_codec_string", "PCMU");
     }
+    // Said again, it stands behind what has come since.
+    let codecs = v.get("rtp_use_codec_string").unwrap_or("PCMU").to_owned();
+    v.set("rtp_use_codec_string", &codecs);
     v.set("remote_video_media_flow", "inactive");
     v.set("remote_text_media_flow", "inactive");
     v.set("remote_audio_media_flow", "sendrecv");
