@@ -58,6 +58,16 @@ impl Switch {
         }
     }
 
+    /// A channel has hung up: those who listen to it notice at their next frames.
+    pub(super) fn tell_listeners(&mut self, now: Duration, id: SessionId) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let listening: Vec<SessionId> = channel.bugs.iter().filter_map(|bug| bug.listener).collect();
+        for listener in listening {
+            let frame = self.part_of_a_frame();
+            self.add_leg(now + frame, listener, Step::HeardGone(id));
+        }
+    }
+
     /// Those who listen to a channel notice that it is over.
     pub(super) fn listeners_leave(&mut self, now: Duration, id: SessionId) {
         let Some(channel) = self.channels.get_mut(&id) else { return };

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Step, Switch, capture::Way, redirect};
+use super::{Step, Switch, applications, capture::Way, redirect};
 use crate::{
     cause::Cause,
     channel::{CallState, Channel, ChannelState, Codec, Direction, Doing, Endpoint, FRAME, SessionId, Signal, sofia},
@@ -42,6 +42,7 @@ impl Switch {
             Step::Redirect(redirect) => self.redirect(now, id, redirect),
             Step::Parted(from, cause) => self.parted(now, id, from, cause),
             Step::LookFor(other, looks) => self.look_for(now, id, other, looks),
+            Step::HeardGone(heard) => applications::heard_gone(self, now, id, heard),
             Step::Show(party) => self.show(now, id, *party),
             Step::Shown(party) => self.shown(now, id, *party),
             Step::RecordLimit => self.record_limit(now, id),

@@ -65,6 +65,8 @@ pub(crate) enum Step {
     LookFor(SessionId, u32),
     /// The connections that hold a channel find that it has hung up.
     ConnectionsLook,
+    /// Whom a leg listens to has hung up.
+    HeardGone(SessionId),
     /// A leg shows this party to the other end of its connection.
     Show(Box<Party>),
     /// The other end of the leg's connection shows this party.

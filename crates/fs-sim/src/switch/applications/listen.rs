@@ -27,12 +27,23 @@ pub(super) fn eavesdrop(switch: &mut Switch, now: Duration, id: SessionId, data:
         let profile = &channel.profile;
         (profile.caller_name.clone(), profile.caller_number.clone())
     });
-    if let (Some((name, number)), Some(channel)) = (whom, switch.channels.get_mut(&id)) {
-        channel.variables.set("last_sent_callee_id_name", &name);
-        channel.variables.set("last_sent_callee_id_number", &number);
-    }
+    switch.read_linear(now, id);
     let bug = Bug { listener: Some(id), ..Bug::new(EAVESDROP, data.trim()) };
-    if switch.add_bug(now, heard, bug) { Next::Doing(Doing::Eavesdrop(heard)) } else { Next::Done }
+    let listens = switch.add_bug(now, heard, bug);
+    if let Some(whom) = whom {
+        switch.show(now, id, whom);
+    }
+    if listens { Next::Doing(Doing::Eavesdrop(heard)) } else { Next::Done }
+}
+
+/// Who is listened to has hung up, which the listener notices at its next frame.
+pub(in crate::switch) fn heard_gone(switch: &mut Switch, now: Duration, id: SessionId, heard: SessionId) {
+    let Some(channel) = switch.channels.get_mut(&id) else { return };
+    let run = channel.thread.runs.iter_mut().find(|run| matches!(run.doing, Doing::Eavesdrop(one) if one == heard));
+    let Some(run) = run else { return };
+    run.doing = Doing::Nothing;
+    eavesdrop_ends(switch, now, id, heard);
+    switch.proceed(now, id);
 }
 
 pub(super) fn eavesdrop_ends(switch: &mut Switch, now: Duration, id: SessionId, heard: SessionId) {

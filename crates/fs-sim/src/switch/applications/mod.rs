@@ -20,6 +20,7 @@ use std::time::Duration;
 
 pub(super) use call::{UNPARKED, park_outright};
 pub(super) use collect::digit;
+pub(super) use listen::heard_gone;
 pub(crate) use tell::INFO_TYPE;
 
 use super::Switch;
