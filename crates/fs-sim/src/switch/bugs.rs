@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Step, Switch};
 use crate::{
-    channel::{Bug, Doing, SessionId},
+    channel::{Bug, Channel, Doing, Endpoint, SessionId},
     event::{EventKind, Origin},
 };
 
@@ -58,13 +58,14 @@ impl Switch {
         }
     }
 
-    /// A channel has hung up: those who listen to it notice at their next frames.
-    pub(super) fn tell_listeners(&mut self, now: Duration, id: SessionId) {
-        let Some(channel) = self.channels.get(&id) else { return };
+    /// A channel has hung up, and looks at that itself at `at`: those who listen to a SIP leg notice no later, since it
+    /// reads nothing more. (Those of other legs are told as it goes, see [`Switch::listeners_leave`].)
+    pub(super) fn tell_listeners(&mut self, at: Duration, id: SessionId) {
+        let over_sip = |channel: &Channel| matches!(channel.endpoint, Endpoint::Sofia(_));
+        let Some(channel) = self.channels.get(&id).filter(|channel| over_sip(channel)) else { return };
         let listening: Vec<SessionId> = channel.bugs.iter().filter_map(|bug| bug.listener).collect();
         for listener in listening {
-            let frame = self.part_of_a_frame();
-            self.add_leg(now + frame, listener, Step::HeardGone(id));
+            self.add_leg(at, listener, Step::HeardGone(id));
         }
     }
 

@@ -42,10 +42,10 @@ impl Switch {
         self.emit(now, id, EventKind::CHANNEL_HANGUP, HUNG_UP);
         self.sound_changed(now, id);
         self.connections_look(now, id);
-        self.tell_listeners(now, id);
         self.gone(now, id, cause);
         // What it runs notices at its next frame.
         let delay = if waits_for_frame { self.part_of_a_frame() } else { Duration::ZERO };
+        self.tell_listeners(now + delay, id);
         self.add_leg(now + delay, id, Step::Report);
     }
 
@@ -79,8 +79,8 @@ impl Switch {
             sofia::bye_noted(channel);
         }
         self.connections_look(now, id);
-        self.tell_listeners(now, id);
         self.gone(now, id, cause);
+        self.tell_listeners(now, id);
         self.add_leg(now, id, Step::Report);
     }
 

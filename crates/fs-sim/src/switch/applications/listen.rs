@@ -36,7 +36,7 @@ pub(super) fn eavesdrop(switch: &mut Switch, now: Duration, id: SessionId, data:
     if listens { Next::Doing(Doing::Eavesdrop(heard)) } else { Next::Done }
 }
 
-/// Who is listened to has hung up, which the listener notices at its next frame.
+/// Who is listened to has hung up.
 pub(in crate::switch) fn heard_gone(switch: &mut Switch, now: Duration, id: SessionId, heard: SessionId) {
     let Some(channel) = switch.channels.get_mut(&id) else { return };
     let run = channel.thread.runs.iter_mut().find(|run| matches!(run.doing, Doing::Eavesdrop(one) if one == heard));
