@@ -155,6 +155,9 @@ fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
 /// Says which line is no time, or why the file cannot be read.
 fn file(path: &Path) -> Result<Delay, String> {
     let shown = path.display();
+    if !path.is_file() {
+        return Err(format!("{shown}: cannot be read: there is no such file"));
+    }
     let mut file =
         File::open(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.take(FILE_BYTES_MAX + 1);
     let mut text = String::new();

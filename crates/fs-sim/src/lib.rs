@@ -45,7 +45,7 @@
 //! FreeSWITCH's own: `answer`, `bridge`, `playback` (files that were recorded here, `tone_stream://`,
 //! `silence_stream://`), `read` and `play_and_get_digits`, `record`, `bert_test`, `eavesdrop`, `sleep`, `set` and many
 //! more; an application that is unknown hangs up. Calls are
-//! answered, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
+//! answered, held, parked, transferred, bridged, recorded and ended by the `uuid_…` commands, at once or by `sched_…`.
 //! There is no audio, but files have a length, digits travel, and it is known who would hear what: a `bert_test` is in
 //! sync with what echoes it, and the RTP statistics of a call's end count the packets that would have gone.
 //! [`Config::media`] loses some of them.

@@ -34,9 +34,16 @@ impl Hold {
         self.spells.truncate(SPELLS_MAX);
     }
 
+    /// Whether a spell has begun and not ended.
+    pub(crate) fn is_open(&self) -> bool {
+        self.spells.front().is_some_and(|(_, end)| *end == Stamp::default())
+    }
+
     pub(crate) fn ends(&mut self, now: Stamp) {
-        self.total += now.0.saturating_sub(self.last.0);
-        self.closes(now);
+        if self.is_open() {
+            self.total += now.0.saturating_sub(self.last.0);
+            self.closes(now);
+        }
     }
 
     /// The channel hangs up.

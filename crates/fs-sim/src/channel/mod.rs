@@ -86,8 +86,9 @@ pub(crate) enum ChannelState {
     ConsumeMedia,
     Hangup,
     Reporting,
-    /// Nothing is done any more, and nothing ended.
+    /// It waits to be reset, on its way into a bridge.
     Hibernate,
+    /// Nothing is done any more, and nothing ended.
     Reset,
     Destroy,
 }
@@ -274,6 +275,8 @@ pub(crate) struct Channel {
     pub(crate) other_leg: Option<Box<OtherLeg>>,
     /// Whom it has shown to the other end of its connection last: name and number.
     pub(crate) shown: Option<Box<(String, String)>>,
+    /// How many it has shown.
+    pub(crate) updates: u32,
     /// `Direction` of its last CALL_UPDATE.
     pub(crate) update: Option<&'static str>,
     /// The call's UUID, where it is another channel's.

@@ -334,6 +334,8 @@ pub(crate) struct Thread {
     for_media: Option<(Duration, Arc<Message>)>,
     /// It is about to go elsewhere: nothing new begins until then.
     pub(crate) leaving: bool,
+    /// A text of its variables is being run.
+    pub(crate) runs_text: bool,
     /// The SIP status with which it refuses its caller (`respond`), where that is not its cause's own.
     pub(crate) responds: Option<u16>,
     /// When the channel is woken up next for what ends by itself.
@@ -368,7 +370,7 @@ impl Thread {
 
     /// The message that waits for its frames, since they do not come any more.
     pub(crate) fn take_leading(&mut self) -> Option<Arc<Message>> {
-        self.leading.take().or(self.for_media.take()).map(|(_, message)| message)
+        self.leading.take().or_else(|| self.for_media.take()).map(|(_, message)| message)
     }
 
     /// Lets a message wait for media: nothing else is looked at meanwhile.

@@ -30,7 +30,7 @@ impl Switch {
     /// Runs what a connection sent. There is one reply to each command; that of an `api`, or of a message that a
     /// session's own connection waits for, may come later.
     pub(crate) fn command(&mut self, now: Duration, listener: ListenerId, command: &Command) {
-        self.obey(now, listener, command);
+        self.run_command(now, listener, command);
         // It looks at its own channel after each command, before anything that the channel still says.
         let session = self.listeners.get(&listener).and_then(|peer| peer.session.as_ref());
         let Some(id) = session.map(|session| session.id) else { return };
@@ -39,7 +39,7 @@ impl Switch {
         }
     }
 
-    fn obey(&mut self, now: Duration, listener: ListenerId, command: &Command) {
+    fn run_command(&mut self, now: Duration, listener: ListenerId, command: &Command) {
         let Some(peer) = self.listeners.get_mut(&listener) else { return };
         peer.mute = peer.outbound.is_some() && !peer.has_spoken;
         peer.has_spoken = true;

@@ -13,6 +13,9 @@ const SHOWN: Origin = Origin("mod_sofia.c", "sofia_receive_message", 2100);
 const UPDATED: Origin = Origin("sofia.c", "sofia_update_callee_id", 1358);
 const INFO: Origin = Origin("sofia.c", "create_info_event", 9721);
 
+/// How many parties a leg shows to its other end: in a ring of bridges two of them could chase each other for ever.
+const UPDATES_MAX: u32 = 100;
+
 /// Somebody's name and number.
 pub(crate) type Party = (String, String);
 
@@ -56,13 +59,14 @@ impl Switch {
         }
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let tells = channel.is_answered() && matches!(channel.endpoint, Endpoint::Sofia(_));
-        if !tells || channel.shown.as_deref() == Some(&party) {
+        if !tells || channel.shown.as_deref() == Some(&party) || channel.updates >= UPDATES_MAX {
             return;
         }
         let mut party = party;
         if party.1.is_empty() {
             party.1.clone_from(&channel.profile.destination);
         }
+        channel.updates += 1;
         channel.shown = Some(Box::new(party.clone()));
         channel.update = Some("SEND");
         let Some(channel) = self.channels.get(&id) else { return };

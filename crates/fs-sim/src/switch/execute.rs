@@ -25,6 +25,10 @@ const LOOP_AT_LEAST: Duration = Duration::from_millis(500);
 /// How long an application that needs media waits for it on a leg that is called (switch_core_session.c).
 const MEDIA_PATIENCE: Duration = Duration::from_secs(2);
 
+/// How much one channel does at one time, and how long it then pauses.
+const AT_ONCE_MAX: usize = 1_000;
+const PAUSE: Duration = Duration::from_millis(1);
+
 const EXECUTED: Origin = Origin("switch_core_session.c", "switch_core_session_exec", 2944);
 const EXECUTED_LATER: Origin = Origin("switch_core_session.c", "switch_core_session_execute_application_async", 2692);
 const PARSED: Origin = Origin("switch_ivr.c", "switch_ivr_parse_next_event", 804);
@@ -56,7 +60,7 @@ impl Switch {
 
     /// Lets a channel run on: its messages, what is over by now, what the dialplan has next.
     pub(super) fn proceed(&mut self, now: Duration, id: SessionId) {
-        loop {
+        for _ in 0..AT_ONCE_MAX {
             let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };
             channel.thread.woken(now);
             if channel.thread.leaving {
@@ -103,6 +107,8 @@ impl Switch {
                 }
             }
         }
+        // So much without any pause is an extension that calls itself: others have their turn.
+        self.add_leg(now + PAUSE, id, Step::Look);
     }
 
     fn wake(&mut self, at: Duration, id: SessionId) {
@@ -232,14 +238,28 @@ impl Switch {
 
     /// Runs what the variables of this name, or of one that begins with it, say: `set:a=1`, `set a=1`; with two colons
     /// it waits its turn (`switch_channel_execute_on`).
+    ///
+    /// What such a text runs makes no other one run: they could go round for ever.
     pub(super) fn execute_on(&mut self, now: Duration, id: SessionId, prefix: &str) {
-        let Some(channel) = self.channels.get(&id) else { return };
+        let Some(channel) = self.channels.get_mut(&id).filter(|channel| !channel.thread.runs_text) else { return };
         let begins = |name: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         let of_prefix = channel.variables.iter().filter(|(name, _)| begins(name));
         let wanted: Vec<String> = of_prefix.map(|(_, value)| value.to_owned()).collect();
-        for text in wanted {
-            self.execute_text(now, id, &text);
-        }
+        self.without_texts(id, |switch| {
+            for text in &wanted {
+                switch.execute_text(now, id, text);
+            }
+        });
+    }
+
+    /// Does something while no text of a channel's variables is run.
+    fn without_texts(&mut self, id: SessionId, does: impl FnOnce(&mut Switch)) {
+        let set = |switch: &mut Switch, runs_text| {
+            switch.channels.get_mut(&id).map(|channel| std::mem::replace(&mut channel.thread.runs_text, runs_text))
+        };
+        let before = set(self, true).unwrap_or_default();
+        does(self);
+        set(self, before);
     }
 
     fn execute_text(&mut self, now: Duration, id: SessionId, text: &str) {
@@ -253,7 +273,8 @@ impl Switch {
             None => (text, ""),
         };
         let runs = applications::find(name).is_some_and(|known| known.after_hangup) || self.is_up(id);
-        if !runs || !self.begin(now, id, &Application::new(name, data), None) {
+        let before = self.innermost_run(id);
+        if !runs || !self.begin(now, id, &Application::new(name, data), None) || self.innermost_run(id) == before {
             return;
         }
         let at_once = |run: &Run| matches!(run.doing, Doing::Nothing);
@@ -279,9 +300,11 @@ impl Switch {
 
     /// The innermost application of a channel is over: its end is told, and its loops go on.
     pub(super) fn over(&mut self, now: Duration, id: SessionId) {
+        let ended = self.innermost_run(id);
         if applications::finish(self, now, id, End::ItsOwn) || !self.is_up(id) {
             return;
         }
+        self.cut_above(now, id, ended);
         let Some(Run { application, asked, .. }) = self.complete(now, id) else { return };
         let Some(mut asked) = asked else { return };
         let took = now.saturating_sub(asked.began);
@@ -295,6 +318,19 @@ impl Switch {
         } else {
             self.end_of_message(now, id, Some(asked));
         }
+    }
+
+    /// The number of the innermost application of a channel.
+    fn innermost_run(&self, id: SessionId) -> Option<u64> {
+        self.channels.get(&id)?.thread.runs.last().map(|run| run.number)
+    }
+
+    /// Ends what an application has begun in its own last moment.
+    fn cut_above(&mut self, now: Duration, id: SessionId, ended: Option<u64>) {
+        let Some(channel) = self.channels.get(&id) else { return };
+        let index = channel.thread.runs.iter().position(|run| Some(run.number) == ended);
+        let Some(index) = index.filter(|index| index + 1 < channel.thread.runs.len()) else { return };
+        self.without_texts(id, |switch| switch.unwind_to(now, id, index + 1));
     }
 
     /// Tells that the innermost application is over and takes it away.
@@ -336,7 +372,9 @@ impl Switch {
             self.parsed(now, id, &message);
         }
         while self.channels.get(&id).is_some_and(|channel| channel.thread.runs.len() > depth) {
+            let ended = self.innermost_run(id);
             applications::finish(self, now, id, End::Cut);
+            self.cut_above(now, id, ended);
             let asked = self.complete(now, id).and_then(|run| run.asked);
             let by_message = asked.is_some();
             self.end_of_message(now, id, asked);

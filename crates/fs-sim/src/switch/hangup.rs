@@ -102,6 +102,8 @@ impl Switch {
         if self.is_kept(now, id) {
             return;
         }
+        // The one that kept it may have gone just now, and the others have not been told.
+        self.connections_look(now, id);
         self.unwind(now, id);
         self.enter(now, id, ChannelState::Hangup);
         self.recordings_hung_up(now, id);

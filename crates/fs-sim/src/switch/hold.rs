@@ -98,7 +98,8 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let answered = channel.is_answered();
         let hold = channel.held.get_or_insert_default();
-        if std::mem::replace(&mut hold.is_on, true) || !answered {
+        // Held while it rang, its spell begins with the first request after its answer.
+        if (std::mem::replace(&mut hold.is_on, true) && hold.is_open()) || !answered {
             return;
         }
         self.set_call_state(now, id, CallState::Held);
@@ -112,7 +113,7 @@ impl Switch {
         let Some(channel) = self.channels.get_mut(&id) else { return };
         let answered = channel.is_answered();
         let Some(hold) = channel.held.as_deref_mut() else { return };
-        if !std::mem::replace(&mut hold.is_on, false) || !answered {
+        if !std::mem::replace(&mut hold.is_on, false) || !answered || !hold.is_open() {
             return;
         }
         self.set_call_state(now, id, CallState::Unheld);

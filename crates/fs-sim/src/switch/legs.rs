@@ -230,6 +230,11 @@ impl Switch {
 
     /// The answered leg of an originate runs what was asked.
     fn launch(&mut self, now: Duration, id: SessionId) {
+        // It may have been taken elsewhere meanwhile.
+        let waits = |leg: &Channel| leg.state == ChannelState::ConsumeMedia && !leg.thread.leaving;
+        if !self.channels.get(&id).is_some_and(|leg| waits(leg)) {
+            return;
+        }
         // What a message has begun while it rang comes first.
         self.proceed(now, id);
         let Some(channel) = self.channels.get_mut(&id).filter(|channel| channel.is_up()) else { return };

@@ -360,6 +360,7 @@ pub(super) fn blank(uuid: &str, direction: Direction) -> Channel {
         b_leg: false,
         shown: None,
         update: None,
+        updates: 0,
         codec: None,
         writes: true,
         profile: Profile::default(),

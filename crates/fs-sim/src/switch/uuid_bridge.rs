@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::{Redirect, Step, Switch, originate::moved};
 use crate::{
     cause::Cause,
-    channel::{Bridge, ChannelState, Direction, Doing, FRAME, OtherLeg, Relation, Run, SessionId},
+    channel::{Bridge, Channel, ChannelState, Direction, Doing, FRAME, OtherLeg, Relation, Run, SessionId},
     event::{EventKind, Origin},
 };
 
@@ -60,8 +60,8 @@ impl Switch {
         self.answered(now, id);
         let bereft = self.channels.get(&other).and_then(|other| other.bond()).and_then(|bond| self.find(bond));
         self.answered(now, other);
-        self.bridge_legs(now, id, other);
-        if let Some(bereft) = bereft.filter(|bereft| *bereft != id) {
+        let bridged = self.bridge_legs(now, id, other);
+        if let Some(bereft) = bereft.filter(|bereft| bridged && *bereft != id) {
             self.hang_up(now, bereft, Cause::PICKED_OFF);
         }
     }
@@ -155,6 +155,14 @@ impl Switch {
 
     /// The leg that leads looks for the other one.
     pub(super) fn look_for(&mut self, now: Duration, a: SessionId, b: SessionId, looks: u32) {
+        // It may have been sent elsewhere meanwhile, and the other one into another bridge.
+        let waits =
+            |leg: &Channel| leg.state == ChannelState::SoftExecute && leg.thread.runs.is_empty() && !leg.thread.leaving;
+        let Some(leader) = self.channels.get(&a).filter(|leader| waits(leader)) else { return };
+        let is_for_it = |other: &Channel| other.variables.get("bridge_uuid") == Some(&*leader.uuid);
+        if self.channels.get(&b).is_some_and(|other| other.is_up() && !is_for_it(other)) {
+            return;
+        }
         let Some(other) = self.channels.get(&b).filter(|other| other.is_up()) else {
             // Gone before it was looked for, or while it was waited for.
             let first = looks == LOOKS_MAX;

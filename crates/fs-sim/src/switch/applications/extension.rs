@@ -5,16 +5,23 @@ use std::time::Duration;
 
 use super::Next;
 use crate::{
-    channel::{Doing, SessionId},
+    channel::{Doing, Run, SessionId},
     dial_string::words,
     dialplan::Application,
     switch::{Switch, inline},
 };
 
+/// How deep extensions run inside of each other (switch_core_session.c).
+const DEPTH_MAX: usize = 16;
+
 /// `<extension> [<dialplan> [<context>]]`
 pub(super) fn execute_extension(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
     let words = words(data);
     let Some(extension) = words.first() else { return Next::Done };
+    let inside = |run: &&Run| matches!(run.doing, Doing::Extension(_));
+    if switch.channels.get(&id).is_none_or(|channel| channel.thread.runs.iter().filter(inside).count() >= DEPTH_MAX) {
+        return Next::Done;
+    }
     if words.get(1).is_some_and(|dialplan| dialplan.eq_ignore_ascii_case("inline")) {
         return run(inline(extension));
     }

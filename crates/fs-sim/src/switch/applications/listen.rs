@@ -123,7 +123,7 @@ fn detect(
     let words = words(data);
     let [_, hits, timeout, ..] = words.as_slice() else { return Next::Done };
     let timeout = leading_number(timeout);
-    let takes = Some(leading_number(hits).saturating_mul(FRAME_MS)).filter(|_| hears(switch, id) == audio);
+    let takes = Some(leading_number(hits).max(1).saturating_mul(FRAME_MS)).filter(|_| hears(switch, id) == audio);
     match takes.filter(|takes| timeout <= 0 || *takes <= timeout) {
         Some(takes) => listen(switch, now, id, Some(takes), vec![(timed_out, "false".to_owned())]),
         None => {

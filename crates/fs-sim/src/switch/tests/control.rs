@@ -280,3 +280,34 @@ fn any_conversation_comes_to_an_end() {
         assert!(talk.switch.attempts.is_empty() && talk.switch.tasks.len() == 0, "seed {seed}");
     }
 }
+
+#[test]
+fn two_legs_that_are_asked_twice_look_for_each_other_once() {
+    for again in ["api uuid_bridge a b", "api uuid_bridge b a"] {
+        let mut talk = parked(&["a", "b"]);
+        talk.say("api uuid_bridge a b");
+        talk.wait(ms(10));
+        talk.say(again);
+        talk.wait(ms(100));
+        let bridges = talk.doings().into_iter().filter(|told| told.starts_with("BRIDGE")).count();
+        assert!(bridges <= 1, "{again}");
+        // Whatever has come of it (a real server may hang both up), nobody looks for the other one for ever.
+        talk.wait(ms(30_000));
+        let later = talk.doings();
+        assert!(later.is_empty(), "{again}: {later:?}");
+    }
+}
+
+#[test]
+fn who_is_sent_elsewhere_before_its_bridge_stays_there() {
+    let mut talk = parked(&["a", "b"]);
+    talk.say("api uuid_bridge a b");
+    talk.wait(ms(25));
+    talk.say("api uuid_transfer a park inline");
+    talk.wait(ms(100));
+    let doings = talk.doings();
+    assert!(doings.contains(&"EXECUTE a park".to_owned()), "{doings:?}");
+    assert!(
+        !doings.iter().any(|told| told.starts_with("BRIDGE")) || doings.iter().any(|told| told.starts_with("UNBRIDGE"))
+    );
+}

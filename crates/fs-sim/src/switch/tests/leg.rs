@@ -234,3 +234,32 @@ fn what_needs_media_waits_for_the_answer_of_a_called_leg() {
     talk.wait(ms(2_100));
     assert_eq!(talk.getvar("b", "x"), "1", "it has waited for long enough");
 }
+
+#[test]
+fn texts_of_variables_do_not_run_each_other() {
+    let (mut talk, _) = call();
+    talk.say("api uuid_setvar a execute_on_record_start record:/tmp/1.wav");
+    talk.say("api uuid_setvar a execute_on_record_start_2 record:/tmp/2.wav");
+    talk.say("api uuid_setvar a execute_on_record_stop playback:silence_stream://-1");
+    talk.execute("a", "record", "/tmp/0.wav", &[]);
+    talk.wait(ms(200));
+    let runs = talk.switch.channel("a").map_or(0, |channel| channel.thread.runs.len());
+    assert!(runs <= 4, "{runs} applications");
+    talk.say("api uuid_break a all");
+    talk.wait(ms(200));
+    talk.say("api uuid_kill a");
+    talk.wait(ms(200));
+    assert!(talk.switch.channel("a").is_none());
+}
+
+#[test]
+fn an_extension_that_calls_itself_ends_and_lets_others_live() {
+    let (mut talk, _) = call();
+    talk.say("api uuid_setvar a x m:|:execute_extension:${x} inline|execute_extension:${x} inline|set:y=1");
+    talk.execute("a", "execute_extension", "'${x}' inline", &[]);
+    talk.wait(ms(50));
+    assert!(talk.switch.is_up(talk.switch.find("a").expect("a")));
+    talk.say("api uuid_kill a");
+    talk.wait(ms(100));
+    assert!(talk.switch.channel("a").is_none());
+}
