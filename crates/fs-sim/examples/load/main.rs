@@ -3,9 +3,9 @@
 //!     cargo run --release -p fs-sim --example load -- [--rate 3000] [--seconds 20] [--hold 1000|0] [--servers 1]
 //!
 //! All servers run in one thread, the callers in another, each on a core of its own where there are two. A call has two
-//! legs over SIP; it is placed by `api bgapi uuid:… originate`, answered, held for so many milliseconds, hung up by
-//! `uuid_kill`, or for 0 with all others by `hupall` when the last one is up, and followed by a listener with the subscription of a load test. Calls are due at a steady rate,
-//! whatever the servers do.
+//! legs over SIP; it is placed by `api bgapi uuid:… originate`, answered, held for so many milliseconds and hung up by
+//! `uuid_kill`; with 0, all calls are hung up by one `hupall` once the last one is up. A listener with the subscription of
+//! a load test follows them. Calls are due at a steady rate, whatever the servers do.
 //!
 //! The limit is the core, of which the kernel's sockets take an eighth. No one thing takes the rest: of the server's time a
 //! fifth allocates and frees, an eighth encodes values, a tenth finds and indexes variables.
@@ -126,6 +126,7 @@ fn kilobytes(what: &str) -> u64 {
     line.split_whitespace().next().and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
+/// What it has now, in KB.
 fn memory() -> u64 {
     kilobytes("VmRSS:")
 }

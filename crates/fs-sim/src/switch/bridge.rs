@@ -339,6 +339,7 @@ impl Switch {
         self.go_elsewhere(now, id, redirect, Duration::ZERO);
         true
     }
+
     /// Nobody has answered: the caller's `bridge` is over, and with it the caller's call unless it may go on.
     pub(super) fn callee_failed(&mut self, now: Duration, a: SessionId, dial: Option<u64>, cause: Cause) {
         // One that has left has noted it itself.

@@ -60,14 +60,9 @@ pub(super) fn privacy(switch: &mut Switch, _now: Duration, id: SessionId, data: 
 }
 
 /// `<name>[|<number>]`: whom the other end is to show.
-pub(super) fn send_display(switch: &mut Switch, _now: Duration, id: SessionId, data: &str) -> Next {
-    if let Some(channel) = switch.channels.get_mut(&id) {
-        let (name, number) = data.split_once('|').unwrap_or((data, ""));
-        channel.variables.set("last_sent_callee_id_name", name);
-        if !number.is_empty() {
-            channel.variables.set("last_sent_callee_id_number", number);
-        }
-    }
+pub(super) fn send_display(switch: &mut Switch, now: Duration, id: SessionId, data: &str) -> Next {
+    let (name, number) = data.split_once('|').unwrap_or((data, ""));
+    switch.show(now, id, (name.to_owned(), number.to_owned()));
     Next::Done
 }
 

@@ -263,3 +263,18 @@ fn an_extension_that_calls_itself_ends_and_lets_others_live() {
     talk.wait(ms(100));
     assert!(talk.switch.channel("a").is_none());
 }
+
+#[test]
+fn a_display_is_shown_to_the_other_end_once() {
+    let (mut talk, far) = call();
+    for _ in 0..2 {
+        talk.execute("a", "send_display", "Bob|77", &[]);
+        talk.wait(ms(60));
+    }
+    assert_eq!(
+        (talk.getvar("a", "last_sent_callee_id_number"), talk.getvar(&far, "caller_id_number")),
+        ("77".into(), "77".into())
+    );
+    let updates = talk.events.iter().filter(|event| event.contains("Event-Name: CALL_UPDATE\n")).count();
+    assert_eq!(updates, 2, "one at each end");
+}
