@@ -176,26 +176,22 @@ impl Switch {
     pub(super) fn join(&mut self, now: Duration, a: SessionId, b: SessionId) {
         let stamp = self.stamp(now);
         let number = self.next_run();
-        let caller_uuid = self.channels.get(&a).map(|caller| caller.uuid.clone());
+        let Some(caller) = self.channels.get(&a) else { return };
+        let (caller_uuid, caller_name) = (caller.uuid.clone(), caller.profile.channel_name.clone());
         let Some(callee) = self.channels.get_mut(&b) else { return };
         callee.partner = Some(a);
         callee.times.bridged = stamp;
-        callee.call_uuid = caller_uuid.clone();
-        if let Some(caller_uuid) = caller_uuid {
-            callee.variables.set("call_uuid", &caller_uuid);
-        }
+        callee.variables.set("call_uuid", &caller_uuid);
+        callee.call_uuid = Some(caller_uuid.clone());
         let doing = Doing::Bridge(Bridge { partner: a, leads: false, parted: None });
         callee.thread.runs.push(Run::silent(number, "bridge", doing));
-        let profile = callee.profile.clone();
-        let uuid = callee.uuid.clone();
+        let (uuid, callee_name) = (callee.uuid.clone(), callee.profile.channel_name.clone());
 
         let Some(caller) = self.channels.get_mut(&a) else { return };
         caller.partner = Some(b);
         caller.times.bridged = stamp;
-        let caller_uuid = caller.uuid.clone();
-        let caller_name = caller.profile.channel_name.clone();
         self.tell_bridge(now, a, &uuid, EventKind::CHANNEL_BRIDGE, BRIDGED);
-        partner_variables(self, a, &uuid, &profile.channel_name);
+        partner_variables(self, a, &uuid, &callee_name);
         partner_variables(self, b, &caller_uuid, &caller_name);
         self.enter(now, b, ChannelState::ExchangeMedia);
         self.show_partners(now, a, b);

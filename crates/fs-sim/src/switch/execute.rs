@@ -229,13 +229,6 @@ impl Switch {
         true
     }
 
-    /// Runs an application that takes no time, from its beginning to its end.
-    pub(super) fn run_at_once(&mut self, now: Duration, id: SessionId, application: &Application) {
-        if self.begin(now, id, application, None) && self.is_up(id) {
-            self.over(now, id);
-        }
-    }
-
     /// Runs what the variables of this name, or of one that begins with it, say: `set:a=1`, `set a=1`; with two colons
     /// it waits its turn (`switch_channel_execute_on`).
     ///

@@ -187,7 +187,7 @@ impl Switch {
         if let Some(hold) = channel.hold.take() {
             self.add_leg(now + hold, id, Step::HoldEnds);
         }
-        self.execute_on_answer(now, id);
+        self.execute_on(now, id, "execute_on_answer");
         self.set_call_state(now, id, CallState::Active);
         self.answer_awaited(now, id);
         // Bridged by early media before, its caller is answered with it.

@@ -10,7 +10,6 @@ use super::{Due, Job, Legs, Redirect, Switch, Waits, execute::leading_number};
 use crate::{
     cause::Cause,
     channel::SessionId,
-    dialplan::Application,
     event::{EventKind, Origin},
 };
 
@@ -160,23 +159,6 @@ impl Tasks {
 }
 
 impl Switch {
-    /// Runs what the variables `execute_on_answer…` say; only what takes no time is known.
-    pub(super) fn execute_on_answer(&mut self, now: Duration, id: SessionId) {
-        let Some(channel) = self.channels.get(&id) else { return };
-        let wanted: Vec<String> = channel
-            .variables
-            .iter()
-            .filter(|(name, _)| name.starts_with("execute_on_answer"))
-            .map(|(_, value)| value.to_owned())
-            .collect();
-        for text in wanted {
-            let (name, data) = text.split_once("::").or(text.split_once(' ')).unwrap_or((&text, ""));
-            if name.eq_ignore_ascii_case("sched_hangup") {
-                self.run_at_once(now, id, &Application::new(name, data));
-            }
-        }
-    }
-
     /// Plans a hangup `sched_hangup`'s way: in whole seconds of the epoch, at the scheduler's next look.
     pub(crate) fn schedule_hangup(&mut self, now: Duration, id: SessionId, when: &str, cause: Cause) {
         // Without a plus it is an epoch second; mod_commands reads its digits from the second on.
