@@ -484,15 +484,20 @@ async fn fact_27_an_execution_ends_with_its_own_id_and_is_repeated_by_loops() {
     client.ask("api uuid_kill u", "+OK").await;
 }
 
-#[tokio::test]
-async fn fact_29_the_end_carries_rtp_statistics() {
-    let server = start().await;
-    let mut client = Client::login(&server).await;
+/// A call to the echo that has talked for a while, and its CHANNEL_HANGUP_COMPLETE.
+async fn end_of_a_call(server: &Server) -> String {
+    let mut client = Client::login(server).await;
     client.ask("event plain CHANNEL_HANGUP_COMPLETE", "enabled").await;
     client.ask("api originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()", "+OK").await;
     tokio::time::sleep(A_WHILE).await;
     client.ask("api uuid_kill u", "+OK").await;
-    let ended = event(&mut client, "CHANNEL_HANGUP_COMPLETE").await;
+    event(&mut client, "CHANNEL_HANGUP_COMPLETE").await
+}
+
+#[tokio::test]
+async fn fact_29_the_end_carries_rtp_statistics() {
+    let server = start().await;
+    let ended = end_of_a_call(&server).await;
     for name in ["mos", "jitter_min_variance", "jitter_max_variance", "jitter_loss_rate", "packet_count", "flaw_total"]
     {
         let number = value(&ended, &format!("variable_rtp_audio_in_{name}")).parse::<f64>();
@@ -505,12 +510,7 @@ async fn fact_29_the_end_carries_rtp_statistics() {
 async fn fact_29_a_call_without_a_packet_shows_the_best_quality() {
     let media = Quality { without_media: 1.0, ..Quality::default() };
     let server = Server::start(Config { media, ..config() }).await.expect("a server");
-    let mut client = Client::login(&server).await;
-    client.ask("event plain CHANNEL_HANGUP_COMPLETE", "enabled").await;
-    client.ask("api originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()", "+OK").await;
-    tokio::time::sleep(A_WHILE).await;
-    client.ask("api uuid_kill u", "+OK").await;
-    let ended = event(&mut client, "CHANNEL_HANGUP_COMPLETE").await;
+    let ended = end_of_a_call(&server).await;
     assert_eq!(value(&ended, "variable_rtp_audio_in_mos"), "4.50");
     assert_eq!(value(&ended, "variable_rtp_audio_in_packet_count"), "0");
 }
