@@ -22,5 +22,6 @@ pub mod schedule;
 pub mod sim;
 pub mod slave;
 pub mod snapshot;
+pub mod text;
 pub mod threshold;
 pub mod verdict;

@@ -11,7 +11,7 @@ const DIGITS: usize = 12;
 /// The run's number: 48 bits, random unless it is given, shared by all shards of a run.
 ///
 /// A call's UUID is `rrrrrrrr-rrrr-4sss-8sss-aaaaaaaaaaaa`: the run, the slave, the attempt.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId(u64);
 
 impl RunId {
