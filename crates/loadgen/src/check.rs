@@ -16,15 +16,15 @@ pub fn describe(plan: &Plan) -> String {
 fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let schedule = &plan.schedule;
     let constant = schedule.arrivals == Arrivals::Constant;
-    writeln!(out, "{}: {} calls/s, {:?} arrivals", plan.name, schedule.rate, schedule.arrivals)?;
+    writeln!(out, "{}: {} calls/s, {:?} arrivals", plan.name, schedule.rate_max(), schedule.arrivals)?;
     match schedule.length() {
         Some(length) => {
-            let calls = (schedule.rate * length.as_secs_f64()).ceil();
+            let calls = (schedule.rate_max() * length.as_secs_f64()).ceil();
             writeln!(out, "  for {length:?}, {calls:.0} calls{}", if constant { "" } else { " or so" })?;
         }
         None => writeln!(out, "  until it is stopped")?,
     }
-    let erlangs = schedule.rate * plan.terms.hold.as_secs_f64();
+    let erlangs = schedule.rate_max() * plan.terms.hold.as_secs_f64();
     writeln!(
         out,
         "  each rings up to {:?} and lasts {:?}: an offered load of {erlangs:.1} erlangs",
@@ -45,7 +45,7 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
             ServerPlan::Simulated(_) => "simulated".to_owned(),
         };
         let awake = slave.keep_awake.period().map_or("off".to_owned(), |period| format!("{period:?}"));
-        let rate = schedule.rate * schedule.slaves.share(index);
+        let rate = schedule.rate_max() * schedule.slaves.share(index);
         write!(out, "  slave {} ({place}): {rate:.2} calls/s, kept awake {awake}", slave.name)?;
         if let Some(limit) = slave.limit {
             write!(out, ", at most {limit} calls")?;

@@ -16,7 +16,7 @@ use crate::call::Terms;
 use crate::config::{AppConfig, Config, ConfigError, Count, Number, SlaveConfig, Source, Time};
 use crate::config::{beside, did_you_mean};
 use crate::run_id::RunId;
-use crate::schedule::{Arrivals, Schedule, Turns};
+use crate::schedule::{Arrivals, Phase, Schedule, Turns};
 use crate::threshold::Threshold;
 
 /// Slaves at most: a UUID has room for more, an operator's screen has not.
@@ -159,17 +159,17 @@ impl Plan {
                 }
             },
         };
+        let rate = check.rate("rate", &load.rate)?;
+        let duration = config.run.duration.map(|time| check.time("duration", &time, DURATION_MAX)).transpose()?;
         let schedule = Schedule {
-            rate: check.rate("rate", &load.rate)?,
+            phases: vec![Phase::flat("load", rate, duration, app_turns)],
             arrivals,
             seed,
-            duration: config.run.duration.map(|time| check.time("duration", &time, DURATION_MAX)).transpose()?,
             max_offered: load
                 .max_offered
                 .map(|count| check.count_to("max_offered", &count, OFFERED_MAX))
                 .transpose()?,
             slaves: slave_turns,
-            apps: app_turns,
         };
         let thresholds = config.thresholds.iter().map(|(name, expression)| {
             Threshold::parse(name, expression.get_ref()).map_err(|message| source.error(expression.span(), message))

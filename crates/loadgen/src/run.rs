@@ -98,7 +98,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let live = tokio::spawn(live::show(snapshots.clone()));
     let log = plan.out.as_deref().map(|folder| LatencyLog::create(&folder.join("latency.hlog"), started_at));
     let target =
-        Target { rate: plan.schedule.rate, ends: length.map(|length| start + length), order: orders.subscribe() };
+        Target { rate: plan.schedule.rate_max(), ends: length.map(|length| start + length), order: orders.subscribe() };
     let collecting = tokio::spawn(collect(collector, reports, publish, start, target, log.transpose()));
     // The receivers are there until their tasks end.
     let _ = orders.send(Order::Run(start));
@@ -192,7 +192,7 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
 /// A server's own limits refuse calls that a plan counts on.
 fn warn_of_limits(plan: &Plan, slave: usize, health: &crate::slave::Health) {
     let name = &plan.slaves[slave].name;
-    let rate = plan.schedule.rate * plan.schedule.slaves.share(slave);
+    let rate = plan.schedule.rate_max() * plan.schedule.slaves.share(slave);
     if let Some(max) = health.sessions_per_second_max.filter(|max| rate > *max as f64) {
         warn!(
             slave = name,

@@ -158,7 +158,7 @@ impl Report {
     /// The report of a run that is over.
     pub fn new(plan: &Plan, facts: &RunFacts, last: &Snapshot, finding: &Finding) -> Self {
         let mut all = Calls::new(&last.total, facts);
-        all.rates.target_cps = Some(plan.schedule.rate);
+        all.rates.target_cps = Some(plan.schedule.rate_max());
         all.rates.peak_concurrent = Some(facts.peak_concurrent);
         let periods: Vec<Option<Duration>> = plan.slaves.iter().map(|slave| slave.keep_awake.period()).collect();
         let longest = periods.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());

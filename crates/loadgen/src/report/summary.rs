@@ -33,7 +33,7 @@ fn write_summary(
     writeln!(
         out,
         "\n  offered      {rate:.2} of {} calls/s over {}",
-        plan.schedule.rate,
+        plan.schedule.rate_max(),
         seconds(facts.offering.as_secs_f64())
     )?;
     writeln!(out, "  scheduled    {}", counts.scheduled)?;

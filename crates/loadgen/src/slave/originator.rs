@@ -169,7 +169,7 @@ mod tests {
     }
 
     fn due_every(gap: u64, count: u64) -> impl Iterator<Item = Due> + Send + 'static {
-        (0..count).map(move |attempt| Due { attempt, at: ms(gap * attempt), slave: 0, app: 0 })
+        (0..count).map(move |attempt| Due { attempt, at: ms(gap * attempt), slave: 0, app: 0, phase: 0 })
     }
 
     fn sent(offer: Offer) -> u64 {

@@ -1,0 +1,153 @@
+//! When each call is due, on which slave, with which app: a pure function of the plan and its seed. No clock, no I/O.
+//!
+//! Calls have positions on a line, one per unit of length, by how they follow each other ([`Arrivals`]). The phases
+//! ([`Phase`]) say the rate λ(t), and call *n* is due when its integral Λ(t) comes to the call's position: how calls
+//! follow each other and how fast they come are told apart, and any kind of arrivals goes with any shape of load.
+//! A moment at which one phase ends and another begins belongs to the one that begins.
+
+mod arrivals;
+mod calls;
+pub mod draw;
+mod phase;
+mod shard;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use arrivals::Arrivals;
+pub use calls::Calls;
+pub use phase::{Phase, Rate};
+pub use shard::Shard;
+pub use turns::Turns;
+
+use arrivals::Positions;
+use phase::{Piece, spans};
+
+/// A load as it was planned.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    /// How fast calls come and what they do, one phase after the other.
+    pub phases: Vec<Phase>,
+    /// How calls follow each other.
+    pub arrivals: Arrivals,
+    /// What random arrivals are drawn from.
+    pub seed: u64,
+    /// So many calls at most, over all phases, slaves and shards.
+    pub max_offered: Option<u64>,
+    /// Whose turn it is among the slaves.
+    pub slaves: Turns,
+}
+
+/// One call that is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// Its number in the whole schedule, from 0.
+    pub attempt: u64,
+    /// When, from the start.
+    pub at: Duration,
+    /// On which slave.
+    pub slave: usize,
+    /// With which app.
+    pub app: usize,
+    /// In which phase.
+    pub phase: usize,
+}
+
+impl Schedule {
+    /// Every call in the order in which they are due.
+    pub fn calls(&self) -> Calls {
+        Calls::new(Arc::new(self.clone()))
+    }
+
+    /// One slave's calls.
+    pub fn of_slave(&self, slave: usize) -> impl Iterator<Item = Due> + use<> {
+        self.calls().filter(move |due| due.slave == slave)
+    }
+
+    /// One shard's calls.
+    pub fn of_shard(&self, shard: Shard) -> impl Iterator<Item = Due> + use<> {
+        self.calls().filter(move |due| shard.owns(due.slave))
+    }
+
+    /// Whether it ends by itself.
+    pub fn has_end(&self) -> bool {
+        let moves_on = |phase: &Phase| phase.rate.max() > 0.0;
+        self.duration().is_some() || (self.max_offered.is_some() && self.phases.last().is_some_and(moves_on))
+    }
+
+    /// How long its phases are together; `None` where the last one has no end.
+    pub fn duration(&self) -> Option<Duration> {
+        self.start_of(self.phases.len())
+    }
+
+    /// For how long it offers calls: up to its phases' end, or one mean gap beyond its last call where `max_offered` ends
+    /// it before. `None` where it never ends. Goes through the calls where they are Poisson arrivals
+    /// and limited by their number.
+    pub fn length(&self) -> Option<Duration> {
+        let beyond = self.max_offered.and_then(|max| self.time_of(max));
+        [self.duration(), beyond].into_iter().flatten().min()
+    }
+
+    /// When a phase begins: that of the number of phases is the end. `None` where one before it has no end.
+    pub fn start_of(&self, phase: usize) -> Option<Duration> {
+        let before = self.phases.get(..phase)?;
+        before.iter().try_fold(Duration::ZERO, |start, phase| start.checked_add(phase.length()?))
+    }
+
+    /// The phase at a moment from the start; `None` when all are over.
+    pub fn phase_at(&self, at: Duration) -> Option<usize> {
+        self.piece_at(at).map(|piece| piece.phase)
+    }
+
+    /// The rate that is asked for at a moment from the start, in calls per second; 0 when all is over.
+    pub fn rate_at(&self, at: Duration) -> f64 {
+        self.piece_at(at).map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
+    }
+
+    /// The highest rate of all phases, in calls per second.
+    pub fn rate_max(&self) -> f64 {
+        self.phases.iter().map(|phase| phase.rate.max()).fold(0.0, f64::max)
+    }
+
+    /// How many calls are to be expected between two moments: the integral of the rate, as far as `max_offered` goes.
+    pub fn expected(&self, from: Duration, to: Duration) -> f64 {
+        let most = self.max_offered.map_or(f64::INFINITY, |max| max as f64);
+        (self.integral(to).min(most) - self.integral(from).min(most)).max(0.0)
+    }
+
+    /// How much of the time up to `until` is in phases that are measured.
+    pub fn measured_time(&self, until: Duration) -> Duration {
+        self.measured().map(|(from, to)| to.unwrap_or(until).min(until).saturating_sub(from)).sum()
+    }
+
+    /// From when to when each measured phase is; the last one may have no end.
+    pub fn measured(&self) -> impl Iterator<Item = (Duration, Option<Duration>)> {
+        spans(&self.phases).zip(&self.phases).filter(|(_, phase)| phase.measured).map(|(span, _)| span)
+    }
+
+    /// When the integral of the rate has come to so many calls.
+    fn time_of(&self, calls: u64) -> Option<Duration> {
+        let position = match self.arrivals {
+            Arrivals::Poisson => {
+                let mut positions = Positions::new(self.arrivals, self.seed);
+                (1..calls).for_each(|_| positions.advance());
+                positions.current() + 1.0
+            }
+            Arrivals::Constant | Arrivals::Uniform | Arrivals::Burst(_) => calls as f64,
+        };
+        self.calls().time_of(position)
+    }
+
+    fn piece_at(&self, at: Duration) -> Option<Piece> {
+        Piece::of(&self.phases).find(|piece| piece.holds(at))
+    }
+
+    /// Λ(at): the integral of the rate from the start.
+    fn integral(&self, at: Duration) -> f64 {
+        let parts = Piece::of(&self.phases).map_while(|piece| piece.until(at));
+        parts.map(|part| part.calls(part.start.as_secs_f64(), part.end.unwrap_or(at).as_secs_f64())).sum()
+    }
+}

@@ -1,0 +1,54 @@
+//! Which part of a schedule is this process's.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// One of several processes that share a schedule: each takes the calls of its own slaves.
+///
+/// Slave *s* is shard *s* mod *count*'s, so that the shards' numbers of slaves differ by one at most. The union of what
+/// all shards take is the whole schedule, call for call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// Which one, from 0.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
+}
+
+impl Shard {
+    /// All there is.
+    pub const WHOLE: Self = Self { index: 0, count: 1 };
+
+    /// Whether a slave's calls are this shard's.
+    pub fn owns(self, slave: usize) -> bool {
+        slave % self.count.max(1) == self.index
+    }
+}
+
+/// `2/5`: the second of five.
+impl FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let numbers = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
+        match numbers {
+            Some((_, 0)) => Err(format!("{text}: there is no shard of none: 1/1 is the whole")),
+            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index: index - 1, count }),
+            Some((index, count)) => {
+                Err(format!("{text}: there is no shard {index} of {count}: they are 1/{count} to {count}/{count}"))
+            }
+            None => Err(format!("{text}: a shard is written as its number, from 1, and how many there are: 2/5")),
+        }
+    }
+}
+
+/// Digits only: `usize` would parse a plus sign too.
+fn number(text: &str) -> Option<usize> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.index + 1, self.count)
+    }
+}

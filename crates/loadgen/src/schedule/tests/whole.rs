@@ -1,0 +1,92 @@
+//! However a schedule is gone through, in parts or by several, it is the same.
+
+use proptest::prelude::*;
+
+use super::shapes::{any_arrivals, any_phase};
+use super::*;
+
+fn any_schedule() -> impl Strategy<Value = Schedule> {
+    let phases = prop::collection::vec(any_phase(), 1..5);
+    let weights = || prop::collection::vec(1_u64..5, 1..7);
+    let max_offered = prop::option::of(0..200_u64);
+    (phases, any_arrivals(), any::<u64>(), weights(), weights(), max_offered).prop_map(
+        |(mut phases, arrivals, seed, slaves, apps, max_offered)| {
+            for phase in &mut phases {
+                phase.apps = turns(&apps);
+            }
+            Schedule { phases, arrivals, seed, max_offered, slaves: turns(&slaves) }
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_parts_together_are_the_whole(schedule in any_schedule(), count in 1..9_usize) {
+        let whole: Vec<_> = schedule.calls().collect();
+        prop_assert!(whole.is_sorted_by_key(|due| (due.at, due.attempt)));
+        prop_assert!(whole.iter().map(|due| due.attempt).eq(0..whole.len() as u64));
+
+        let slaves = schedule.slaves.members();
+        let mut parts: Vec<_> = (0..slaves).flat_map(|slave| schedule.of_slave(slave)).collect();
+        parts.sort_by_key(|due| due.attempt);
+        prop_assert_eq!(&parts, &whole);
+
+        let mut parts: Vec<_> =
+            (0..count).flat_map(|index| schedule.of_shard(Shard { index, count })).collect();
+        parts.sort_by_key(|due| due.attempt);
+        prop_assert_eq!(&parts, &whole);
+    }
+
+    #[test]
+    fn it_does_not_matter_how_it_is_gone_through(
+        schedule in any_schedule(),
+        slices in prop::collection::vec(0..700_u64, 1..60),
+        leave in 0..200_usize,
+    ) {
+        let whole: Vec<_> = schedule.calls().collect();
+        let mut calls = schedule.calls();
+        let mut got = Vec::new();
+        let mut until = Duration::ZERO;
+        for slice in slices {
+            until += Duration::from_millis(slice);
+            while let Some(due) = calls.next_before(until) {
+                prop_assert!(due.at < until);
+                got.push(due);
+            }
+            prop_assert!(calls.next_at().is_none_or(|at| at >= until));
+            prop_assert_eq!(calls.next_at(), whole.get(got.len()).map(|due| due.at));
+        }
+        let rest: Vec<_> = calls.clone().collect();
+        prop_assert!(got.iter().chain(&rest).eq(&whole));
+        // A copy goes on from where it was made.
+        let mut calls = schedule.calls();
+        let head: Vec<_> = calls.by_ref().take(leave).collect();
+        let mut copy = calls.clone();
+        let _ = calls.by_ref().take(10).count();
+        prop_assert!(head.iter().copied().chain(copy.by_ref()).eq(whole.iter().copied()));
+        prop_assert_eq!(copy.next(), None);
+    }
+
+    /// Changing nothing changes nothing.
+    #[test]
+    fn to_ask_for_what_is_there_already_changes_nothing(
+        schedule in any_schedule(),
+        at in prop::collection::vec((0..2_000_u64, 0..30_usize), 1..5),
+    ) {
+        let whole: Vec<_> = schedule.calls().collect();
+        let mut calls = schedule.calls();
+        let mut got: Vec<Due> = Vec::new();
+        for (at, more) in at {
+            got.extend(calls.by_ref().take(more));
+            calls.set_rate(Duration::from_millis(at), None);
+            calls.delay_to(got.last().map_or(Duration::ZERO, |due| due.at));
+        }
+        got.extend(calls);
+        prop_assert_eq!(got.len(), whole.len());
+        for (got, whole) in got.iter().zip(&whole) {
+            // What is left of a ramp is computed from where it is cut, which rounds otherwise.
+            prop_assert!(got.at.abs_diff(whole.at) < Duration::from_micros(1), "{got:?}, not {whole:?}");
+            prop_assert_eq!((got.attempt, got.slave), (whole.attempt, whole.slave));
+        }
+    }
+}
