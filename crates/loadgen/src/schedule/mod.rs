@@ -4,10 +4,46 @@
 //! ([`Phase`]) say the rate λ(t), and call *n* is due when its integral Λ(t) comes to the call's position: how calls
 //! follow each other and how fast they come are told apart, and any kind of arrivals goes with any shape of load.
 //! A moment at which one phase ends and another begins belongs to the one that begins.
+//!
+//! # Shapes
+//!
+//! ```text
+//!  calls/s                     .     steps     .        .
+//!   │                          .        ┌──────┐        .
+//!   │                   flat   .   ┌────┘      .        .  ramp down
+//!   │    ramp up  ┌────────────┬───┘           .        ┌──.
+//!   │        .  ‾ .            .               .        .    ‾ .
+//!   │    . ‾      .            .               .  pause .         ‾ .
+//!   └──┴──────────┴────────────┴───────────────┴────────┴────────────┴── time
+//! ```
+//!
+//! | | rate, t from the phase's start | calls | how long |
+//! | --- | --- | --- | --- |
+//! | [`Rate::Flat`] | λ | λ·T | T |
+//! | [`Rate::Linear`] | from + (to − from)·t/T | (from + to)/2·T | T |
+//! | [`Rate::Steps`] | from ± step·⌊t/each⌋, `to` at last | the levels' sum · each | levels · each |
+//! | [`Rate::Pause`] | 0 | none | T |
+//!
+//! A warm-up is a phase that is not measured, most often a ramp; a search for a breaking point is steps; a soak is a flat
+//! phase without an end; a spike is a short flat phase between two longer ones. The next phase begins with what the one
+//! before left of a gap: nothing is caught up and nothing is lost at a boundary. After a pause, that is at once where the
+//! next call would have been due as the pause began.
+//!
+//! # Who places which call
+//!
+//! Call *n* is the slave's whose turn the *n*-th is ([`Turns`]), whatever its time. Each slave goes through the phase's mix of
+//! apps by itself, the *s*-th slave from the *s*-th turn on, so that the first calls of many slaves are a mix too. A
+//! [`Shard`] takes the calls of its own slaves.
+//!
+//! # What it costs
+//!
+//! A call takes some 30 to 70 ns to compute, however many phases and slaves there are, and a [`draw`] 140 to 200.
 
 mod arrivals;
 mod calls;
+pub mod check;
 pub mod draw;
+mod load;
 mod phase;
 mod shard;
 #[cfg(test)]
@@ -19,6 +55,7 @@ use std::time::Duration;
 
 pub use arrivals::Arrivals;
 pub use calls::Calls;
+pub use load::{hold_to_fill, load_max};
 pub use phase::{Phase, Rate};
 pub use shard::Shard;
 pub use turns::Turns;

@@ -49,8 +49,8 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// Levels of [`Rate::Steps`] at most: what was to be more has a step too small, and ends with `to` all the same.
-    pub const LEVELS_MAX: u32 = 10_000;
+    /// Levels of [`Rate::Steps`] at most: with more it is a ramp. What was to be more ends with `to` all the same.
+    pub const LEVELS_MAX: u32 = 1_000;
 
     /// How many levels there are: for steps 1 + ⌈|to − from| / step⌉, and one for all else.
     pub fn levels(&self) -> u32 {

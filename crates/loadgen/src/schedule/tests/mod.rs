@@ -3,6 +3,8 @@ use std::time::Duration;
 use super::*;
 
 mod bend;
+mod check;
+mod load;
 mod random;
 mod shapes;
 mod turns;

@@ -1,0 +1,172 @@
+//! Whether a schedule fits those who are to carry it out: arithmetic, and the sentence that says what is wrong with it.
+//! Where in the file it stands, the plan knows.
+
+use std::time::Duration;
+
+use super::load::load_max;
+use super::{Arrivals, Rate, Schedule};
+
+/// What a slave can take.
+#[derive(Clone, Copy, Debug)]
+pub struct Ceiling<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// Calls per second at most.
+    pub max_rate: Option<f64>,
+    /// Concurrent calls at most.
+    pub limit: Option<u64>,
+}
+
+/// Something that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Misfit {
+    /// What, and why, with the arithmetic.
+    pub message: String,
+    /// Whose.
+    pub place: Place,
+}
+
+/// Whose value it is that cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The load's as a whole.
+    Load,
+    /// This phase's.
+    Phase(usize),
+    /// This slave's.
+    Slave(usize),
+}
+
+/// Rounding may be off by so much of a value: what is asked for just at a ceiling fits.
+const ROUNDING: f64 = 1e-9;
+
+fn exceeds(value: f64, ceiling: f64) -> bool {
+    value > ceiling * (1.0 + ROUNDING)
+}
+
+/// The rate against the slaves' `max_rate`: all of them together, then each one's share of the calls by itself.
+pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[Ceiling]) -> Option<Misfit> {
+    let (phase, peak) = peak(schedule)?;
+    let rate = format!("{} calls/s at {}", short(peak), if is_even(schedule) { "any time" } else { "its peak" });
+    let together: Option<f64> = slaves.iter().map(|slave| slave.max_rate).sum();
+    if let Some(together) = together.filter(|together| exceeds(peak, *together)) {
+        let message = match slaves {
+            [slave] => format!("{rate}, and the max_rate of {} is {}", slave.name, short(together)),
+            _ => format!("{rate}, and the max_rate of all {} slaves together is {}", slaves.len(), short(together)),
+        };
+        return Some(Misfit { message, place: Place::Phase(phase) });
+    }
+    let over = slaves.iter().enumerate().find_map(|(index, slave)| {
+        let share = peak * schedule.slaves.share(index);
+        let max_rate = slave.max_rate.filter(|max_rate| exceeds(share, *max_rate))?;
+        Some((index, slave.name, share, max_rate))
+    });
+    over.map(|(index, name, share, max_rate)| {
+        let (share, max_rate) = (short(share), short(max_rate));
+        let message = format!("{rate}, of which {name}'s share is {share}, and its max_rate is {max_rate}");
+        Misfit { message, place: Place::Slave(index) }
+    })
+}
+
+/// A burst against the slaves' `max_rate`: calls that are due at once leave one after the other, and the last one has to
+/// before it is too late, see `max_lag`.
+pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration) -> Option<Misfit> {
+    let Arrivals::Burst(size) = schedule.arrivals else {
+        return None;
+    };
+    slaves.iter().enumerate().find_map(|(index, slave)| {
+        let share = (size as f64 * schedule.slaves.share(index)).floor();
+        let lag = (share - 1.0) / slave.max_rate?;
+        exceeds(lag, max_lag.as_secs_f64()).then(|| Misfit {
+            message: format!(
+                "of a burst of {size} calls, {}'s share is {share}: at its max_rate of {} the last one leaves {}s late, \
+                 and max_lag is {max_lag:?}",
+                slave.name,
+                short(slave.max_rate.unwrap_or_default()),
+                short(lag)
+            ),
+            place: Place::Slave(index),
+        })
+    })
+}
+
+/// The calls that are up at once, where each lasts as long as the mean `hold`, against the limit and the slaves' limits:
+/// what is due beyond is skipped. For an open loop; a closed one waits. The time that calls ring comes on top.
+pub fn load_over_limit(schedule: &Schedule, hold: Duration, limit: Option<u64>, slaves: &[Ceiling]) -> Option<Misfit> {
+    let (at, load) = load_max(schedule, hold);
+    let at = Duration::from_millis(at.as_millis().try_into().unwrap_or(u64::MAX));
+    let rate = schedule.rate_max();
+    let erlangs = rate * hold.as_secs_f64();
+    let sum = if exceeds(erlangs, load) {
+        format!("{} calls that last {hold:?} each are due in the {hold:?} before {at:?}", short(load))
+    } else {
+        format!("{} calls/s × {hold:?} = {} erlangs", short(rate), short(load))
+    };
+    if let Some(limit) = limit.filter(|limit| exceeds(load, *limit as f64)) {
+        return Some(Misfit { message: format!("{sum}, and limit = {limit}"), place: Place::Load });
+    }
+    slaves.iter().enumerate().find_map(|(index, slave)| {
+        let share = load * schedule.slaves.share(index);
+        let limit = slave.limit.filter(|limit| exceeds(share, *limit as f64))?;
+        let (name, share) = (slave.name, short(share));
+        let message = format!("{sum}, of which {name}'s share is {share}, and its limit is {limit}");
+        Some(Misfit { message, place: Place::Slave(index) })
+    })
+}
+
+/// Phases that are to be measured, and have nothing to be measured.
+pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
+    if !schedule.phases.iter().any(|phase| phase.measured) {
+        return Some(Misfit {
+            message: "no phase is measured: all have measured = false".to_owned(),
+            place: Place::Load,
+        });
+    }
+    let expected = |phase| {
+        // Beyond an end that no clock can hold there is nothing.
+        let start = schedule.start_of(phase)?;
+        Some(schedule.expected(start, schedule.start_of(phase + 1).unwrap_or(Duration::MAX)))
+    };
+    let measured = || schedule.phases.iter().enumerate().filter(|(_, phase)| phase.measured);
+    if measured().all(|(index, _)| expected(index).is_none_or(|calls| calls < 1.0)) {
+        let sum: f64 = measured().filter_map(|(index, _)| expected(index)).sum();
+        let message = format!("less than one call is due in the phases that are measured: {}", short(sum));
+        return Some(Misfit { message: with_max(message, schedule), place: Place::Load });
+    }
+    measured().filter(|(_, phase)| phase.rate != Rate::Pause).find_map(|(index, phase)| {
+        let name = &phase.name;
+        let message = match expected(index) {
+            None => format!("phase {name} never begins: one before it has no end"),
+            Some(calls) if calls < 1.0 => {
+                let message = format!("phase {name} measures nothing: {} calls are due in it", short(calls));
+                with_max(message, schedule)
+            }
+            Some(_) => return None,
+        };
+        Some(Misfit { message, place: Place::Phase(index) })
+    })
+}
+
+fn with_max(message: String, schedule: &Schedule) -> String {
+    match schedule.max_offered {
+        Some(max) => format!("{message}, with max_offered = {max} over all phases"),
+        None => message,
+    }
+}
+
+/// The phase with the highest rate, and that rate.
+fn peak(schedule: &Schedule) -> Option<(usize, f64)> {
+    let rates = schedule.phases.iter().map(|phase| phase.rate.max()).enumerate();
+    // The first of the highest: `max_by` would take the last one.
+    rates.reduce(|highest, phase| if phase.1 > highest.1 { phase } else { highest })
+}
+
+fn is_even(schedule: &Schedule) -> bool {
+    schedule.phases.iter().all(|phase| matches!(phase.rate, Rate::Flat(rate) if rate == schedule.rate_max()))
+}
+
+/// A number for a person, with up to three digits behind the point: cut off there, so that what is below 1 stays so.
+fn short(value: f64) -> String {
+    let cut = (value * 1e3 * (1.0 + ROUNDING)).floor() / 1e3;
+    if cut == 0.0 && value > 0.0 { format!("{value:.1e}") } else { cut.to_string() }
+}
