@@ -54,7 +54,7 @@ pub struct State {
     pub sessions_since_startup: u64,
     /// Connections, authenticated or not.
     pub listeners: usize,
-    /// `originate` commands.
+    /// `originate` commands that could be read.
     pub originates: u64,
     /// Channels that were refused: over a limit, paused, or with a UUID in use.
     pub refused: u64,

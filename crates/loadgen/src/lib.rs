@@ -5,6 +5,7 @@
 pub mod alarm;
 pub mod apps;
 pub mod call;
+pub mod channels;
 pub mod check;
 pub mod cli;
 pub mod config;
@@ -14,6 +15,7 @@ pub mod live;
 pub mod metrics;
 pub mod outcome;
 pub mod plan;
+pub mod preflight;
 pub mod recorder;
 pub mod report;
 pub mod run;

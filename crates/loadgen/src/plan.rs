@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use crate::apps::{APPS, AppKind, DEFAULT};
 use crate::call::Terms;
-use crate::config::{AppConfig, Config, ConfigError, Count, Number, SlaveConfig, Source, Time};
+use crate::config::{AppConfig, Config, ConfigError, Count, Number, PreflightConfig, SlaveConfig, Source, Time};
 use crate::config::{beside, did_you_mean};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, Phase, Schedule, Turns};
@@ -76,6 +76,10 @@ pub struct Plan {
     pub http: Option<SocketAddr>,
     /// The run folder.
     pub out: Option<PathBuf>,
+    /// The look at the slaves before it.
+    pub preflight: PreflightConfig,
+    /// Whether the slaves' own limits are raised for the run.
+    pub raise_limits: bool,
 }
 
 /// An app as it is used in this run.
@@ -191,6 +195,8 @@ impl Plan {
             thresholds: thresholds.collect::<Result<_, _>>()?,
             http: config.http.map(|http| http.listen),
             out: config.run.out,
+            preflight: config.preflight,
+            raise_limits: config.run.raise_limits.is_some_and(Spanned::into_inner),
         })
     }
 

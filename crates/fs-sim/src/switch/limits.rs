@@ -69,9 +69,9 @@ impl Limits {
         Some(self.since_startup)
     }
 
-    /// What `status` says of it: not ready while it is paused, whichever way.
+    /// What `status` says of it: not ready while it is paused, both ways.
     pub(crate) fn readiness(&self) -> &'static str {
-        if self.paused_inbound || self.paused_outbound { "not ready" } else { "ready" }
+        if self.paused_inbound && self.paused_outbound { "not ready" } else { "ready" }
     }
 
     /// `fsctl pause` and `fsctl resume`, both ways.

@@ -127,12 +127,12 @@ pub(super) const DESTROYED: Origin = Origin("switch_core_session.c", "switch_cor
 impl Switch {
     /// Starts an originate: `Some` is its output at once, `None` means that the job is finished later.
     pub(crate) fn originate(&mut self, now: Duration, job: &Job) -> Option<String> {
-        self.originates += 1;
         let (request, on_answer) = match Request::parse(job.arguments.trim()) {
             Ok(parsed) => parsed,
             Err(Malformed::Usage) => return Some(USAGE.to_owned()),
             Err(Malformed::Brackets) => return Some(failed(Cause::DESTINATION_OUT_OF_ORDER)),
         };
+        self.originates += 1;
         let asker = Asker::Job(job.clone(), on_answer);
         self.call_out(now, request, asker).err().map(failed)
     }

@@ -23,6 +23,9 @@ pub struct Config {
     /// The run itself.
     #[serde(default)]
     pub run: RunConfig,
+    /// The look at the slaves before it.
+    #[serde(default)]
+    pub preflight: PreflightConfig,
     /// How many calls, and when.
     pub load: Spanned<LoadConfig>,
     /// What every call is.
@@ -54,6 +57,24 @@ pub struct RunConfig {
     pub grace: Option<Spanned<Time>>,
     /// The run folder.
     pub out: Option<PathBuf>,
+    /// Whether the slaves' own limits are raised for the run where they are too low, and put back at its end.
+    pub raise_limits: Option<Spanned<bool>>,
+}
+
+/// `[preflight]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PreflightConfig {
+    /// Whether every slave is looked at before a run.
+    pub enabled: bool,
+    /// Whether a call may be placed for it.
+    pub probe: bool,
+}
+
+impl Default for PreflightConfig {
+    fn default() -> Self {
+        Self { enabled: true, probe: false }
+    }
 }
 
 /// `[load]`

@@ -43,7 +43,7 @@ pub struct Health {
 
 impl Health {
     /// Reads the output of `status` (`mod_commands`).
-    pub(super) fn of_status(text: &str) -> Self {
+    pub(crate) fn of_status(text: &str) -> Self {
         let mut health = Self::default();
         for line in text.lines() {
             let number = line.split_whitespace().next().and_then(|word| word.parse().ok());

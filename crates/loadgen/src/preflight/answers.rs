@@ -1,0 +1,115 @@
+//! What a server answered, as it said it, and what is read out of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::slave::Health;
+
+use super::address::host_of;
+
+/// What one server answered.
+#[derive(Clone, Debug, Default)]
+pub struct Answers {
+    /// Each command with the words of its answer.
+    pub(super) replies: BTreeMap<String, String>,
+    /// Whether it starts jobs by `api bgapi uuid:…`.
+    pub(super) background: bool,
+    /// What it said to a subscription to what a run listens to.
+    pub(super) subscribed: Option<String>,
+    /// This machine's clock when it was asked for its own, in seconds of the epoch.
+    pub(super) asked_at: f64,
+    pub(super) round_trips: Vec<Duration>,
+    pub(super) event_delays: Vec<Duration>,
+}
+
+/// One line of `sofia status`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct SofiaLine<'a> {
+    pub(super) name: &'a str,
+    /// `profile`, `alias`, `gateway`
+    pub(super) kind: &'a str,
+    pub(super) data: &'a str,
+    pub(super) state: &'a str,
+}
+
+impl Answers {
+    pub(super) fn add(&mut self, command: String, words: String) {
+        self.replies.insert(command, words);
+    }
+
+    pub(super) fn has(&self, command: &str) -> bool {
+        self.replies.contains_key(command)
+    }
+
+    /// The words of the answer to a command.
+    pub(super) fn said(&self, command: &str) -> Option<&str> {
+        self.replies.get(command).map(String::as_str)
+    }
+
+    /// The words of the answer to a command, where it is not a refusal.
+    pub(super) fn granted(&self, command: &str) -> Option<&str> {
+        self.said(command).filter(|words| !words.starts_with("-ERR") && !words.starts_with("-USAGE"))
+    }
+
+    /// The commands to which the server said that they are not allowed.
+    pub(super) fn denied(&self) -> impl Iterator<Item = &str> {
+        let denied = self.replies.iter().filter(|(_, words)| words.contains("permission denied"));
+        denied.map(|(command, _)| command.as_str())
+    }
+
+    /// `FreeSWITCH Version 1.10.12-release+git~… (…)`: without what it was built from.
+    pub(super) fn version(&self) -> Option<String> {
+        let text = self.granted("version")?.strip_prefix("FreeSWITCH Version ")?;
+        let word = text.split([' ', '+', '~']).next().unwrap_or_default();
+        Some(word.chars().take(40).collect())
+    }
+
+    pub(super) fn uptime(&self) -> Option<Duration> {
+        self.granted("uptime s")?.trim().parse().ok().map(Duration::from_secs)
+    }
+
+    pub(super) fn health(&self) -> Health {
+        self.granted("status").map(Health::of_status).unwrap_or_default()
+    }
+
+    /// What `sofia status` lists.
+    pub(super) fn sofia(&self) -> impl Iterator<Item = SofiaLine<'_>> {
+        let lines = self.granted("sofia status").unwrap_or_default().lines();
+        lines.filter_map(|line| {
+            let mut fields = line.split('\t').map(str::trim).filter(|field| !field.is_empty());
+            let (name, kind, data, state) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+            ["profile", "alias", "gateway"].contains(&kind).then_some(SofiaLine { name, kind, data, state })
+        })
+    }
+
+    /// Where its SIP profiles listen.
+    pub(super) fn sip_places(&self) -> impl Iterator<Item = (String, u16)> {
+        self.sofia().filter(|line| line.kind == "profile").filter_map(|line| host_of(line.data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_says_is_read() {
+        let mut answers = Answers::default();
+        answers.add("version".into(), "FreeSWITCH Version 1.10.12-release~64bit ( 64bit)".into());
+        answers.add("uptime s".into(), "20\n".into());
+        answers.add(
+            "sofia status".into(),
+            "                     Name\t   Type\t                                      Data\tState\n=====\n\
+             \x20                park\tprofile\t              sip:mod_sofia@127.0.0.1:5090\tRUNNING (0)\n\
+             \x20      external::pstn\tgateway\t                        sip:u@pbx.example\tREGED\n\
+             \x20               alias\t  alias\t                                     park\tALIASED\n=====\n"
+                .into(),
+        );
+        answers.add("show".into(), "-ERR permission denied".into());
+        assert_eq!(answers.version().as_deref(), Some("1.10.12-release"));
+        assert_eq!(answers.uptime(), Some(Duration::from_secs(20)));
+        assert_eq!(answers.sip_places().collect::<Vec<_>>(), [("127.0.0.1".to_owned(), 5090)]);
+        assert_eq!(answers.sofia().map(|line| line.state).collect::<Vec<_>>(), ["RUNNING (0)", "REGED", "ALIASED"]);
+        assert_eq!((answers.granted("show"), answers.denied().collect::<Vec<_>>()), (None, vec!["show"]));
+    }
+}

@@ -1,0 +1,151 @@
+//! The asking: two connections to each server, as a run has them, and a limit on time for all of it.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use esl_core::{Command, Connection, Error, Event, EventName, Incoming, Listener, Options, Reply, Subscription};
+use tokio::time::{Instant, timeout};
+use uuid::Uuid;
+
+use super::checks::CHECKS;
+use super::{Answers, Need};
+use crate::slave::Server;
+
+/// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
+/// A healthy one takes a tenth of a second.
+pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
+/// A check may ask again for what follows of the answers it got, so often at most.
+const ROUNDS_MAX: usize = 4;
+/// Commands that do nothing, each in turn, for the round trip: enough to tell a median from an accident.
+const ROUND_TRIPS: usize = 10;
+/// Events that are sent and awaited, each in turn. One that is not kept awake takes up to 20 ms for each.
+const EVENTS: usize = 5;
+/// An event that has not come by then does not come.
+const EVENT_MAX: Duration = Duration::from_secs(2);
+/// The event that is sent to measure its way: the one that a run sends, so that a user has to be allowed no other.
+const SUBCLASS: &str = "loadgen::probe";
+/// The header that tells them apart.
+const NUMBER: &str = "Loadgen-Probe";
+
+/// Asks a server all that the checks want to know.
+///
+/// # Errors
+/// It cannot be reached, does not let in, or does not answer.
+pub(super) async fn ask(need: &Need, server: &Server) -> Result<Answers, Error> {
+    let plain = Options::default();
+    let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
+    let events = Subscription::default().custom(SUBCLASS);
+    let Server { address, credentials } = server;
+    let (listener, client) = tokio::try_join!(
+        Listener::connect(address, credentials, &awake, &events),
+        Connection::connect(address, credentials, &plain),
+    )?;
+    let mut asker = Asker { listener, client, answers: Answers::default() };
+    let asked = timeout(ASK_MAX, asker.ask(need)).await;
+    asked.unwrap_or_else(|_| Err(Error::timed_out("the server's answer to a few questions", ASK_MAX)))?;
+    Ok(asker.answers)
+}
+
+struct Asker {
+    listener: Listener,
+    client: Connection<()>,
+    answers: Answers,
+}
+
+impl Asker {
+    async fn ask(&mut self, need: &Need) -> Result<(), Error> {
+        self.answers.asked_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+        for _ in 0..ROUNDS_MAX {
+            let mut commands: Vec<String> = CHECKS.iter().flat_map(|check| (check.asks)(need, &self.answers)).collect();
+            commands.retain(|command| !self.answers.has(command));
+            commands.sort_unstable();
+            commands.dedup();
+            if commands.is_empty() {
+                break;
+            }
+            self.ask_at_once(commands).await?;
+        }
+        self.try_background().await?;
+        self.try_subscribing().await?;
+        self.measure_round_trips().await?;
+        self.measure_events().await
+    }
+
+    /// One round trip for all of them: they are answered in their order.
+    async fn ask_at_once(&mut self, commands: Vec<String>) -> Result<(), Error> {
+        for command in &commands {
+            self.client.send(&Command::api(command), ())?;
+        }
+        for command in commands {
+            let words = self.reply().await?.text().into_owned();
+            self.answers.add(command, words);
+        }
+        Ok(())
+    }
+
+    async fn reply(&mut self) -> Result<Reply, Error> {
+        loop {
+            if let Incoming::Reply((), reply) = self.client.next().await? {
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn try_background(&mut self) -> Result<(), Error> {
+        let job = Uuid::new_v4();
+        self.client.send(&Command::Background { job, command: "version".into() }, ())?;
+        self.answers.background = self.reply().await?.job_uuid() == Some(job);
+        Ok(())
+    }
+
+    /// To what a run listens to, and out of it again before much comes.
+    async fn try_subscribing(&mut self) -> Result<(), Error> {
+        let events = Subscription::new([
+            EventName::ChannelCreate,
+            EventName::ChannelProgress,
+            EventName::ChannelProgressMedia,
+            EventName::ChannelAnswer,
+            EventName::ChannelHangup,
+            EventName::ChannelDestroy,
+            EventName::BackgroundJob,
+            EventName::Heartbeat,
+        ]);
+        self.client.send(&Command::Subscribe(&events), ())?;
+        self.client.send(&Command::NoEvents, ())?;
+        self.answers.subscribed = Some(self.reply().await?.text().into_owned());
+        self.reply().await?;
+        Ok(())
+    }
+
+    async fn measure_round_trips(&mut self) -> Result<(), Error> {
+        for _ in 0..ROUND_TRIPS {
+            let sent = Instant::now();
+            self.client.send(&Command::api("noop"), ())?;
+            let reply = self.reply().await?;
+            self.answers.round_trips.push(reply.received_at.saturating_duration_since(sent));
+        }
+        Ok(())
+    }
+
+    async fn measure_events(&mut self) -> Result<(), Error> {
+        self.listener.set_awaited(true);
+        for number in 0..EVENTS {
+            let number = format!("{number}-{}", Uuid::new_v4());
+            let headers = [("Event-Subclass", SUBCLASS), (NUMBER, number.as_str())];
+            let sent = Instant::now();
+            self.client.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, ())?;
+            self.client.flush().await?;
+            let arrived = timeout(EVENT_MAX, arrival(&mut self.listener, &number)).await;
+            self.reply().await?;
+            let Ok(arrived) = arrived else { break };
+            self.answers.event_delays.push(arrived?.saturating_duration_since(sent));
+        }
+        self.listener.set_awaited(false);
+        Ok(())
+    }
+}
+
+async fn arrival(listener: &mut Listener, number: &str) -> Result<Instant, Error> {
+    let is_it = |event: &Event| event.get(NUMBER).as_deref() == Some(number);
+    while !is_it(&listener.next().await?) {}
+    Ok(listener.received_at())
+}

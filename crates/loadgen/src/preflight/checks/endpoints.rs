@@ -1,0 +1,118 @@
+//! Whether each address that is dialled can be dialled there: its endpoint, its SIP profile or gateway, up.
+
+use super::super::address::Address;
+use super::{Answers, Finding, Need, Subject};
+use crate::config::did_you_mean;
+
+const ENDPOINTS: &str = "show endpoint as json";
+
+pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+    let mut commands = vec![ENDPOINTS.to_owned(), "sofia status".to_owned()];
+    commands.extend(need.targets.iter().filter_map(|target| question(&Address::parse(&target.to))));
+    commands
+}
+
+/// What is asked for an address of its own.
+fn question(address: &Address<'_>) -> Option<String> {
+    match address {
+        Address::Profile { profile, .. } => Some(format!("sofia status profile {profile}")),
+        Address::Gateway(gateway) => Some(format!("sofia status gateway {gateway}")),
+        Address::User(user) => Some(format!("sofia_contact {user}")),
+        _ => None,
+    }
+}
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for target in &subject.need.targets {
+        let address = Address::parse(&target.to);
+        let found = missing_endpoint(subject, &target.to, &address).or_else(|| not_up(subject, &target.to, &address));
+        // Several addresses by one profile are one finding.
+        findings.extend(found.filter(|found| !findings.contains(found)).into_iter().collect::<Vec<_>>());
+    }
+    findings
+}
+
+fn missing_endpoint(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
+    let Some(endpoint) = address.endpoint() else {
+        return Some(subject.error(
+            format!("{to:?} is nothing that can be dialled"),
+            "write it as FreeSWITCH does: sofia/<profile>/<user>@<host>:<port>, sofia/gateway/<gateway>/<number>, …",
+        ));
+    };
+    let text = subject.answers.granted(ENDPOINTS)?;
+    let list: serde_json::Value = serde_json::from_str(text).ok()?;
+    let known: Vec<&str> = list.get("rows")?.as_array()?.iter().filter_map(|row| row.get("name")?.as_str()).collect();
+    if known.is_empty() || known.iter().any(|known| known.eq_ignore_ascii_case(endpoint)) {
+        return None;
+    }
+    let remedy = match endpoint {
+        "sofia" => "load mod_sofia".to_owned(),
+        "loopback" | "null" => "load mod_loopback".to_owned(),
+        _ => format!("load the module that has it; it has {}", known.join(", ")),
+    };
+    Some(subject.error(format!("it has no endpoint {endpoint:?}, which {to:?} is dialled by"), remedy))
+}
+
+fn not_up(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
+    let said = subject.answers.granted(&question(address)?)?;
+    match address {
+        Address::Profile { profile, .. } => profile_down(subject, profile, said),
+        Address::Gateway(gateway) => gateway_down(subject, gateway, said),
+        Address::User(user) if said.starts_with("error/") => Some(subject.warning(
+            format!("{to:?}: {user} is not registered ({said})"),
+            format!("let {user} register, or give it a dial-string in the directory that needs no registration"),
+        )),
+        _ => None,
+    }
+}
+
+fn profile_down(subject: &Subject<'_>, profile: &str, said: &str) -> Option<Finding> {
+    let up: Vec<&str> = subject.answers.sofia().filter(|line| line.kind != "gateway").map(|line| line.name).collect();
+    if said.starts_with("Invalid Profile") {
+        let what = format!("it has no SIP profile {profile:?}{}", did_you_mean(profile, &up));
+        let remedy = format!(
+            "sofia profile {profile} start, where there is a file for it; else\n\
+             <profile name={profile:?}><settings><param name=\"sip-ip\" value=\"$${{local_ip_v4}}\"/>\
+             <param name=\"sip-port\" value=\"5080\"/><param name=\"context\" value=\"default\"/></settings></profile>\n\
+             in sip_profiles/{profile}.xml first"
+        );
+        return Some(subject.error(what, remedy));
+    }
+    // The list has those that run, and only those.
+    let down = !up.is_empty() && !up.iter().any(|up| up.eq_ignore_ascii_case(profile));
+    down.then(|| {
+        subject.error(format!("its SIP profile {profile:?} is down"), format!("sofia profile {profile} restart"))
+    })
+}
+
+fn gateway_down(subject: &Subject<'_>, gateway: &str, said: &str) -> Option<Finding> {
+    if said.starts_with("Invalid Gateway") {
+        let gateways = subject.answers.sofia().filter(|line| line.kind == "gateway");
+        let known: Vec<&str> = gateways.map(|line| line.name.rsplit("::").next().unwrap_or(line.name)).collect();
+        let hint = if known.is_empty() { ": it has none".to_owned() } else { did_you_mean(gateway, &known) };
+        let remedy = format!(
+            "<gateway name={gateway:?}><param name=\"proxy\" value=\"HOST:PORT\"/>\
+             <param name=\"register\" value=\"false\"/></gateway>\n\
+             in the <gateways> of a SIP profile, then sofia profile <profile> rescan"
+        );
+        return Some(subject.error(format!("it has no gateway {gateway:?}{hint}"), remedy));
+    }
+    let field = |name: &str| {
+        let line = said.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
+        line.map(|(_, value)| value.trim())
+    };
+    let (state, profile) = (field("State").unwrap_or("unknown"), field("Profile").unwrap_or("<profile>"));
+    if field("Status").is_some_and(|status| status.starts_with("DOWN")) {
+        return Some(subject.error(
+            format!("its gateway {gateway:?} is down (state {state}): every call by it would fail with GATEWAY_DOWN"),
+            format!("see why its pings or registrations fail; then sofia profile {profile} register {gateway}"),
+        ));
+    }
+    (!["REGED", "NOREG"].contains(&state)).then(|| {
+        subject.warning(
+            format!("its gateway {gateway:?} is not registered (state {state})"),
+            format!("sofia profile {profile} register {gateway}"),
+        )
+    })
+}

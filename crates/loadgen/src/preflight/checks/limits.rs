@@ -1,0 +1,87 @@
+//! Its own limits, which refuse calls without a word, against what the plan asks of it.
+
+use super::{Answers, Finding, Load, Need, Subject, asks as commands};
+
+/// A limit is raised to so many times what is needed at the most: calls that ring longer than planned are sessions too.
+const HEADROOM: f64 = 1.5;
+/// And by so many at least, for those of others.
+const ROOM: f64 = 50.0;
+
+pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+    commands(&["status"])
+}
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let health = subject.answers.health();
+    let Load { sessions_per_second, sessions_per_second_peak, sessions, sessions_peak } = subject.load;
+    let others = health.sessions.unwrap_or(0);
+    let already = if others > 0 { format!(" besides the {others} that are up") } else { String::new() };
+    let rate = Limit {
+        command: "sps",
+        key: "sessions-per-second",
+        max: health.sessions_per_second_max,
+        needed: sessions_per_second,
+        peak: sessions_per_second_peak,
+        planned: format!(
+            "{:.1} calls/s are planned, {sessions_per_second:.1} new sessions a second with the far legs that land on it",
+            subject.need.rate
+        ),
+        takes: "new sessions a second",
+    };
+    let count = Limit {
+        command: "max_sessions",
+        key: "max-sessions",
+        max: health.sessions_max,
+        needed: sessions + others as f64,
+        peak: sessions_peak + others as f64,
+        planned: format!("{sessions:.0} sessions at a time are planned{already}"),
+        takes: "at a time",
+    };
+    [rate, count].iter().filter_map(|limit| limit.finding(subject)).collect()
+}
+
+struct Limit {
+    command: &'static str,
+    key: &'static str,
+    max: Option<u64>,
+    needed: f64,
+    peak: f64,
+    planned: String,
+    takes: &'static str,
+}
+
+impl Limit {
+    fn finding(&self, subject: &Subject<'_>) -> Option<Finding> {
+        let Self { command, key, planned, takes, .. } = self;
+        let max = self.max?;
+        let to = raised(max, self.peak)?;
+        let remedy = format!(
+            "fsctl {command} {to}   (for good: <param name=\"{key}\" value=\"{to}\"/> in switch.conf.xml), \
+             or raise_limits = true in [run]"
+        );
+        match () {
+            // Before the run it will be.
+            () if subject.need.raise => None,
+            () if self.needed > max as f64 => Some(
+                subject.error(format!("{planned}, and it takes {max} {takes}: it would refuse the others"), remedy),
+            ),
+            () => Some(subject.warning(
+                format!("{planned}, and it takes {max} {takes}: where {:.0} come together it refuses some", self.peak),
+                remedy,
+            )),
+        }
+    }
+}
+
+/// What a limit is to be raised to, `None` where it is high enough.
+fn raised(max: u64, peak: f64) -> Option<u64> {
+    (peak > max as f64).then(|| (peak * HEADROOM + ROOM).ceil() as u64)
+}
+
+/// What `sps` and `max_sessions` have to be raised to for this load, `None` where they are high enough or not known.
+pub(in super::super) fn wanted(health: &crate::slave::Health, load: &Load) -> (Option<u64>, Option<u64>) {
+    let others = health.sessions.unwrap_or(0) as f64;
+    let rate = health.sessions_per_second_max.and_then(|max| raised(max, load.sessions_per_second_peak));
+    let sessions = health.sessions_max.and_then(|max| raised(max, load.sessions_peak + others));
+    (rate, sessions)
+}

@@ -1,0 +1,74 @@
+//! What is looked at, a line of the table for each. A check says what it wants to know, and finds what does not fit in the
+//! answers: pure, so that its tests are tables of answers.
+
+mod clock;
+mod endpoints;
+mod limits;
+mod modules;
+mod others;
+mod paused;
+mod permission;
+mod timing;
+mod version;
+
+use super::{Answers, Finding, Load, Need, Severity};
+
+pub(super) use limits::wanted;
+
+/// One thing that is looked at.
+pub(super) struct Check {
+    /// Its name, in tests.
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests walk the table by it"))]
+    pub(super) name: &'static str,
+    /// The `api` commands whose answers it reads; called again with the answers, for what follows of them.
+    pub(super) asks: fn(&Need, &Answers) -> Vec<String>,
+    /// What does not fit.
+    pub(super) finds: fn(&Subject<'_>) -> Vec<Finding>,
+}
+
+/// Every check, in the order in which findings are shown.
+pub(super) const CHECKS: &[Check] = &[
+    Check { name: "permission", asks: permission::asks, finds: permission::finds },
+    Check { name: "version", asks: version::asks, finds: version::finds },
+    Check { name: "clock", asks: clock::asks, finds: clock::finds },
+    Check { name: "paused", asks: paused::asks, finds: paused::finds },
+    Check { name: "limits", asks: limits::asks, finds: limits::finds },
+    Check { name: "others", asks: others::asks, finds: others::finds },
+    Check { name: "endpoints", asks: endpoints::asks, finds: endpoints::finds },
+    Check { name: "modules", asks: modules::asks, finds: modules::finds },
+    Check { name: "timing", asks: |_, _| Vec::new(), finds: timing::finds },
+];
+
+/// What a check looks at: one slave.
+pub(super) struct Subject<'a> {
+    pub(super) slave: usize,
+    pub(super) need: &'a Need,
+    pub(super) answers: &'a Answers,
+    pub(super) load: Load,
+}
+
+impl Subject<'_> {
+    fn error(&self, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        self.finding(Severity::Error, what.into(), remedy.into())
+    }
+
+    fn warning(&self, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
+        self.finding(Severity::Warning, what.into(), remedy.into())
+    }
+
+    fn finding(&self, severity: Severity, what: String, remedy: String) -> Finding {
+        Finding { severity, slave: Some(self.slave), what, remedy }
+    }
+}
+
+/// What does not fit at one slave.
+pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+    CHECKS.iter().flat_map(|check| (check.finds)(subject)).collect()
+}
+
+fn asks(commands: &[&str]) -> Vec<String> {
+    commands.iter().map(|&command| command.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests;

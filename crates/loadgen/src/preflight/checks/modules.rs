@@ -1,0 +1,27 @@
+//! Whether the modules are there that the apps need.
+
+use super::{Answers, Finding, Need, Subject};
+
+pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+    need.modules.iter().map(|module| question(module)).collect()
+}
+
+fn question(module: &str) -> String {
+    format!("module_exists {module}")
+}
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let missing = subject
+        .need
+        .modules
+        .iter()
+        .filter(|module| subject.answers.granted(&question(module)).is_some_and(|there| there.trim() == "false"));
+    missing
+        .map(|module| {
+            subject.error(
+                format!("it has no {module}, which this plan's apps need"),
+                format!("load {module}   (for good: <load module={module:?}/> in modules.conf.xml)"),
+            )
+        })
+        .collect()
+}

@@ -1,0 +1,52 @@
+//! Calls that are up already: other people's, which the figures would be of too, and those that an earlier run left.
+
+use std::collections::BTreeMap;
+
+use super::{Answers, Finding, Need, Subject};
+use crate::channels::{self, loadgen_run};
+
+/// Sessions up to which the channels are listed: the list of more is megabytes, and holds the server up.
+const LISTED_MAX: u64 = 2000;
+/// Channels that are asked whose they are.
+const ASKED_MAX: usize = 200;
+const LIST: &str = "show channels as json";
+
+pub(super) fn asks(_: &Need, answers: &Answers) -> Vec<String> {
+    let mut commands = vec!["status".to_owned()];
+    if (1..=LISTED_MAX).contains(&answers.health().sessions.unwrap_or(0)) {
+        commands.push(LIST.to_owned());
+    }
+    commands.extend(candidates(answers).into_iter().map(|uuid| loadgen_run(&uuid)));
+    commands
+}
+
+/// Channels whose UUIDs could be those of calls of some run.
+fn candidates(answers: &Answers) -> Vec<String> {
+    let listed = answers.granted(LIST).and_then(channels::read).unwrap_or_default();
+    let possible = listed.into_iter().filter(|channel| channels::run_of(&channel.uuid).is_some());
+    possible.map(|channel| channel.uuid).take(ASKED_MAX).collect()
+}
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(sessions @ 1..) = subject.answers.health().sessions {
+        findings.push(subject.warning(
+            format!("{sessions} sessions are up already: what is measured will be of a server that carries them too"),
+            "wait until they have ended, or take a server of its own for the test: \"show channels\" lists them",
+        ));
+    }
+    let mut runs: BTreeMap<String, usize> = BTreeMap::new();
+    for uuid in candidates(subject.answers) {
+        let said = subject.answers.granted(&loadgen_run(&uuid)).map(str::trim);
+        if let Some(run) = channels::run_of(&uuid).filter(|run| said == Some(run.to_string().as_str())) {
+            *runs.entry(run.to_string()).or_default() += 1;
+        }
+    }
+    for (run, count) in runs.into_iter().filter(|(run, _)| *run != subject.need.run.to_string()) {
+        findings.push(subject.warning(
+            format!("{count} of its channels are of loadgen's run {run}, which goes on or was killed"),
+            format!("where it was killed: loadgen cleanup CONFIG --run-id {run}"),
+        ));
+    }
+    findings
+}

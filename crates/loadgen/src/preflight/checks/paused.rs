@@ -1,0 +1,42 @@
+//! Whether it takes calls at all.
+
+use super::{Answers, Finding, Need, Subject, asks as commands};
+
+const OUTBOUND: &str = "fsctl pause_check outbound";
+const INBOUND: &str = "fsctl pause_check inbound";
+const SHUTDOWN: &str = "fsctl shutdown_check";
+
+pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+    commands(&[OUTBOUND, INBOUND, SHUTDOWN, "status"])
+}
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let is = |command| subject.answers.granted(command).map(str::trim) == Some("true");
+    let mut findings = Vec::new();
+    if is(SHUTDOWN) {
+        findings.push(subject.error("it is about to shut down", "fsctl shutdown cancel"));
+    }
+    if is(OUTBOUND) {
+        findings.push(subject.error("it is paused: it places no call", "fsctl resume"));
+    }
+    if is(INBOUND) {
+        // Only calls that come to it meet that.
+        let (what, remedy) = ("it is paused for calls that come in", "fsctl resume");
+        let lands = subject.load.sessions_per_second > subject.need.rate;
+        findings.push(if lands { subject.error(what, remedy) } else { subject.warning(what, remedy) });
+    }
+    if let Some((least, idle)) = idle_cpu(subject.answers).filter(|(least, _)| *least > 0.0) {
+        findings.push(subject.warning(
+            format!("it takes no calls while less than {least} % of its processors' time is idle; {idle} % is now"),
+            "fsctl min_idle_cpu 0",
+        ));
+    }
+    findings
+}
+
+/// `min idle cpu 0.00/97.93`: what has to be idle, and what is.
+fn idle_cpu(answers: &Answers) -> Option<(f64, f64)> {
+    let (_, rest) = answers.granted("status")?.split_once("min idle cpu ")?;
+    let (least, idle) = rest.lines().next()?.split_once('/')?;
+    Some((least.trim().parse().ok()?, idle.trim().parse().ok()?))
+}

@@ -1,0 +1,108 @@
+//! What the plan asks of each server, far legs that land on it included.
+
+use esl_core::Error;
+
+use super::address::{Address, is_loopback};
+use super::{Answers, Need};
+
+/// Standard deviations by which a second's calls may exceed their mean before it surprises: one second in 30,000.
+const DEVIATIONS: f64 = 4.0;
+
+/// What is asked of one server, in sessions: a session is one leg, and a call of a server to itself has two.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Load {
+    /// New sessions a second.
+    pub sessions_per_second: f64,
+    /// New sessions in a second that has more than others.
+    pub sessions_per_second_peak: f64,
+    /// Sessions at a time.
+    pub sessions: f64,
+    /// Sessions at a time when there are more than otherwise.
+    pub sessions_peak: f64,
+}
+
+/// Where an address leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Landing {
+    /// To the server that dials it.
+    Here,
+    /// To another slave.
+    There(usize),
+    /// To none of them, as far as can be seen.
+    Elsewhere,
+}
+
+/// What the plan asks of each server, in the plan's order.
+pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Load> {
+    let places: Vec<Vec<_>> = asked
+        .iter()
+        .map(|answers| answers.as_ref().map_or(Vec::new(), |answers| answers.sip_places().collect()))
+        .collect();
+    let mut legs = vec![(0.0, 0.0); needs.len()];
+    for (slave, need) in needs.iter().enumerate() {
+        let mut add = |at: usize, share: f64| {
+            legs[at].0 += need.rate * share;
+            legs[at].1 += need.concurrent * share;
+        };
+        add(slave, 1.0);
+        for target in &need.targets {
+            match landing(&target.to, slave, &places) {
+                Landing::Here => add(slave, target.share),
+                Landing::There(other) => add(other, target.share),
+                Landing::Elsewhere => {}
+            }
+        }
+    }
+    let random = needs.iter().any(|need| need.random);
+    legs.into_iter().map(|(rate, sessions)| load(rate, sessions, random)).collect()
+}
+
+/// The number of calls up follows Poisson's law where they come at random; its deviation is the root of its mean.
+fn load(rate: f64, sessions: f64, random: bool) -> Load {
+    let above = |mean: f64| DEVIATIONS * (2.0 * mean).sqrt();
+    // Evenly spaced calls meet the server's seconds a call earlier or later; two legs each.
+    let uneven = |mean: f64| if random { above(mean) } else { 2.0_f64.min(mean) };
+    Load {
+        sessions_per_second: rate,
+        sessions_per_second_peak: rate + uneven(rate),
+        sessions,
+        sessions_peak: sessions + uneven(sessions),
+    }
+}
+
+fn landing(to: &str, slave: usize, places: &[Vec<(String, u16)>]) -> Landing {
+    let address = Address::parse(to);
+    if address == Address::Loopback {
+        return Landing::Here;
+    }
+    let Some(host) = address.host() else { return Landing::Elsewhere };
+    if places[slave].contains(&host) {
+        return Landing::Here;
+    }
+    let other = (0..places.len()).find(|other| !is_loopback(&host.0) && places[*other].contains(&host));
+    other.map_or(Landing::Elsewhere, Landing::There)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn far_legs_count_where_they_land() {
+        let places =
+            [vec![("10.0.0.1".to_owned(), 5080), ("127.0.0.1".to_owned(), 5080)], vec![("10.0.0.2".to_owned(), 5080)]];
+        for (to, landing_of_0) in [
+            ("sofia/external/1@127.0.0.1:5080", Landing::Here),
+            ("sofia/external/1@10.0.0.1:5080", Landing::Here),
+            ("sofia/external/1@10.0.0.1:5090", Landing::Elsewhere),
+            ("sofia/external/1@10.0.0.2:5080", Landing::There(1)),
+            ("loopback/1/default", Landing::Here),
+            ("null/x", Landing::Elsewhere),
+            ("sofia/gateway/x/1", Landing::Elsewhere),
+        ] {
+            assert_eq!(landing(to, 0, &places), landing_of_0, "{to}");
+        }
+        let itself = landing("sofia/external/1@127.0.0.1:5080", 1, &places);
+        assert_eq!(itself, Landing::Elsewhere, "each machine's loopback is its own");
+    }
+}

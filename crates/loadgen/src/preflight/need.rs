@@ -1,0 +1,102 @@
+//! What the plan needs of each slave.
+
+use esl_core::KeepAwake;
+
+use crate::apps::AppKind;
+use crate::plan::{Plan, ServerPlan};
+use crate::run_id::RunId;
+use crate::schedule::Arrivals;
+
+/// What the plan needs of one slave.
+#[derive(Clone, Debug)]
+pub struct Need {
+    /// Its name in the results.
+    pub name: String,
+    /// Whether it is simulated in this process, and therefore as young as the run.
+    pub simulated: bool,
+    /// Calls per second that it is to place, where the rate is at its highest.
+    pub rate: f64,
+    /// Calls at a time that follow of it: rate × mean hold, within the limits.
+    pub concurrent: f64,
+    /// Whether the calls come at random, so that some seconds have more of them.
+    pub random: bool,
+    /// Where its calls go.
+    pub targets: Vec<Target>,
+    /// The modules that its apps need.
+    pub modules: Vec<&'static str>,
+    /// Whose calls they are.
+    pub run: RunId,
+    /// How its listener is kept awake.
+    pub keep_awake: KeepAwake,
+    /// Whether its limits are raised for the run.
+    pub raise: bool,
+    /// Whether a probe call may be placed.
+    pub probe: bool,
+}
+
+/// An address that is dialled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Target {
+    /// As FreeSWITCH writes it.
+    pub to: String,
+    /// Its share of the slave's calls, 0 to 1.
+    pub share: f64,
+    /// Whether an app controls the far leg: it has to come to a slave, and to be parked there unanswered.
+    pub parked: bool,
+}
+
+/// What the plan needs of each slave, in its order.
+pub(super) fn needs(plan: &Plan) -> Vec<Need> {
+    let targets = targets(plan);
+    let mut modules: Vec<_> = plan.apps.iter().flat_map(|app| modules_of(app.kind)).copied().collect();
+    modules.sort_unstable();
+    modules.dedup();
+    let schedule = &plan.schedule;
+    let slaves = plan.slaves.iter().enumerate().map(|(index, slave)| {
+        let share = schedule.slaves.share(index);
+        let ceiling = slave.gap.map_or(f64::INFINITY, |gap| 1.0 / gap.as_secs_f64());
+        Need {
+            name: slave.name.clone(),
+            simulated: matches!(slave.server, ServerPlan::Simulated(_)),
+            rate: (schedule.rate * share).min(ceiling),
+            concurrent: concurrent(plan, share).min(slave.limit.map_or(f64::INFINITY, |limit| limit as f64)),
+            random: schedule.arrivals != Arrivals::Constant,
+            targets: targets.clone(),
+            modules: modules.clone(),
+            run: plan.run_id,
+            keep_awake: slave.keep_awake,
+            raise: plan.raise_limits,
+            probe: plan.preflight.probe,
+        }
+    });
+    slaves.collect()
+}
+
+/// By Little's law, rate × time, within what is offered and what is allowed at a time.
+fn concurrent(plan: &Plan, share: f64) -> f64 {
+    let schedule = &plan.schedule;
+    let lasts = schedule.duration.map_or(plan.terms.hold, |duration| duration.min(plan.terms.hold));
+    let most = [plan.limit, schedule.max_offered].into_iter().flatten().min();
+    (schedule.rate * lasts.as_secs_f64()).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
+}
+
+fn targets(plan: &Plan) -> Vec<Target> {
+    let mut targets: Vec<Target> = Vec::new();
+    for (index, app) in plan.apps.iter().enumerate() {
+        let share = plan.schedule.apps.share(index);
+        match targets.iter_mut().find(|target| target.to == app.to) {
+            Some(target) => target.share += share,
+            // No app controls the far leg yet.
+            None => targets.push(Target { to: app.to.clone(), share, parked: false }),
+        }
+    }
+    targets
+}
+
+/// The modules that an app needs on its slave.
+fn modules_of(kind: &AppKind) -> &'static [&'static str] {
+    match kind.application {
+        "bert_test" => &["mod_bert", "mod_dptools"],
+        _ => &["mod_dptools"],
+    }
+}

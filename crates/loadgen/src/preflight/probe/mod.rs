@@ -1,0 +1,93 @@
+//! One call to each address, where the plan allows it: does it get through, and does its far leg come to a slave and wait
+//! there, parked and unanswered, where an app is to control it? Each is hung up at once, and its guards end it otherwise.
+
+mod ear;
+mod trial;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+use tokio::task::JoinSet;
+
+use super::{Facts, Finding, Need, Severity};
+use crate::slave::Server;
+use ear::Heard;
+use trial::{Outcome, Trial};
+
+/// Addresses that are tried at each slave: a probe is not a test.
+const TARGETS_MAX: usize = 8;
+/// What an ear has heard and no trial has read yet: a call has a dozen events.
+const HEARD_MAX: usize = 4096;
+/// The probes' attempts are numbered from here on: no run gets there.
+const FIRST_ATTEMPT: u64 = 0xffff_ffff_0000;
+
+/// Places the probe calls, at all slaves at once and at each one after the other.
+pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) -> Vec<Finding> {
+    let (told, _) = broadcast::channel(HEARD_MAX);
+    let reached = || (0..needs.len()).filter(|slave| slaves.get(*slave).is_some_and(|facts| facts.reached));
+    let mut ears = JoinSet::new();
+    let mut opened = JoinSet::new();
+    for slave in reached() {
+        let server = servers[slave].clone();
+        opened.spawn(async move { (slave, ear::open(&server).await) });
+    }
+    while let Some(Ok((slave, listener))) = opened.join_next().await {
+        if let Ok(listener) = listener {
+            ears.spawn(ear::listen(slave, listener, needs[slave].run, told.clone()));
+        }
+    }
+    let servers: Arc<[Server]> = servers.into();
+    let mut trials = JoinSet::new();
+    for slave in reached() {
+        let (need, servers, told) = (needs[slave].clone(), servers.clone(), told.clone());
+        trials.spawn(async move { at_slave(slave, &need, &servers, &told).await });
+    }
+    let mut findings = Vec::new();
+    while let Some(found) = trials.join_next().await {
+        findings.extend(found.unwrap_or_default());
+    }
+    findings.sort_by_key(|finding: &Finding| finding.slave);
+    findings
+}
+
+async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<Heard>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for (number, target) in need.targets.iter().take(TARGETS_MAX).enumerate() {
+        let call = need.run.call(slave, FIRST_ATTEMPT + number as u64);
+        let trial = Trial { slave, call, run: need.run, target, servers };
+        let outcome = trial.run(told.subscribe()).await;
+        findings.extend(finding(slave, &target.to, target.parked, &outcome));
+    }
+    findings
+}
+
+/// A dialplan that does what an app needs that controls the far leg.
+const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
+                    as the only one in the context of the SIP profile where it arrives, then reloadxml";
+
+fn finding(slave: usize, to: &str, parked: bool, outcome: &Outcome) -> Option<Finding> {
+    let (what, remedy) = match outcome {
+        Outcome::Failed(why) => (format!("a probe call to {to:?} failed: {why}"), "see what answers there".to_owned()),
+        Outcome::Unknown(error) => (format!("a probe call to {to:?} could not be followed: {error}"), String::new()),
+        Outcome::Through if !parked => return None,
+        Outcome::Parked => return None,
+        Outcome::Through => (
+            format!("the far leg of a probe call to {to:?} came to no slave, and an app is to control it"),
+            "let the address lead to a slave, and whatever is between forward the SIP header X-loadgen-call".to_owned(),
+        ),
+        Outcome::Answered => (
+            format!("the far leg of a probe call to {to:?} is answered by the dialplan, not by the app"),
+            PARK.to_owned(),
+        ),
+        Outcome::NotParked => (
+            format!("the far leg of a probe call to {to:?} is not parked by the dialplan, and an app is to control it"),
+            PARK.to_owned(),
+        ),
+    };
+    // Calls that fail now and then may be what is to be measured.
+    let severity = if parked { Severity::Error } else { Severity::Warning };
+    Some(Finding { severity, slave: Some(slave), what, remedy })
+}
+
+#[cfg(test)]
+mod tests;

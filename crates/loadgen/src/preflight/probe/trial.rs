@@ -1,0 +1,170 @@
+//! One probe call, from its originate to its end.
+
+use std::time::Duration;
+
+use esl_core::{Client, Error, HangupCause, Options, Originate};
+use tokio::sync::broadcast;
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+use super::super::need::Target;
+use super::ear::{Heard, What};
+use crate::run_id::RunId;
+use crate::slave::Server;
+
+/// How long a probe call may take to show what becomes of it.
+const TRIAL_MAX: Duration = Duration::from_secs(5);
+/// The server ends it by itself after this, ringing or answered.
+const GUARD: Duration = Duration::from_secs(10);
+/// A dialplan that answers does so at once: a far leg that is parked for so long stays so.
+const SETTLED: Duration = Duration::from_millis(300);
+/// How long its end may take.
+const END_MAX: Duration = Duration::from_secs(3);
+/// How long one command may take.
+const REPLY_MAX: Duration = Duration::from_secs(5);
+
+/// One probe call.
+pub(super) struct Trial<'a> {
+    pub(super) slave: usize,
+    pub(super) call: Uuid,
+    pub(super) run: RunId,
+    pub(super) target: &'a Target,
+    pub(super) servers: &'a [Server],
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// It rang or was answered, and no far leg was seen.
+    Through,
+    /// Its far leg came to a slave, and waited there.
+    Parked,
+    /// Its far leg came, and was answered.
+    Answered,
+    /// Its far leg came, and nothing happened to it that an app could use.
+    NotParked,
+    /// It failed, in the server's words.
+    Failed(String),
+    /// Nobody could see.
+    Unknown(String),
+}
+
+/// What has been seen of it.
+#[derive(Debug, Default)]
+struct Seen {
+    progressed: bool,
+    near_gone: bool,
+    /// The slave and the channel of the far leg.
+    far: Option<(usize, Uuid)>,
+    far_gone: bool,
+    parked: Option<Instant>,
+    answered: bool,
+    failed: Option<String>,
+}
+
+impl Trial<'_> {
+    pub(super) async fn run(&self, mut heard: broadcast::Receiver<Heard>) -> Outcome {
+        let mut seen = Seen::default();
+        let client = match self.place().await {
+            Ok(client) => client,
+            Err(error) => return Outcome::Unknown(error.to_string()),
+        };
+        self.watch(&mut heard, &mut seen).await;
+        let outcome = self.outcome(&seen);
+        self.end(&client, &mut heard, &mut seen).await;
+        outcome
+    }
+
+    /// Its guards end it without us: the originate's time-out, and on answer `sched_hangup`.
+    async fn place(&self) -> Result<Client, Error> {
+        let Server { address, credentials } = &self.servers[self.slave];
+        let options = Options { reconnect: None, ..Options::default() };
+        let client = Client::connect(address, credentials, &options).await?;
+        let originate = Originate::new(self.call, self.target.to.as_str(), "park")
+            .ignore_early_media(true)
+            .timeout(GUARD)
+            .hangup_after(GUARD, HangupCause::ALLOTTED_TIMEOUT)
+            .variable("loadgen_run", self.run.to_string())
+            .variable("sip_h_X-loadgen-call", self.call.to_string())
+            .command()?;
+        let started = tokio::time::timeout(REPLY_MAX, client.background(self.call, &originate)).await;
+        started.unwrap_or_else(|_| Err(Error::timed_out("the server's answer to an originate", REPLY_MAX)))?;
+        Ok(client)
+    }
+
+    async fn watch(&self, heard: &mut broadcast::Receiver<Heard>, seen: &mut Seen) {
+        let deadline = Instant::now() + TRIAL_MAX;
+        while !self.is_clear(seen) {
+            let until = seen.parked.map_or(deadline, |parked| deadline.min(parked + SETTLED));
+            match timeout_at(until, heard.recv()).await {
+                Ok(Ok(heard)) => self.hear(heard, seen),
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
+                Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return,
+            }
+        }
+    }
+
+    fn is_clear(&self, seen: &Seen) -> bool {
+        let through = !self.target.parked && (seen.progressed || seen.answered);
+        seen.failed.is_some() || seen.near_gone || through || (self.target.parked && seen.answered)
+    }
+
+    fn hear(&self, heard: Heard, seen: &mut Seen) {
+        if heard.call != self.call {
+            return;
+        }
+        let near = heard.channel == self.call;
+        match heard.what {
+            What::Created if !near => seen.far = Some((heard.slave, heard.channel)),
+            What::Created => {}
+            What::Progressed => seen.progressed = true,
+            What::Parked if !near => seen.parked = Some(Instant::now()),
+            What::Parked => {}
+            What::Answered => seen.answered = true,
+            What::Ended(cause) if near => {
+                seen.near_gone = true;
+                if !seen.answered {
+                    seen.failed.get_or_insert(cause);
+                }
+            }
+            What::Ended(_) => seen.far_gone = true,
+            What::Refused(words) => {
+                seen.near_gone = true;
+                seen.failed.get_or_insert(words);
+            }
+        }
+    }
+
+    fn outcome(&self, seen: &Seen) -> Outcome {
+        match seen {
+            Seen { failed: Some(words), .. } => Outcome::Failed(words.clone()),
+            Seen { far: None, .. } if seen.progressed || seen.answered => Outcome::Through,
+            Seen { far: None, .. } => Outcome::Failed(format!("it neither rang nor was answered in {TRIAL_MAX:?}")),
+            Seen { answered: true, .. } if self.target.parked => Outcome::Answered,
+            Seen { parked: None, .. } if self.target.parked => Outcome::NotParked,
+            Seen { .. } if self.target.parked => Outcome::Parked,
+            Seen { .. } => Outcome::Through,
+        }
+    }
+
+    /// Hangs up the near leg, which ends the far one; and the far one where it does not.
+    async fn end(&self, client: &Client, heard: &mut broadcast::Receiver<Heard>, seen: &mut Seen) {
+        let deadline = Instant::now() + END_MAX;
+        // One that is gone already is what was wanted.
+        let _ = client.api_within(&format!("uuid_kill {}", self.call), REPLY_MAX).await;
+        while !(seen.near_gone && (seen.far.is_none() || seen.far_gone)) {
+            match timeout_at(deadline, heard.recv()).await {
+                Ok(Ok(heard)) => self.hear(heard, seen),
+                Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
+                Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => break,
+            }
+        }
+        if let Some((slave, channel)) = seen.far.filter(|_| !seen.far_gone) {
+            let Server { address, credentials } = &self.servers[slave];
+            let options = Options { reconnect: None, ..Options::default() };
+            if let Ok(client) = Client::connect(address, credentials, &options).await {
+                let _ = client.api_within(&format!("uuid_kill {channel}"), REPLY_MAX).await;
+            }
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Against simulated servers: what is looked at is what a server says.
+
+use std::time::Instant;
+
+use super::*;
+use crate::config;
+use crate::run_id::RunId;
+
+async fn server(config: fs_sim::Config) -> fs_sim::Server {
+    fs_sim::Server::start(config).await.expect("a port")
+}
+
+fn roomy() -> fs_sim::Config {
+    fs_sim::Config { max_sessions: 10_000, sessions_per_second: 10_000, ..fs_sim::Config::default() }
+}
+
+fn server_of(server: &fs_sim::Server) -> Server {
+    Server { address: server.addr().to_string(), credentials: esl_core::Credentials::password("ClueCon") }
+}
+
+/// A plan of calls to this address on so many slaves.
+pub(super) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
+    let slave = "[[slaves]]\nhost = \"127.0.0.1\"\npassword = \"x\"\n";
+    let slaves: String = (0..slaves).map(|n| format!("{slave}name = \"pbx{n}\"\n")).collect();
+    let text = format!("[call]\nto = \"{to}\"\nhold = \"10s\"\n{rest}\n{slaves}");
+    let (config, source) = config::parse("a.toml".into(), text, |_| None).unwrap();
+    Plan::new(config, &source, RunId::random()).unwrap()
+}
+
+fn has(preflight: &Preflight, severity: Severity, words: &str) -> bool {
+    preflight.findings.iter().any(|finding| finding.severity == severity && finding.what.contains(words))
+}
+
+async fn cmd(server: &fs_sim::Server, command: &str) -> String {
+    let Server { address, credentials } = server_of(server);
+    let client = esl_core::Client::connect(&address, &credentials, &esl_core::Options::default()).await.unwrap();
+    client.api(command).await.unwrap().text().into_owned()
+}
+
+const LOAD: &str = "[load]\nrate = 10\n";
+
+#[tokio::test]
+async fn a_server_that_carries_the_plan_is_described() {
+    let server = server(roomy()).await;
+    let plan = plan(LOAD, "sofia/external/9196@127.0.0.1:5080", 1);
+    let preflight = preflight(&plan, &[server_of(&server)]).await;
+    assert!(!preflight.has_errors(), "{:?}", preflight.findings);
+    let facts = &preflight.slaves[0];
+    assert_eq!((facts.version.as_deref(), facts.reached), (Some("1.10.12-release"), true));
+    assert_eq!((facts.load.sessions_per_second, facts.load.sessions), (20.0, 200.0), "a call to itself is two");
+    assert_eq!((facts.round_trips.len(), facts.event_delays.len()), (10, 5));
+    let text = describe(&preflight);
+    assert!(text.starts_with("preflight: 1 of 1 slaves reached, 0 errors, 1 warning\n"), "{text}");
+    assert!(
+        text.contains("slave pbx0: FreeSWITCH 1.10.12-release, up 0s, 0 of 10000 sessions, 200 planned, 20 of 10000"),
+        "{text}"
+    );
+    assert_eq!(server.state().originates, 0, "nothing was dialled");
+}
+
+#[tokio::test]
+async fn what_a_server_says_of_itself_is_found() {
+    let limited =
+        |sps, max| fs_sim::Config { sessions_per_second: sps, max_sessions: max, ..fs_sim::Config::default() };
+    for (config, command, to, severity, words) in [
+        (
+            limited(19, 1000),
+            "status",
+            "sofia/external/9196@127.0.0.1:5080",
+            Severity::Error,
+            "it takes 19 new sessions",
+        ),
+        (limited(10, 1000), "status", "null/x", Severity::Warning, "it refuses some"),
+        (limited(1000, 199), "status", "sofia/external/9196@127.0.0.1:5080", Severity::Error, "it takes 199 at a time"),
+        (roomy(), "fsctl pause", "null/x", Severity::Error, "it is paused: it places no call"),
+        (roomy(), "fsctl pause inbound", "null/x", Severity::Warning, "it is paused for calls that come in"),
+        (roomy(), "fsctl min_idle_cpu 30", "null/x", Severity::Warning, "while less than 30 %"),
+        (roomy(), "status", "sofia/nope/1@h", Severity::Error, "it has no SIP profile \"nope\""),
+        (roomy(), "status", "sofia/gateway/nope/1", Severity::Error, "it has no gateway \"nope\": it has none"),
+        (roomy(), "status", "verto.rtc/x", Severity::Error, "it has no endpoint \"verto.rtc\""),
+        (roomy(), "status", "user/1000@home", Severity::Warning, "is not registered"),
+        (
+            roomy(),
+            "originate {loadgen_run=ffffffffffff,origination_uuid=ffffffff-ffff-4000-8000-000000000001}null/x &park()",
+            "null/x",
+            Severity::Warning,
+            "1 of its channels are of loadgen's run ffffffffffff",
+        ),
+        (roomy(), "originate null/x &park()", "null/x", Severity::Warning, "1 sessions are up already"),
+        (roomy(), "status", "null/x", Severity::Warning, "it has been up for 0ns only"),
+    ] {
+        let server = server(config).await;
+        cmd(&server, command).await;
+        let preflight = preflight(&plan(LOAD, to, 1), &[server_of(&server)]).await;
+        assert!(has(&preflight, severity, words), "{words}: {:#?}", preflight.findings);
+    }
+}
+
+#[tokio::test]
+async fn a_user_s_rights_are_looked_at() {
+    let user = |api: &str, events: &str| fs_sim::User {
+        name: "joe".into(),
+        domain: "home".into(),
+        password: "secret".into(),
+        allowed_api: Some(api.into()),
+        allowed_events: Some(events.into()),
+        allowed_log: false,
+    };
+    let own = "CUSTOM loadgen::probe";
+    for (user, words) in [
+        (
+            user("status version", "ALL CUSTOM loadgen::probe"),
+            "the user may not \"originate\": a run could not place calls",
+        ),
+        (user("originate uuid_kill uuid_exists show", "ALL CUSTOM loadgen::probe"), "the user may not \"hupall\""),
+        (user("status", own), "the user may not hear what becomes of its calls"),
+        (user("status", "CHANNEL_CREATE"), "it cannot be used: -ERR permission denied"),
+    ] {
+        let server = server(fs_sim::Config { users: vec![user], ..roomy() }).await;
+        let credentials = esl_core::Credentials::user("joe@home", "secret");
+        let joe = Server { address: server.addr().to_string(), credentials };
+        let preflight = preflight(&plan(LOAD, "null/x", 1), &[joe]).await;
+        assert!(has(&preflight, Severity::Error, words), "{words}: {:#?}", preflight.findings);
+    }
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
+    let server = server(roomy()).await;
+    let mut gone = server_of(&server);
+    gone.credentials = esl_core::Credentials::password("wrong");
+    let some = preflight(&plan(LOAD, "null/x", 2), &[server_of(&server), gone.clone()]).await;
+    assert!(has(&some, Severity::Warning, "it cannot be used: the server refused the password"), "{:?}", some.findings);
+    assert!(!some.has_errors());
+    let none = preflight(&plan(LOAD, "null/x", 1), &[gone]).await;
+    assert!(has(&none, Severity::Error, "it cannot be used"), "{:?}", none.findings);
+    assert!(describe(&none).contains("error: pbx0: it cannot be used"), "{}", describe(&none));
+}
+
+#[tokio::test]
+async fn far_legs_on_another_slave_count_there() {
+    let (one, other) = (server(roomy()).await, server(roomy()).await);
+    // Both say that their profiles are at 127.0.0.1, which is each one's own.
+    let plan = plan(LOAD, "sofia/external/9196@127.0.0.1:5080", 2);
+    let preflight = preflight(&plan, &[server_of(&one), server_of(&other)]).await;
+    let loads: Vec<_> = preflight.slaves.iter().map(|slave| slave.load.sessions_per_second).collect();
+    assert_eq!(loads, [10.0, 10.0]);
+}
+
+#[tokio::test]
+async fn two_hundred_slaves_are_looked_at_together() {
+    let mut servers = Vec::new();
+    for _ in 0..200 {
+        servers.push(server(roomy()).await);
+    }
+    let started = Instant::now();
+    let places: Vec<_> = servers.iter().map(server_of).collect();
+    let preflight = preflight(&plan(LOAD, "null/x", 200), &places).await;
+    assert_eq!(preflight.slaves.iter().filter(|slave| slave.reached).count(), 200);
+    // They are one finding each, and one line together.
+    assert!(preflight.findings.len() >= 200, "{}", preflight.findings.len());
+    assert!(describe(&preflight).contains("pbx0, pbx1, pbx2 and 197 more: it has been up"), "{}", describe(&preflight));
+    // A tenth of it on an idle machine.
+    assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
+}
