@@ -3,6 +3,7 @@
 use esl_core::Error;
 
 use super::address::{Address, is_loopback};
+use super::need::Spread;
 use super::{Answers, Need};
 
 /// Standard deviations by which a second's calls may exceed their mean before it surprises: one second in 30,000.
@@ -53,20 +54,23 @@ pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Loa
             }
         }
     }
-    let random = needs.iter().any(|need| need.random);
-    legs.into_iter().map(|(rate, sessions)| load(rate, sessions, random)).collect()
+    // One schedule is for all of them.
+    let spread = needs.first().map_or(Spread::Random, |need| need.spread);
+    legs.into_iter().map(|(rate, sessions)| load(rate, sessions, spread)).collect()
 }
 
-/// The number of calls up follows Poisson's law where they come at random; its deviation is the root of its mean.
-fn load(rate: f64, sessions: f64, random: bool) -> Load {
-    let above = |mean: f64| DEVIATIONS * (2.0 * mean).sqrt();
-    // Evenly spaced calls meet the server's seconds a call earlier or later; two legs each.
-    let uneven = |mean: f64| if random { above(mean) } else { 2.0_f64.min(mean) };
+/// Poisson's law has the root of the mean for its deviation, in calls; and so has the number of those that are up (an
+/// M/G/∞ queue). A call to itself is two sessions at once.
+fn load(rate: f64, sessions: f64, spread: Spread) -> Load {
+    let more = |mean: f64| match spread {
+        Spread::Within(calls) => (2.0 * calls).min(mean.max(calls)),
+        Spread::Random => DEVIATIONS * (2.0 * mean).sqrt(),
+    };
     Load {
         sessions_per_second: rate,
-        sessions_per_second_peak: rate + uneven(rate),
+        sessions_per_second_peak: rate + more(rate),
         sessions,
-        sessions_peak: sessions + uneven(sessions),
+        sessions_peak: sessions + more(sessions),
     }
 }
 

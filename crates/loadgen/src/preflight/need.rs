@@ -18,8 +18,8 @@ pub struct Need {
     pub rate: f64,
     /// Calls at a time that follow of it: rate × mean hold, within the limits.
     pub concurrent: f64,
-    /// Whether the calls come at random, so that some seconds have more of them.
-    pub random: bool,
+    /// By how much a second may have more calls than others.
+    pub spread: Spread,
     /// Where its calls go.
     pub targets: Vec<Target>,
     /// The modules that its apps need.
@@ -32,6 +32,15 @@ pub struct Need {
     pub raise: bool,
     /// Whether a probe call may be placed.
     pub probe: bool,
+}
+
+/// By how much the calls of some seconds exceed the rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Spread {
+    /// By so many calls at most.
+    Within(f64),
+    /// As Poisson's law has it.
+    Random,
 }
 
 /// An address that is dialled.
@@ -58,9 +67,9 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
         Need {
             name: slave.name.clone(),
             simulated: matches!(slave.server, ServerPlan::Simulated(_)),
-            rate: (schedule.rate * share).min(ceiling),
+            rate: (schedule.rate_max() * share).min(ceiling),
             concurrent: concurrent(plan, share).min(slave.limit.map_or(f64::INFINITY, |limit| limit as f64)),
-            random: schedule.arrivals != Arrivals::Constant,
+            spread: spread(schedule.arrivals, share),
             targets: targets.clone(),
             modules: modules.clone(),
             run: plan.run_id,
@@ -72,18 +81,28 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     slaves.collect()
 }
 
-/// By Little's law, rate × time, within what is offered and what is allowed at a time.
+/// By Little's law, the highest rate × time, within what is offered and what is allowed at a time.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
     let schedule = &plan.schedule;
-    let lasts = schedule.duration.map_or(plan.terms.hold, |duration| duration.min(plan.terms.hold));
+    let lasts = schedule.duration().map_or(plan.terms.hold, |duration| duration.min(plan.terms.hold));
     let most = [plan.limit, schedule.max_offered].into_iter().flatten().min();
-    (schedule.rate * lasts.as_secs_f64()).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
+    (schedule.rate_max() * lasts.as_secs_f64()).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
+}
+
+/// What the arrivals promise of any window, see [`Arrivals`].
+fn spread(arrivals: Arrivals, share: f64) -> Spread {
+    match arrivals {
+        Arrivals::Constant => Spread::Within(1.0),
+        Arrivals::Uniform => Spread::Within(2.0),
+        Arrivals::Burst(size) => Spread::Within((size as f64 * share).max(1.0)),
+        Arrivals::Poisson => Spread::Random,
+    }
 }
 
 fn targets(plan: &Plan) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for (index, app) in plan.apps.iter().enumerate() {
-        let share = plan.schedule.apps.share(index);
+        let share = plan.schedule.phases.iter().map(|phase| phase.apps.share(index)).fold(0.0, f64::max);
         match targets.iter_mut().find(|target| target.to == app.to) {
             Some(target) => target.share += share,
             // No app controls the far leg yet.

@@ -176,3 +176,14 @@ fn what_follows_a_zero_is_not_there() {
     talk.say("");
     assert!(talk.replies.last().is_some_and(|reply| reply.contains("-ERR command parse error.")));
 }
+
+#[test]
+fn a_server_that_is_paused_one_way_is_ready_and_an_originate_without_words_is_none() {
+    let mut talk = Talk::roomy();
+    for (command, readiness) in [("pause", "is not ready"), ("resume inbound", "is ready"), ("resume", "is ready")] {
+        answer(&mut talk, &format!("fsctl {command}"));
+        assert!(answer(&mut talk, "status").contains(readiness), "{command}");
+    }
+    assert!(answer(&mut talk, "originate").starts_with("-USAGE"));
+    assert_eq!(talk.switch.figures().originates, 0);
+}

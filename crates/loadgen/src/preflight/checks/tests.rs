@@ -1,6 +1,6 @@
 use esl_core::KeepAwake;
 
-use super::super::need::Target;
+use super::super::need::{Spread, Target};
 use super::*;
 
 const STATUS: &str = "UP 0 years, 1 day\nFreeSWITCH (Version 1.10.12-release  64bit) is ready\n\
@@ -20,7 +20,7 @@ fn need(to: &str) -> Need {
         simulated: false,
         rate: 10.0,
         concurrent: 100.0,
-        random: false,
+        spread: Spread::Within(1.0),
         targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
         modules: vec!["mod_dptools"],
         run: "0123456789ab".parse().unwrap(),
