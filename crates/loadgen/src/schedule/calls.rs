@@ -25,8 +25,8 @@ pub struct Calls {
     /// When the next one is, and where it was found.
     next: Option<(Duration, Cursor)>,
     slaves: Turns,
-    /// The attempt that has the first of the slaves' turns.
-    first: u64,
+    /// Whose calls are given out: by the slave's number, everybody's without it.
+    owned: Option<Arc<[bool]>>,
     /// The phase of the last call.
     phase: usize,
     /// How many calls each slave had in that phase.
@@ -44,7 +44,7 @@ struct Cursor {
 }
 
 impl Calls {
-    pub(super) fn new(schedule: Arc<Schedule>) -> Self {
+    pub(super) fn new(schedule: Arc<Schedule>, owned: Option<Arc<[bool]>>) -> Self {
         let pieces = Piece::of(&schedule.phases).collect();
         let mut calls = Self {
             pieces,
@@ -54,7 +54,7 @@ impl Calls {
             last: Duration::ZERO,
             next: None,
             slaves: schedule.slaves.clone(),
-            first: 0,
+            owned,
             phase: 0,
             of_slave: vec![0; schedule.slaves.members()],
             schedule,
@@ -92,13 +92,20 @@ impl Calls {
         self.look_ahead();
     }
 
-    /// The slaves take turns by these weights from the next call on.
+    /// The slaves take turns by these weights from the next call on; there are as many slaves as before. Call *n* is then
+    /// the slave's whose turn the *n*-th is, so that those who go through parts of a schedule agree again on whose it is as
+    /// soon as all have changed.
     pub fn set_slaves(&mut self, turns: Turns) {
-        if turns.members() > self.of_slave.len() {
-            self.of_slave.resize(turns.members(), 0);
-        }
+        self.of_slave.resize(turns.members().max(self.of_slave.len()), 0);
         self.slaves = turns;
-        self.first = self.positions.attempt();
+        self.look_ahead();
+    }
+
+    /// The rate that is asked for at a moment from the start, in calls per second, as things stand now; of moments before
+    /// the last call nothing is known any more.
+    pub fn rate_at(&self, at: Duration) -> f64 {
+        let piece = self.pieces.iter().find(|piece| piece.holds(at));
+        piece.map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
     }
 
     /// The call that was given out last became due only at `at`, later than planned, as where it waits for a slot. What
@@ -121,7 +128,7 @@ impl Calls {
             self.phase = phase;
             self.of_slave.fill(0);
         }
-        let slave = self.slaves.turn(attempt - self.first);
+        let slave = self.slaves.turn(attempt);
         let turn = self.of_slave[slave];
         self.of_slave[slave] += 1;
         // Slaves begin at different places of the mix: one call on each of them is then a mix too.
@@ -135,10 +142,27 @@ impl Calls {
     }
 
     fn look_ahead(&mut self) {
-        let offered = self.schedule.max_offered.is_none_or(|max| self.positions.attempt() < max);
-        let found = if offered { self.locate(self.positions.current()) } else { None };
+        let found = if self.go_to_own() { self.locate(self.positions.current()) } else { None };
         // Rounding may put two calls of nearly the same position the other way round.
         self.next = found.map(|(at, cursor)| (at.max(self.last), cursor));
+    }
+
+    /// Passes over the calls that are others', without working out when they are due. `false` where there is none left.
+    fn go_to_own(&mut self) -> bool {
+        // Who has no turn in a whole cycle never has one.
+        for _ in 0..self.slaves.cycle() {
+            let attempt = self.positions.attempt();
+            if self.schedule.max_offered.is_some_and(|max| attempt >= max) {
+                return false;
+            }
+            match &self.owned {
+                Some(owned) if !owned.get(self.slaves.turn(attempt)).is_some_and(|owned| *owned) => {
+                    self.positions.advance();
+                }
+                _ => return true,
+            }
+        }
+        false
     }
 
     /// When the integral of the rate comes to a position that no call so far is beyond.

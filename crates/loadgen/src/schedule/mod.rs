@@ -96,17 +96,23 @@ pub struct Due {
 impl Schedule {
     /// Every call in the order in which they are due.
     pub fn calls(&self) -> Calls {
-        Calls::new(Arc::new(self.clone()))
+        Calls::new(Arc::new(self.clone()), None)
+    }
+
+    /// The calls of some slaves, each as it is among all calls.
+    pub fn calls_of(&self, owned: impl Fn(usize) -> bool) -> Calls {
+        let owned = (0..self.slaves.members()).map(owned).collect();
+        Calls::new(Arc::new(self.clone()), Some(owned))
     }
 
     /// One slave's calls.
-    pub fn of_slave(&self, slave: usize) -> impl Iterator<Item = Due> + use<> {
-        self.calls().filter(move |due| due.slave == slave)
+    pub fn of_slave(&self, slave: usize) -> Calls {
+        self.calls_of(|other| other == slave)
     }
 
     /// One shard's calls.
-    pub fn of_shard(&self, shard: Shard) -> impl Iterator<Item = Due> + use<> {
-        self.calls().filter(move |due| shard.owns(due.slave))
+    pub fn of_shard(&self, shard: Shard) -> Calls {
+        self.calls_of(|slave| shard.owns(slave))
     }
 
     /// Whether it ends by itself.

@@ -109,14 +109,13 @@ impl Phase {
         }
     }
 
-    /// What it is made of, from where it begins on: nothing where it has no length.
+    /// What it is made of, from where it begins on.
     fn pieces(&self, phase: usize, start: Duration) -> impl Iterator<Item = Piece> {
         let each = if let Rate::Steps { each, .. } = self.rate { Some(each) } else { self.duration };
         let begin = move |level: u32| each.unwrap_or_default().checked_mul(level)?.checked_add(start);
         (0..self.rate.levels()).filter_map(move |level| {
             let (from, to) = self.rate.level(level);
-            let piece = Piece { start: begin(level)?, end: each.and_then(|_| begin(level + 1)), from, to, phase };
-            (piece.end != Some(piece.start)).then_some(piece)
+            Some(Piece { start: begin(level)?, end: each.and_then(|_| begin(level + 1)), from, to, phase })
         })
     }
 }

@@ -51,6 +51,11 @@ impl Turns {
         self.members
     }
 
+    /// After how many turns they begin anew.
+    pub(super) fn cycle(&self) -> usize {
+        self.cycle.len()
+    }
+
     /// A member's share of the turns, 0 to 1.
     pub fn share(&self, member: usize) -> f64 {
         let turns = self.cycle.iter().filter(|turn| **turn as usize == member).count();

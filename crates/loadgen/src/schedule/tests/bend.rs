@@ -34,6 +34,16 @@ fn what_is_due_before_a_change_stays() {
 }
 
 #[test]
+fn the_rate_is_told_as_it_stands() {
+    let mut calls = schedule(Arrivals::Constant, hills()).calls();
+    assert_eq!(calls.rate_at(5 * SECOND), 10.0);
+    calls.set_rate(3 * SECOND, Some(7.0));
+    calls.set_rate(8 * SECOND, None);
+    let rates = [1, 3, 7, 8, 19, 41, 42].map(|at| calls.rate_at(SECOND * at));
+    assert_eq!(rates, [2.0, 7.0, 7.0, 16.0, 0.0, 1.5, 0.0]);
+}
+
+#[test]
 fn a_rate_of_nothing_can_be_lifted_again() {
     let mut calls = flat(10.0, Arrivals::Constant, 5.0).calls();
     assert!(calls.next_before(seconds(0.05)).is_some());
@@ -67,7 +77,7 @@ fn other_weights_hold_from_the_next_call_on() {
     let mut calls = schedule.calls();
     assert_eq!(calls.by_ref().take(4).map(|due| due.slave).collect::<Vec<_>>(), [0, 1, 2, 0]);
     calls.set_slaves(turns(&[0, 1, 2]));
-    assert_eq!(calls.map(|due| due.slave).collect::<Vec<_>>(), [2, 1, 2, 2, 1, 2]);
+    assert_eq!(calls.map(|due| due.slave).collect::<Vec<_>>(), [1, 2, 2, 1, 2, 2]);
 }
 
 #[test]
@@ -99,6 +109,19 @@ fn the_rest_of_a_burst_comes_when_its_last_call_does() {
     assert_eq!(calls.last_of(2), Some(0.0));
     calls.delay_to(SECOND);
     assert_eq!(at(calls.by_ref().take(3)), [1.0, 1.0, 1.4]);
+}
+
+/// After months a fraction of a second is less exact than a nanosecond.
+#[test]
+fn no_rounding_brings_a_call_before_the_last() {
+    let schedule = flat(1e-3, Arrivals::Burst(2), 1e9);
+    for nanos in 0..100 {
+        let later = Duration::new(123_456_789, nanos);
+        let mut calls = schedule.calls();
+        assert!(calls.next().is_some());
+        calls.delay_to(later);
+        assert!(calls.next_at().unwrap() >= later);
+    }
 }
 
 /// Where a call waits in a pause, or into another phase, the rate is what it is there.

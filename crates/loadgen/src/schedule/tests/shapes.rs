@@ -116,7 +116,8 @@ fn steps_go_up_or_down_and_end_where_they_should() {
     assert_eq!(levels(10.0, 25.0, 10.0), [10.0, 20.0, 25.0]);
     assert_eq!(levels(10.0, 12.0, 10.0), [10.0, 12.0]);
     assert_eq!(levels(10.0, 10.0, 10.0), [10.0]);
-    assert_eq!(levels(0.1, 1.0, 0.1).len(), 10);
+    // 0.8 − 0.1 is a little more than 7 × 0.1.
+    assert_eq!(levels(0.1, 0.8, 0.1).len(), 8);
     assert_eq!(levels(30.0, 0.0, 10.0), [30.0, 20.0, 10.0, 0.0]);
     // Nonsense has an end, and the right one.
     assert_eq!(levels(10.0, 30.0, 0.0), [10.0, 30.0]);
@@ -157,6 +158,20 @@ fn pauses_may_be_anywhere() {
 }
 
 #[test]
+fn a_phase_of_no_length_is_none() {
+    let none = |rate| phase(rate, 0.0);
+    let hop = Rate::Linear { from: 5.0, to: 50.0 };
+    let steps = Rate::Steps { from: 5.0, to: 50.0, step: 5.0, each: Duration::ZERO };
+    let flat = || phase(Rate::Flat(2.0), 1.0);
+    let phases = vec![none(hop), flat(), none(Rate::Pause), none(hop), none(steps), flat(), none(Rate::Flat(1e3))];
+    let schedule = schedule(Arrivals::Constant, phases);
+    assert_eq!(times(&schedule), [0.0, 0.5, 1.0, 1.5]);
+    assert_eq!((schedule.phase_at(Duration::ZERO), schedule.phase_at(SECOND)), (Some(1), Some(5)));
+    assert_eq!(schedule.expected(Duration::ZERO, Duration::MAX), 4.0);
+    assert_eq!(load_max(&schedule, SECOND).1, 2.0);
+}
+
+#[test]
 fn the_last_phase_may_have_no_end() {
     let mut phases = vec![phase(Rate::Linear { from: 0.0, to: 20.0 }, 10.0), phase(Rate::Flat(50.0), 1.0)];
     phases[1].duration = None;
@@ -168,6 +183,18 @@ fn the_last_phase_may_have_no_end() {
     assert_eq!(schedule.measured().collect::<Vec<_>>(), [(10 * SECOND, None)]);
     assert_eq!(schedule.measured_time(25 * SECOND), 15 * SECOND);
     assert_eq!(schedule.measured_time(5 * SECOND), Duration::ZERO);
+}
+
+#[test]
+fn a_rate_below_nothing_is_nothing() {
+    let slope = |from, to| phase(Rate::Linear { from, to }, 1.0);
+    let phases =
+        vec![phase(Rate::Flat(-3.0), 1.0), slope(-2.0, 2.0), slope(f64::NAN, -7.0), phase(Rate::Flat(1.0), 3.0)];
+    let schedule = schedule(Arrivals::Constant, phases);
+    assert_eq!(times(&schedule), [1.0, 3.0, 4.0, 5.0]);
+    assert_eq!(schedule.expected(Duration::ZERO, 3 * SECOND), 1.0);
+    assert_eq!(schedule.rate_max(), 2.0);
+    assert_eq!(flat(-1.0, Arrivals::Constant, 1.0).rate_max(), 0.0);
 }
 
 /// Nothing that can be written down as a schedule panics or goes on for ever without a call.

@@ -19,6 +19,33 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
     )
 }
 
+/// Who never has a turn has no calls, and asking for them has an end.
+#[test]
+fn a_slave_without_weight_has_no_calls() {
+    let mut endless = flat(10.0, Arrivals::Poisson, 0.0);
+    endless.phases[0].duration = None;
+    endless.slaves = turns(&[1, 0]);
+    assert_eq!((endless.of_slave(1).next(), endless.of_slave(7).next()), (None, None));
+    let mut calls = endless.of_slave(1);
+    calls.set_slaves(turns(&[1, 1]));
+    assert!(calls.next().is_some());
+}
+
+/// Parts that change their weights at the same moment are the whole again, but for what was due just then.
+#[test]
+fn parts_agree_after_a_change_of_weights() {
+    let schedule = Schedule { slaves: turns(&[1, 2, 3]), ..flat(100.0, Arrivals::Poisson, 20.0) };
+    let changed = |mut calls: Calls| {
+        while calls.next_before(10 * SECOND).is_some() {}
+        calls.set_slaves(turns(&[5, 1, 1]));
+        calls.skip_while(|due| due.at < seconds(10.5)).collect::<Vec<_>>()
+    };
+    let mut parts: Vec<_> = (0..3).flat_map(|slave| changed(schedule.of_slave(slave))).collect();
+    parts.sort_by_key(|due| due.attempt);
+    let key = |due: &Due| (due.attempt, due.at, due.slave);
+    assert!(parts.iter().map(key).eq(changed(schedule.calls()).iter().map(key)));
+}
+
 proptest! {
     #[test]
     fn the_parts_together_are_the_whole(schedule in any_schedule(), count in 1..9_usize) {
