@@ -7,8 +7,19 @@ pub struct AppKind {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
+    /// What it counts.
+    pub results: &'static [AppResult],
     /// The FreeSWITCH application that the near leg runs (`mod_dptools`).
     pub application: &'static str,
+}
+
+/// Something that an app counts.
+#[derive(Clone, Copy, Debug)]
+pub struct AppResult {
+    /// Its name in reports and metrics.
+    pub name: &'static str,
+    /// What it says.
+    pub about: &'static str,
 }
 
 /// Every app, in the order in which they are shown.
@@ -16,9 +27,15 @@ pub const APPS: &[AppKind] = &[
     AppKind {
         name: "park",
         about: "Parks the near leg: no media of its own, the least work for the slave.",
+        results: &[],
         application: "park",
     },
-    AppKind { name: "echo", about: "Sends back what the far end says: media in both directions.", application: "echo" },
+    AppKind {
+        name: "echo",
+        about: "Sends back what the far end says: media in both directions.",
+        results: &[],
+        application: "echo",
+    },
 ];
 
 /// The app that calls run when the configuration names none.

@@ -1,4 +1,5 @@
-//! One attempt, from the moment it was sent to its end. No I/O, no clock: events and instants come in.
+//! One attempt, from the moment it was sent to its end, with both of its legs. No I/O, no clock: events and instants come
+//! in.
 //!
 //! ```text
 //!            Created      Answered       hold is over
@@ -9,16 +10,21 @@
 //!   refused         failed            dropped
 //! ```
 //!
-//! The order of events is not fixed: a job's result may come before the channel's first event or after its last one.
+//! The order of events is not fixed: a job's result may come before the channel's first event or after its last one, and
+//! the far leg's events come whenever they do.
 
 use std::time::Duration;
 
 use esl_core::HangupCause;
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use crate::latency::Latency;
+use crate::media::Heard;
 use crate::outcome::{Outcome, Refusal};
-use crate::recorder::Shard;
+use crate::plan::Placement;
+use crate::record::{CallRecord, FarRecord};
+use crate::recorder::{Labels, Shard};
 
 /// How long after a refusal a channel may still show itself: events of one call overtake each other by a delivery's
 /// delay, 20 ms, on a server that is not overloaded.
@@ -31,17 +37,11 @@ const RING_GRACE: Duration = Duration::from_secs(4);
 /// How long a channel may take to go once it was asked to.
 const END_GRACE: Duration = Duration::from_secs(10);
 
-/// What a call was planned to do.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// How long it may ring, as the server was told.
-    pub timeout: Duration,
-    /// How long it lasts from its answer on.
-    pub hold: Duration,
-}
+/// How long a far leg may stay when the near one is gone. Its last event tells how its audio was.
+const FAR_GRACE: Duration = Duration::from_millis(500);
 
 /// What an event says of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Change {
     /// Its channel is there.
     Created,
@@ -57,9 +57,29 @@ pub enum Change {
         cause: Option<HangupCause>,
         /// The final SIP status.
         sip: Option<u16>,
+        /// How its audio arrived.
+        heard: Option<Heard>,
     },
     /// The originate's result.
     Job(Result<(), Refusal>),
+}
+
+/// What an event says of a call's far leg.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum FarChange {
+    /// It is there.
+    Created,
+    /// It is answered.
+    Answered,
+    /// It is hung up.
+    HungUp,
+    /// It is gone.
+    Gone {
+        /// Why.
+        cause: Option<HangupCause>,
+        /// How its audio arrived.
+        heard: Option<Heard>,
+    },
 }
 
 /// Why this program hangs a call up.
@@ -80,6 +100,8 @@ pub enum Step {
     Wait,
     /// Hang it up on the server.
     HangUp,
+    /// Hang up its far leg, which stayed when the near one went.
+    HangUpFar,
     /// It has ended.
     End(Outcome),
 }
@@ -87,16 +109,21 @@ pub enum Step {
 /// An attempt that has not ended.
 #[derive(Debug)]
 pub struct Call {
-    app: usize,
-    terms: Terms,
+    labels: Labels,
+    /// How long it may ring, as the server was told.
+    timeout: Duration,
+    /// How long it lasts from its answer on.
+    hold: Duration,
     due: Instant,
     sent: Instant,
-    created: bool,
-    progressed: bool,
+    /// It has a channel. When it came is known where its event was seen.
+    is_there: bool,
+    created: Option<Instant>,
+    progressed: Option<Instant>,
     answered: Option<Instant>,
     /// The answer was seen as an event, with its time.
     answer_timed: bool,
-    hung_up: bool,
+    hung_up: Option<Instant>,
     /// It was hung up before this program asked for it.
     hung_up_by_others: bool,
     asked: Option<(Instant, Why)>,
@@ -104,33 +131,56 @@ pub struct Call {
     job: Option<Result<(), Refusal>>,
     /// A channel that never was one is gone.
     stillborn: bool,
+    cause: Option<HangupCause>,
+    sip: Option<u16>,
+    heard: Option<Heard>,
+    far: Option<Box<Far>>,
+    /// What became of it, where only its far leg is waited for.
+    outcome: Option<Outcome>,
+    /// The far leg, which stayed, was asked to go.
+    far_asked: bool,
     alarm: Instant,
 }
 
+/// A far leg.
+#[derive(Debug)]
+struct Far {
+    record: FarRecord,
+    gone: bool,
+}
+
 impl Call {
-    /// A call that was due then and sent then.
-    pub fn new(app: usize, terms: Terms, due: Instant, sent: Instant) -> Self {
+    /// A call that was sent then.
+    pub fn new(placement: &Placement, timeout: Duration, sent: Instant) -> Self {
         Self {
-            app,
-            terms,
-            due,
+            labels: placement.labels,
+            timeout,
+            hold: placement.hold,
+            due: placement.due,
             sent,
-            created: false,
-            progressed: false,
+            is_there: false,
+            created: None,
+            progressed: None,
             answered: None,
             answer_timed: false,
-            hung_up: false,
+            hung_up: None,
             hung_up_by_others: false,
             asked: None,
             job: None,
             stillborn: false,
-            alarm: sent + terms.timeout + RING_GRACE,
+            cause: None,
+            sip: None,
+            heard: None,
+            far: None,
+            outcome: None,
+            far_asked: false,
+            alarm: sent + timeout + RING_GRACE,
         }
     }
 
-    /// Which app it runs.
-    pub fn app(&self) -> usize {
-        self.app
+    /// What it counts under.
+    pub fn labels(&self) -> Labels {
+        self.labels
     }
 
     /// When [`Call::on_alarm`] is to be called next.
@@ -148,50 +198,90 @@ impl Call {
         self.answered.is_some() && !self.answer_timed
     }
 
+    /// When it was answered.
+    pub fn answered_at(&self) -> Option<Instant> {
+        self.answered
+    }
+
+    /// Its far leg, and the slave on which that was seen.
+    pub fn far(&self) -> Option<(Uuid, usize)> {
+        self.far.as_ref().map(|far| (far.record.uuid, far.record.slave))
+    }
+
+    /// The call as it is written down at its end.
+    pub fn record(&self, uuid: Uuid, slave: usize, outcome: Outcome, ended: Instant) -> CallRecord {
+        CallRecord {
+            uuid,
+            slave,
+            labels: self.labels,
+            outcome,
+            cause: self.cause,
+            sip: self.sip,
+            due: self.due,
+            sent: self.sent,
+            created: self.created,
+            progressed: self.progressed,
+            answered: self.answered.filter(|_| self.answer_timed),
+            hung_up: self.hung_up,
+            ended,
+            far: self.far.as_ref().map(|far| far.record),
+            heard: self.heard,
+            failure: None,
+            files: Vec::new(),
+        }
+    }
+
     /// Something happened to it.
     pub fn on(&mut self, change: Change, at: Instant, shard: &mut Shard) -> Step {
         match change {
-            Change::Created if !self.created => {
-                self.created = true;
-                shard.measured(self.app, Latency::Originate, at.saturating_duration_since(self.sent));
+            Change::Created if self.created.is_none() => {
+                self.is_there = true;
+                self.created = Some(at);
+                shard.measured(self.labels, Latency::Originate, at.saturating_duration_since(self.sent));
                 if self.asked.is_some() {
                     // It was asked to go before it was there, and nobody heard that.
                     return Step::HangUp;
                 }
                 if self.answered.is_none() {
-                    self.alarm = self.sent + self.terms.timeout + RING_GRACE;
+                    self.alarm = self.sent + self.timeout + RING_GRACE;
                 }
                 Step::Wait
             }
             Change::Progressed => {
-                self.created = true;
+                self.is_there = true;
                 self.progress(at, shard);
                 Step::Wait
             }
             Change::Answered if !self.answer_timed => {
-                self.created = true;
+                self.is_there = true;
                 self.answer_timed = true;
                 self.progress(at, shard);
-                shard.measured(self.app, Latency::Setup, at.saturating_duration_since(self.due));
-                shard.measured(self.app, Latency::SetupUncorrected, at.saturating_duration_since(self.sent));
+                shard.measured(self.labels, Latency::Setup, at.saturating_duration_since(self.due));
+                shard.measured(self.labels, Latency::SetupUncorrected, at.saturating_duration_since(self.sent));
+                if let Some(far) = self.far.as_ref().and_then(|far| far.record.answered) {
+                    shard.measured(self.labels, Latency::AnswerPropagation, at.saturating_duration_since(far));
+                }
                 self.answer(at, shard);
                 Step::Wait
             }
-            Change::HungUp if !self.hung_up => {
-                self.created = true;
-                self.hung_up = true;
+            Change::HungUp if self.hung_up.is_none() => {
+                self.is_there = true;
+                self.hung_up = Some(at);
                 self.hung_up_by_others = self.asked.is_none();
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
-                    shard.measured(self.app, Latency::Hold, at.saturating_duration_since(answered));
+                    shard.measured(self.labels, Latency::Hold, at.saturating_duration_since(answered));
                 }
                 Step::Wait
             }
-            Change::Gone { cause, sip } => self.gone(cause, sip, at, shard),
+            Change::Gone { cause, sip, heard } => {
+                (self.cause, self.sip, self.heard) = (cause, sip, heard);
+                self.gone(at, shard)
+            }
             Change::Job(result) => {
                 self.job = Some(result);
                 match result {
                     Err(reason) if self.stillborn => Step::End(Outcome::Refused(reason)),
-                    Err(_) if !self.created => self.settle(at),
+                    Err(_) if !self.is_there => self.settle(at),
                     // The answer's own event says when; it may come a little later, or have been lost.
                     Ok(()) if self.answered.is_none() && self.asked.is_none() => self.settle(at),
                     _ => Step::Wait,
@@ -202,10 +292,61 @@ impl Call {
         }
     }
 
+    /// Something happened to its far leg, or to what may be it: where a call goes through several servers, the last
+    /// leg that comes before the answer is the far one.
+    pub fn on_far(&mut self, leg: Uuid, slave: usize, change: FarChange, at: Instant, shard: &mut Shard) -> Step {
+        let known = self.far.as_ref().is_some_and(|far| far.record.uuid == leg);
+        if !known {
+            let replaces = self.far.as_ref().is_none_or(|far| far.record.answered.is_none() && !far.gone);
+            if !replaces || self.answered.is_some() && self.far.is_some() || matches!(change, FarChange::Gone { .. }) {
+                return Step::Wait;
+            }
+            let record =
+                FarRecord { uuid: leg, slave, created: at, answered: None, hung_up: None, cause: None, heard: None };
+            self.far = Some(Box::new(Far { record, gone: false }));
+        }
+        let Some(far) = &mut self.far else { return Step::Wait };
+        match change {
+            FarChange::Created => {}
+            FarChange::Answered if far.record.answered.is_none() => {
+                far.record.answered = Some(at);
+                if let Some(created) = self.created {
+                    let invite = far.record.created.saturating_duration_since(created);
+                    shard.measured(self.labels, Latency::Invite, invite);
+                }
+                // Its event can come after the near leg's.
+                if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
+                    let propagation = answered.saturating_duration_since(at);
+                    shard.measured(self.labels, Latency::AnswerPropagation, propagation);
+                }
+            }
+            FarChange::Answered => {}
+            FarChange::HungUp => far.record.hung_up = Some(at),
+            FarChange::Gone { cause, heard } => {
+                far.gone = true;
+                far.record.hung_up.get_or_insert(at);
+                (far.record.cause, far.record.heard) = (cause, heard);
+                if let Some(outcome) = self.outcome {
+                    return Step::End(outcome);
+                }
+            }
+        }
+        Step::Wait
+    }
+
     /// Its alarm went off.
     pub fn on_alarm(&mut self, now: Instant, shard: &mut Shard) -> Step {
+        if let Some(outcome) = self.outcome {
+            // Its far leg stayed, or nobody told of its end: once it is asked to go, and then forgotten, since it may be
+            // on a server that cannot be reached.
+            if std::mem::replace(&mut self.far_asked, true) {
+                return Step::End(outcome);
+            }
+            self.alarm = now + FAR_GRACE;
+            return Step::HangUpFar;
+        }
         match (self.job, self.asked) {
-            (Some(Err(reason)), _) if !self.created => Step::End(Outcome::Refused(reason)),
+            (Some(Err(reason)), _) if !self.is_there => Step::End(Outcome::Refused(reason)),
             _ if self.stillborn => Step::End(Outcome::Refused(Refusal::Other)),
             (_, Some(_)) => Step::End(Outcome::Lost),
             _ if self.answered.is_some() => self.hang_up(now, Why::Planned),
@@ -219,7 +360,7 @@ impl Call {
 
     /// It is to go.
     pub fn hang_up(&mut self, now: Instant, why: Why) -> Step {
-        if self.asked.is_some() {
+        if self.asked.is_some() || self.outcome.is_some() {
             return Step::Wait;
         }
         self.asked = Some((now, why));
@@ -229,7 +370,7 @@ impl Call {
 
     /// The connection was away, and the server says that the channel is still there.
     pub fn still_there(&mut self, answered: bool, now: Instant, shard: &mut Shard) -> Step {
-        self.created = true;
+        self.is_there = true;
         if answered {
             self.answer(now, shard);
         }
@@ -240,18 +381,18 @@ impl Call {
     }
 
     fn progress(&mut self, at: Instant, shard: &mut Shard) {
-        if !self.progressed {
-            self.progressed = true;
-            shard.measured(self.app, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
+        if self.progressed.is_none() {
+            self.progressed = Some(at);
+            shard.measured(self.labels, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
         }
     }
 
     fn answer(&mut self, at: Instant, shard: &mut Shard) {
         if self.answered.is_none() {
             self.answered = Some(at);
-            shard.answered(self.app);
+            shard.answered(self.labels);
             if self.asked.is_none() {
-                self.alarm = at + self.terms.hold;
+                self.alarm = at + self.hold;
             }
         }
     }
@@ -261,20 +402,25 @@ impl Call {
         Step::Wait
     }
 
-    fn gone(&mut self, cause: Option<HangupCause>, sip: Option<u16>, at: Instant, shard: &mut Shard) -> Step {
+    fn gone(&mut self, at: Instant, shard: &mut Shard) -> Step {
+        if self.outcome.is_some() {
+            return Step::Wait;
+        }
         if let Some((asked, _)) = self.asked {
-            shard.measured(self.app, Latency::Teardown, at.saturating_duration_since(asked));
+            shard.measured(self.labels, Latency::Teardown, at.saturating_duration_since(asked));
         }
         let outcome = match (self.answered, self.asked) {
             (Some(_), Some(_)) if !self.hung_up_by_others => Outcome::Completed,
             // Its answer was missed, so that the guard, which counts from there, came before the timer here.
-            (Some(_), _) if self.answer_missed() && cause == Some(HangupCause::ALLOTTED_TIMEOUT) => Outcome::Completed,
+            (Some(_), _) if self.answer_missed() && self.cause == Some(HangupCause::ALLOTTED_TIMEOUT) => {
+                Outcome::Completed
+            }
             (Some(_), _) => Outcome::Dropped,
             (None, Some((_, Why::Stopped))) => Outcome::Canceled,
             (None, Some(_)) => Outcome::Lost,
-            (None, None) => match (cause, self.job) {
-                (Some(cause), _) => Outcome::Failed { cause, sip },
-                _ if self.created => Outcome::Failed { cause: HangupCause::UNKNOWN, sip },
+            (None, None) => match (self.cause, self.job) {
+                (Some(cause), _) => Outcome::Failed { cause, sip: self.sip },
+                _ if self.is_there => Outcome::Failed { cause: HangupCause::UNKNOWN, sip: self.sip },
                 (None, Some(Err(reason))) => Outcome::Refused(reason),
                 (None, _) => {
                     self.stillborn = true;
@@ -282,7 +428,17 @@ impl Call {
                 }
             },
         };
-        Step::End(outcome)
+        if let (Some(_), Some(heard)) = (self.answered, self.heard) {
+            shard.heard(self.labels, heard);
+        }
+        match &self.far {
+            Some(far) if !far.gone => {
+                self.outcome = Some(outcome);
+                self.alarm = at + FAR_GRACE;
+                Step::Wait
+            }
+            _ => Step::End(outcome),
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! `loadgen check`: the plan, for a person to read before it is run.
 
 use std::fmt::Write;
+use std::time::Duration;
 
-use crate::plan::{Plan, ServerPlan};
-use crate::schedule::Arrivals;
+use crate::plan::{Mode, Plan, ServerPlan};
+use crate::schedule::{Arrivals, Rate};
 
 /// Describes a plan.
 pub fn describe(plan: &Plan) -> String {
@@ -15,29 +16,46 @@ pub fn describe(plan: &Plan) -> String {
 
 fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     let schedule = &plan.schedule;
-    let constant = schedule.arrivals == Arrivals::Constant;
-    writeln!(out, "{}: {} calls/s, {:?} arrivals", plan.name, schedule.rate_max(), schedule.arrivals)?;
+    let max = schedule.rate_max();
+    let arrivals = match schedule.arrivals {
+        Arrivals::Constant => "Constant arrivals".to_owned(),
+        Arrivals::Poisson => "Poisson arrivals".to_owned(),
+        Arrivals::Uniform => "uniformly jittered arrivals".to_owned(),
+        Arrivals::Burst(calls) => format!("bursts of {calls}"),
+    };
+    let exact = !matches!(schedule.arrivals, Arrivals::Poisson);
+    writeln!(out, "{}: {}{max} calls/s, {arrivals}", plan.name, if schedule.phases.len() > 1 { "up to " } else { "" })?;
     match schedule.length() {
         Some(length) => {
-            let calls = (schedule.rate_max() * length.as_secs_f64()).ceil();
-            writeln!(out, "  for {length:?}, {calls:.0} calls{}", if constant { "" } else { " or so" })?;
+            let calls = schedule.expected(Duration::ZERO, length).ceil();
+            writeln!(out, "  for {length:?}, {calls:.0} calls{}", if exact { "" } else { " or so" })?;
         }
         None => writeln!(out, "  until it is stopped")?,
     }
-    let erlangs = schedule.rate_max() * plan.terms.hold.as_secs_f64();
-    writeln!(
-        out,
-        "  each rings up to {:?} and lasts {:?}: an offered load of {erlangs:.1} erlangs",
-        plan.terms.timeout, plan.terms.hold
-    )?;
-    if let Some(limit) = plan.limit {
-        writeln!(out, "  at most {limit} at a time: what is due beyond is skipped")?;
-        if erlangs > limit as f64 {
-            writeln!(out, "  note: {erlangs:.1} erlangs do not fit {limit} calls at a time")?;
+    if schedule.phases.len() > 1 {
+        for phase in &schedule.phases {
+            let time = phase.length().map_or("until it is stopped".to_owned(), |time| format!("for {time:?}"));
+            let measured = if phase.measured { "" } else { ", not measured" };
+            writeln!(out, "  phase {}: {} {time}{measured}", phase.name, rate(phase.rate))?;
         }
     }
+    let erlangs = max * plan.mean_hold(max);
+    writeln!(
+        out,
+        "  each rings up to {:?} and lasts {}: an offered load of {erlangs:.1} erlangs",
+        plan.timeout,
+        plan.hold.describe()
+    )?;
+    if let Some(limit) = plan.limit {
+        let beyond = match plan.mode {
+            Mode::Skip => "what is due beyond is skipped",
+            Mode::Wait => "the next one is due when one ends",
+        };
+        writeln!(out, "  at most {limit} at a time: {beyond}")?;
+    }
     for app in &plan.apps {
-        writeln!(out, "  app {} ({}): {}", app.name, app.kind.name, app.to)?;
+        let names = app.targets.members().iter().map(|target| plan.targets[usize::from(*target)].name.as_str());
+        writeln!(out, "  app {} ({}): {}", app.name, app.kind.name, names.collect::<Vec<_>>().join(", "))?;
     }
     for (index, slave) in plan.slaves.iter().enumerate() {
         let place = match &slave.server {
@@ -45,7 +63,7 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
             ServerPlan::Simulated(_) => "simulated".to_owned(),
         };
         let awake = slave.keep_awake.period().map_or("off".to_owned(), |period| format!("{period:?}"));
-        let rate = schedule.rate_max() * schedule.slaves.share(index);
+        let rate = max * schedule.slaves.share(index);
         write!(out, "  slave {} ({place}): {rate:.2} calls/s, kept awake {awake}", slave.name)?;
         if let Some(limit) = slave.limit {
             write!(out, ", at most {limit} calls")?;
@@ -59,4 +77,15 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
         writeln!(out, "  threshold {} {}", threshold.name, threshold.expression)?;
     }
     Ok(())
+}
+
+fn rate(rate: Rate) -> String {
+    match rate {
+        Rate::Flat(rate) => format!("{rate} calls/s"),
+        Rate::Linear { from, to } => format!("{from} to {to} calls/s"),
+        Rate::Steps { from, to, step, each } => {
+            format!("{from} to {to} calls/s in steps of {step} that last {each:?} each,")
+        }
+        Rate::Pause => "no calls".to_owned(),
+    }
 }

@@ -1,4 +1,4 @@
-//! The latencies that are measured, each with its histogram: HDR for percentiles, fixed buckets for Prometheus.
+//! The latencies that are measured: HDR histograms for percentiles, fixed buckets for Prometheus.
 
 use std::time::Duration;
 
@@ -33,12 +33,16 @@ latencies! {
     ScheduleLag = "schedule_lag",
     /// Sent → near leg created.
     Originate = "originate",
+    /// Near leg created → far leg created, where the far leg is seen.
+    Invite = "invite",
     /// Sent → first of ringing, early media, answered.
     PostDialDelay = "post_dial_delay",
     /// Due → answered: what counts, since a stall of the generator cannot hide the calls that should have been placed.
     Setup = "setup",
     /// Sent → answered.
     SetupUncorrected = "setup_uncorrected",
+    /// Far leg answered → near leg answered, where the far leg is seen.
+    AnswerPropagation = "answer_propagation",
     /// Answered → hung up.
     Hold = "hold",
     /// Hangup requested → channel gone.
@@ -61,51 +65,101 @@ pub const BOUNDS: [f64; 26] = [
     1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0,
 ];
 
-/// Measured durations of one kind.
-#[derive(Clone, Debug)]
-pub struct Samples {
-    histogram: Histogram<u64>,
-    /// Counts by bucket, not cumulative; what is over the last bound is in none.
-    buckets: [u64; BOUNDS.len()],
-    /// The sum in seconds, for Prometheus.
-    sum: f64,
-}
-
-impl Default for Samples {
-    fn default() -> Self {
-        let mut histogram = Histogram::new(DIGITS).expect("1 to 5 digits are fine");
-        histogram.auto(true);
-        Self { histogram, buckets: [0; BOUNDS.len()], sum: 0.0 }
-    }
-}
+/// Measured values of one kind: durations in seconds, or what else is measured from 0 on, such as a MOS.
+///
+/// Without any, it takes no room: most combinations of a slave, an app or a phase with a latency stay empty.
+#[derive(Clone, Debug, Default)]
+pub struct Samples(Option<Box<Histogram<u64>>>);
 
 impl Samples {
-    /// Adds one.
+    /// Adds a duration.
     pub fn record(&mut self, duration: Duration) {
-        let microseconds = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX).min(MICROSECONDS_MAX);
-        self.histogram.record(microseconds).expect("a histogram that resizes takes them all");
-        let seconds = duration.as_secs_f64();
-        if let Some(bucket) = self.buckets.get_mut(BOUNDS.partition_point(|bound| *bound < seconds)) {
-            *bucket += 1;
-        }
-        self.sum += seconds;
+        self.record_micros(micros(duration));
+    }
+
+    /// Adds a value in millionths of its unit.
+    pub fn record_micros(&mut self, micros: u64) {
+        let histogram = self.0.get_or_insert_with(|| Box::new(empty()));
+        histogram.record(micros.min(MICROSECONDS_MAX)).expect("a histogram that resizes takes them all");
     }
 
     /// Adds others' samples.
     pub fn add(&mut self, others: &Self) {
-        if others.count() == 0 {
-            return;
+        match (&mut self.0, &others.0) {
+            (_, None) => {}
+            (None, some) => self.0.clone_from(some),
+            (Some(mine), Some(theirs)) => {
+                mine.add(&**theirs).expect("a histogram that resizes takes them all");
+            }
         }
-        self.histogram.add(&others.histogram).expect("a histogram that resizes takes them all");
-        for (mine, theirs) in self.buckets.iter_mut().zip(others.buckets) {
-            *mine += theirs;
-        }
-        self.sum += others.sum;
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.histogram.len()
+        self.0.as_ref().map_or(0, |histogram| histogram.len())
+    }
+
+    /// The histogram, in microseconds, where there are samples.
+    pub fn histogram(&self) -> Option<&Histogram<u64>> {
+        self.0.as_deref()
+    }
+
+    /// The value that this share of the samples, from 0 to 1, does not exceed. `None` without samples.
+    pub fn quantile(&self, quantile: f64) -> Option<f64> {
+        let histogram = self.histogram()?;
+        Some(histogram.value_at_quantile(quantile).min(histogram.max()) as f64 / UNIT)
+    }
+
+    /// A statistic by its name: `min`, `mean`, `stdev`, `max`, or a percentile such as `p50` or `p99.9` (also `p999`).
+    /// `None` where there is no such statistic; `Some(None)` without samples.
+    pub fn statistic(&self, name: &str) -> Option<Option<f64>> {
+        let of = |value: fn(&Histogram<u64>) -> f64| self.histogram().map(|histogram| value(histogram) / UNIT);
+        Some(match name {
+            "min" => of(|histogram| histogram.min() as f64),
+            "mean" => of(|histogram| histogram.mean()),
+            "stdev" => of(|histogram| histogram.stdev()),
+            "max" => of(|histogram| histogram.max() as f64),
+            _ => self.quantile(percentile(name)?),
+        })
+    }
+}
+
+/// A duration as it is recorded.
+pub fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn empty() -> Histogram<u64> {
+    let mut histogram = Histogram::new(DIGITS).expect("1 to 5 digits are fine");
+    histogram.auto(true);
+    histogram
+}
+
+/// How many durations fell into each of the buckets that Prometheus sees: small, and of a fixed size.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Buckets {
+    /// By bucket, not cumulative; what is over the last bound is in none.
+    counts: [u64; BOUNDS.len()],
+    /// All of them.
+    count: u64,
+    /// Their sum in seconds.
+    sum: f64,
+}
+
+impl Buckets {
+    /// Adds a duration in microseconds.
+    pub fn record_micros(&mut self, micros: u64) {
+        let seconds = micros as f64 / UNIT;
+        if let Some(bucket) = self.counts.get_mut(BOUNDS.partition_point(|bound| *bound < seconds)) {
+            *bucket += 1;
+        }
+        self.count += 1;
+        self.sum += seconds;
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
     }
 
     /// The sum of all, in seconds.
@@ -113,35 +167,11 @@ impl Samples {
         self.sum
     }
 
-    /// The histogram, in microseconds.
-    pub fn histogram(&self) -> &Histogram<u64> {
-        &self.histogram
-    }
-
     /// For each of [`BOUNDS`], how many are at or below it.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
-        BOUNDS.iter().zip(&self.buckets).scan(0, |sum, (bound, count)| {
+        BOUNDS.iter().zip(&self.counts).scan(0, |sum, (bound, count)| {
             *sum += count;
             Some((*bound, *sum))
-        })
-    }
-
-    /// The value in seconds that this share of the samples, from 0 to 1, does not exceed. `None` without samples.
-    pub fn quantile(&self, quantile: f64) -> Option<f64> {
-        let value = || self.histogram.value_at_quantile(quantile).min(self.histogram.max());
-        (self.count() > 0).then(|| value() as f64 / UNIT)
-    }
-
-    /// A statistic by its name: `min`, `mean`, `stdev`, `max`, in seconds, or a percentile such as `p50` or `p99.9`
-    /// (also `p999`). `None` where there is no such statistic; `Some(None)` without samples.
-    pub fn statistic(&self, name: &str) -> Option<Option<f64>> {
-        let some = |value: f64| (self.count() > 0).then_some(value / UNIT);
-        Some(match name {
-            "min" => some(self.histogram.min() as f64),
-            "mean" => some(self.histogram.mean()),
-            "stdev" => some(self.histogram.stdev()),
-            "max" => some(self.histogram.max() as f64),
-            _ => self.quantile(percentile(name)?),
         })
     }
 }
@@ -167,21 +197,14 @@ fn percentile(name: &str) -> Option<f64> {
 pub struct Latencies([Samples; Latency::COUNT]);
 
 impl Latencies {
-    /// Adds a duration.
-    pub fn record(&mut self, latency: Latency, duration: Duration) {
-        self.0[latency as usize].record(duration);
+    /// Adds a duration in microseconds.
+    pub fn record_micros(&mut self, latency: Latency, micros: u64) {
+        self.0[latency as usize].record_micros(micros);
     }
 
     /// The samples of one latency.
     pub fn get(&self, latency: Latency) -> &Samples {
         &self.0[latency as usize]
-    }
-
-    /// Adds others' samples.
-    pub fn add(&mut self, others: &Self) {
-        for (mine, theirs) in self.0.iter_mut().zip(&others.0) {
-            mine.add(theirs);
-        }
     }
 }
 
@@ -220,7 +243,6 @@ mod tests {
         near("max", 0.1);
         near("min", 0.001);
         near("mean", 0.0505);
-        assert!((samples.sum_seconds() - 5.05).abs() < 1e-9);
     }
 
     #[test]
@@ -228,7 +250,9 @@ mod tests {
         let mut samples = Samples::default();
         samples.record(Duration::MAX);
         assert!((samples.quantile(0.5).unwrap() / 86_400.0 - 1.0).abs() < 0.001);
-        assert_eq!(samples.cumulative().last(), Some((120.0, 0)));
+        let mut buckets = Buckets::default();
+        buckets.record_micros(121_000_000);
+        assert_eq!((buckets.cumulative().last(), buckets.count()), (Some((120.0, 0)), 1));
     }
 
     proptest! {
@@ -246,11 +270,13 @@ mod tests {
             sum.add(&of(&b));
             let whole = of(&[a.clone(), b.clone()].concat());
             prop_assert_eq!(sum.histogram(), whole.histogram());
-            prop_assert_eq!(sum.cumulative().collect::<Vec<_>>(), whole.cumulative().collect::<Vec<_>>());
-            for (bound, count) in sum.cumulative() {
+            let mut buckets = Buckets::default();
+            a.iter().chain(&b).for_each(|value| buckets.record_micros(*value));
+            for (bound, count) in buckets.cumulative() {
                 let expected = a.iter().chain(&b).filter(|value| **value as f64 / 1e6 <= bound).count();
                 prop_assert_eq!(count, expected as u64);
             }
+            prop_assert!((buckets.sum_seconds() - a.iter().chain(&b).sum::<u64>() as f64 / 1e6).abs() < 1e-3);
         }
     }
 }

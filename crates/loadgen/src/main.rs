@@ -16,7 +16,7 @@ use loadgen::cli::{Cli, Command, LogFormat, complain, print};
 use loadgen::config::{self, ConfigError};
 use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
-use loadgen::{apps, check, run, sim};
+use loadgen::{apps, check, conductor, run, sim};
 
 /// What runs without a configuration.
 const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
@@ -51,7 +51,8 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
         Command::Run { config, out, run_id } => {
             let mut plan = load(config.as_deref(), run_id)?;
             plan.out = out.or(plan.out);
-            let outcome = run::run(plan).await?;
+            let (_operator, controls) = conductor::controls();
+            let outcome = run::run(plan, controls).await?;
             print(&outcome.summary);
             Ok(outcome.exit_code)
         }

@@ -9,10 +9,10 @@ use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, Me
 use prometheus::{Encoder, Registry, TextEncoder};
 use tokio::sync::watch;
 
-use crate::latency::{Latency, Samples};
+use crate::latency::{Buckets, Latency};
 use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
-use crate::recorder::{Counts, Figures};
+use crate::recorder::{Counts, Tally};
 use crate::snapshot::{SlaveView, Snapshot};
 
 /// The metrics of one run.
@@ -100,19 +100,19 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
     ];
     for (name, help, count) in counts {
         let name = format!("loadgen_calls_{name}_total");
-        let values = slaves.iter().map(|(slave, view)| (slave_label(slave), count(&view.figures.counts)));
+        let values = slaves.iter().map(|(slave, view)| (slave_label(slave), count(&view.tally.counts)));
         families.push(counters(&name, help, values));
     }
     let skipped = slaves.iter().flat_map(|(slave, view)| {
         Skip::ALL
             .iter()
-            .map(move |reason| (with(slave, "reason", reason.as_str()), view.figures.counts.skipped[*reason as usize]))
+            .map(move |reason| (with(slave, "reason", reason.as_str()), view.tally.counts.skipped[*reason as usize]))
     });
     families.push(counters("loadgen_calls_skipped_total", "Calls that were due and never sent.", skipped));
     let refused = slaves.iter().flat_map(|(slave, view)| {
         Refusal::ALL
             .iter()
-            .map(move |reason| (with(slave, "reason", reason.as_str()), view.figures.counts.refused[*reason as usize]))
+            .map(move |reason| (with(slave, "reason", reason.as_str()), view.tally.counts.refused[*reason as usize]))
     });
     families.push(counters("loadgen_calls_refused_total", "Calls that were sent and had no channel.", refused));
     // The usual causes are there from the start, so that a rate over their first failure is right.
@@ -130,13 +130,13 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
         "USER_BUSY",
     ];
     let failed = slaves.iter().flat_map(|(slave, view)| {
-        let Figures { causes, .. } = &view.figures;
+        let Tally { causes, .. } = &view.tally;
         let mut counts: std::collections::BTreeMap<&str, u64> = usual.into_iter().map(|cause| (cause, 0)).collect();
         counts.extend(causes.iter().map(|(cause, count)| (cause.as_str(), *count)));
         counts.into_iter().map(move |(cause, count)| (with(slave, "cause", cause), count)).collect::<Vec<_>>()
     });
     families.push(counters("loadgen_calls_failed_total", "Calls that had a channel and were never answered.", failed));
-    let active = slaves.iter().map(|(slave, view)| (slave_label(slave), view.figures.counts.active as f64));
+    let active = slaves.iter().map(|(slave, view)| (slave_label(slave), view.tally.counts.active as f64));
     families.push(gauges("loadgen_calls_active", "Calls that were sent and have not ended.", active));
 }
 
@@ -148,6 +148,12 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
             "From sending a call to the first of ringing, early media and answer.",
             Latency::PostDialDelay,
         ),
+        ("loadgen_call_invite_seconds", "From the near leg's creation to the far leg's.", Latency::Invite),
+        (
+            "loadgen_call_answer_propagation_seconds",
+            "From the far leg's answer to the near leg's.",
+            Latency::AnswerPropagation,
+        ),
         ("loadgen_call_originate_seconds", "From sending a call to its channel's creation.", Latency::Originate),
         ("loadgen_call_hold_seconds", "From a call's answer to its hangup.", Latency::Hold),
         ("loadgen_schedule_lag_seconds", "From a call's due time to its sending.", Latency::ScheduleLag),
@@ -156,7 +162,7 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
         let metrics = slaves.iter().map(|(slave, view)| {
             let mut metric = Metric::default();
             metric.set_label(labels(&slave_label(slave)));
-            metric.set_histogram(histogram(view.figures.latencies.get(latency)));
+            metric.set_histogram(histogram(&view.latencies[latency as usize]));
             metric
         });
         families.push(family(name, help, MetricType::HISTOGRAM, metrics.collect()));
@@ -255,7 +261,7 @@ fn gauges<L: AsRef<[(&'static str, String)]>>(
     family(name, help, MetricType::GAUGE, metrics.collect())
 }
 
-fn histogram(samples: &Samples) -> Histogram {
+fn histogram(samples: &Buckets) -> Histogram {
     let buckets = samples.cumulative().map(|(bound, count)| {
         let mut bucket = Bucket::default();
         bucket.set_upper_bound(bound);

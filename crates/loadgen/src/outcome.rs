@@ -93,12 +93,29 @@ pub enum Outcome {
     },
     /// Answered, and ended as planned.
     Completed,
+    /// Answered, and its app's own check failed.
+    AppFailed,
     /// Answered, and ended by somebody else before its time.
     Dropped,
     /// Nobody can know.
     Lost,
     /// Stopped by this program before an answer.
     Canceled,
+}
+
+impl Outcome {
+    /// Its name in reports and call records.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Failed { .. } => "failed",
+            Self::Completed => "completed",
+            Self::AppFailed => "app_failed",
+            Self::Dropped => "dropped",
+            Self::Lost => "lost",
+            Self::Canceled => "canceled",
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,133 +1,57 @@
-//! Counts what becomes of calls, and how long they take. One shard for each slave, owned by its task: no lock, no clock.
+//! Counts what becomes of calls, and takes down how long they take. One shard for each slave, owned by its task: no lock,
+//! no clock.
+
+mod counts;
 
 use std::collections::BTreeMap;
-use std::ops::{Add, AddAssign};
+use std::ops::AddAssign;
 use std::time::Duration;
 
 use esl_core::HangupCause;
 
-use crate::latency::{Latencies, Latency};
-use crate::outcome::{Outcome, Refusal, Skip};
+pub use counts::Counts;
 
-/// What became of the calls that were due.
-///
-/// At every moment `scheduled = attempted + skipped + pending` and
-/// `attempted = refused + failed + completed + app_failed + dropped + lost + canceled + active`.
+use crate::latency::{Latency, micros};
+use crate::media::{Heard, Measure};
+use crate::outcome::{Outcome, Skip};
+use crate::record::CallRecord;
+
+/// What a call counts under, by the numbers of the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Due so far.
-    pub scheduled: u64,
-    /// Due, and held back by a ceiling or for a slot.
-    pub pending: u64,
-    /// Due, never sent, by reason.
-    pub skipped: [u64; Skip::COUNT],
-    /// Sent.
-    pub attempted: u64,
-    /// Sent and not ended, ringing included.
-    pub active: u64,
-    /// Were answered, whatever came after: a milestone, no outcome.
-    pub answered: u64,
-    /// Sent, no channel came of it, by reason.
-    pub refused: [u64; Refusal::COUNT],
-    /// Had a channel, never answered.
-    pub failed: u64,
-    /// Answered, and ended as planned.
-    pub completed: u64,
-    /// Answered, and the app's own check failed.
-    pub app_failed: u64,
-    /// Answered, and ended by somebody else before their time.
-    pub dropped: u64,
-    /// Nobody can know.
-    pub lost: u64,
-    /// Stopped by this program before an answer.
-    pub canceled: u64,
+pub struct Labels {
+    /// The phase in which it was due.
+    pub phase: u16,
+    /// The app that it runs.
+    pub app: u16,
+    /// Whom it calls.
+    pub target: u16,
 }
 
-impl Counts {
-    /// All that were skipped.
-    pub fn skipped(&self) -> u64 {
-        self.skipped.iter().sum()
-    }
-
-    /// All that were refused.
-    pub fn refused(&self) -> u64 {
-        self.refused.iter().sum()
-    }
-
-    /// All that ended after they were sent.
-    pub fn ended(&self) -> u64 {
-        let Self { failed, completed, app_failed, dropped, lost, canceled, .. } = self;
-        self.refused() + failed + completed + app_failed + dropped + lost + canceled
-    }
-
-    /// Whether nothing is unaccounted for.
-    pub fn balanced(&self) -> bool {
-        self.scheduled == self.attempted + self.skipped() + self.pending && self.attempted == self.ended() + self.active
-    }
-
-    /// completed / (scheduled − pending − active), `None` without a denominator.
-    pub fn success(&self) -> Option<f64> {
-        ratio(self.completed, self.scheduled - self.pending - self.active)
-    }
-
-    /// Answered / seized: the answer-seizure ratio of ITU-T E.425. A seizure is an attempt that was neither refused
-    /// nor canceled.
-    pub fn asr(&self) -> Option<f64> {
-        ratio(self.answered, self.attempted - self.refused() - self.canceled)
-    }
-
-    /// Answered / attempted: the answer-bid ratio of ITU-T E.425.
-    pub fn abr(&self) -> Option<f64> {
-        ratio(self.answered, self.attempted)
-    }
-}
-
-fn ratio(part: u64, whole: u64) -> Option<f64> {
-    (whole > 0).then(|| part as f64 / whole as f64)
-}
-
-impl Add for Counts {
-    type Output = Self;
-
-    fn add(mut self, other: Self) -> Self {
-        for (mine, theirs) in self.skipped.iter_mut().zip(other.skipped) {
-            *mine += theirs;
-        }
-        for (mine, theirs) in self.refused.iter_mut().zip(other.refused) {
-            *mine += theirs;
-        }
-        Self {
-            scheduled: self.scheduled + other.scheduled,
-            pending: self.pending + other.pending,
-            attempted: self.attempted + other.attempted,
-            active: self.active + other.active,
-            answered: self.answered + other.answered,
-            failed: self.failed + other.failed,
-            completed: self.completed + other.completed,
-            app_failed: self.app_failed + other.app_failed,
-            dropped: self.dropped + other.dropped,
-            lost: self.lost + other.lost,
-            canceled: self.canceled + other.canceled,
-            ..self
-        }
-    }
-}
-
-/// Everything that is known of some calls: of a slave's, of an app's, of all.
+/// What became of some calls: of a phase's, of an app's, of all.
 #[derive(Clone, Debug, Default)]
-pub struct Figures {
-    /// What became of them.
+pub struct Tally {
+    /// How many there are of what.
     pub counts: Counts,
     /// Why those that failed did.
     pub causes: BTreeMap<HangupCause, u64>,
     /// The final SIP statuses of those that failed, where there was one.
     pub sip_statuses: BTreeMap<u16, u64>,
-    /// How long it took.
-    pub latencies: Latencies,
 }
 
-impl AddAssign<&Figures> for Figures {
-    fn add_assign(&mut self, other: &Figures) {
+impl Tally {
+    fn ended(&mut self, outcome: Outcome) {
+        self.counts.ended_as(outcome);
+        if let Outcome::Failed { cause, sip } = outcome {
+            *self.causes.entry(cause).or_default() += 1;
+            if let Some(status) = sip {
+                *self.sip_statuses.entry(status).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl AddAssign<&Tally> for Tally {
+    fn add_assign(&mut self, other: &Tally) {
         self.counts = self.counts + other.counts;
         for (cause, count) in &other.causes {
             *self.causes.entry(*cause).or_default() += count;
@@ -135,122 +59,262 @@ impl AddAssign<&Figures> for Figures {
         for (status, count) in &other.sip_statuses {
             *self.sip_statuses.entry(*status).or_default() += count;
         }
-        self.latencies.add(&other.latencies);
     }
 }
 
-/// One slave's part of the record, by app.
-#[derive(Debug)]
-pub struct Shard {
-    apps: Vec<Figures>,
-    /// What is measured and belongs to no app.
-    probes: Latencies,
+/// What an app says of its calls.
+#[derive(Clone, Debug, Default)]
+pub struct AppTally {
+    /// Its results, by their number in its kind's table.
+    pub results: Vec<u64>,
+    /// Its failures, by side and step: how many, and the words of the first one.
+    pub failures: BTreeMap<(usize, usize), (u64, String)>,
 }
 
-/// A shard as it stands: counts since the start, samples since it was last taken.
-#[derive(Clone, Debug)]
+impl AddAssign<&AppTally> for AppTally {
+    fn add_assign(&mut self, other: &AppTally) {
+        if self.results.len() < other.results.len() {
+            self.results.resize(other.results.len(), 0);
+        }
+        for (mine, theirs) in self.results.iter_mut().zip(&other.results) {
+            *mine += theirs;
+        }
+        for (step, (count, words)) in &other.failures {
+            self.failures.entry(*step).or_insert_with(|| (0, words.clone())).0 += count;
+        }
+    }
+}
+
+/// What was measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// How long something took.
+    Latency(Latency),
+    /// How a call's audio was.
+    Media(Measure),
+}
+
+/// One measured value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// Of which call.
+    pub labels: Labels,
+    /// What was measured.
+    pub measured: Measured,
+    /// In millionths of its unit.
+    pub micros: u64,
+}
+
+/// One slave's part of the record. Every call is counted under its phase; under its app and its target too where its
+/// phase is measured.
+#[derive(Debug)]
+pub struct Shard {
+    /// By phase.
+    phases: Vec<Tally>,
+    /// Which phases are measured.
+    measured: Vec<bool>,
+    /// By app, of the measured calls.
+    apps: Vec<Tally>,
+    /// What the apps themselves say, of the measured calls.
+    app_tallies: Vec<AppTally>,
+    /// By target, of the measured calls.
+    targets: Vec<Tally>,
+    /// What was measured since it was last taken.
+    samples: Vec<Sample>,
+    /// What was measured and belongs to no call.
+    probes: Vec<Duration>,
+    /// The calls that ended since it was last taken.
+    records: Vec<CallRecord>,
+}
+
+/// A shard as it stands: counts since the start, the rest since it was last taken.
+#[derive(Clone, Debug, Default)]
 pub struct Taken {
-    /// By app.
-    pub apps: Vec<Figures>,
-    /// What belongs to no app.
-    pub probes: Latencies,
+    /// By phase, all calls.
+    pub phases: Vec<Tally>,
+    /// By app, the measured calls.
+    pub apps: Vec<Tally>,
+    /// What the apps say of them.
+    pub app_tallies: Vec<AppTally>,
+    /// By target, the measured calls.
+    pub targets: Vec<Tally>,
+    /// What was measured.
+    pub samples: Vec<Sample>,
+    /// Delays of probe events.
+    pub probes: Vec<Duration>,
+    /// Calls that ended.
+    pub records: Vec<CallRecord>,
 }
 
 impl Shard {
-    /// For so many apps.
-    pub fn new(apps: usize) -> Self {
-        Self { apps: vec![Figures::default(); apps], probes: Latencies::default() }
-    }
-
-    /// A call is due.
-    pub fn scheduled(&mut self, app: usize) {
-        let counts = &mut self.apps[app].counts;
-        counts.scheduled += 1;
-        counts.pending += 1;
-    }
-
-    /// A call that was due will not be sent.
-    pub fn skipped(&mut self, app: usize, reason: Skip) {
-        let counts = &mut self.apps[app].counts;
-        counts.pending -= 1;
-        counts.skipped[reason as usize] += 1;
-    }
-
-    /// A call that was due was sent, so much later.
-    pub fn attempted(&mut self, app: usize, lag: Duration) {
-        let Figures { counts, latencies, .. } = &mut self.apps[app];
-        counts.pending -= 1;
-        counts.attempted += 1;
-        counts.active += 1;
-        latencies.record(Latency::ScheduleLag, lag);
-    }
-
-    /// A call was answered.
-    pub fn answered(&mut self, app: usize) {
-        self.apps[app].counts.answered += 1;
-    }
-
-    /// A call has ended.
-    pub fn ended(&mut self, app: usize, outcome: Outcome) {
-        let Figures { counts, causes, sip_statuses, .. } = &mut self.apps[app];
-        counts.active -= 1;
-        match outcome {
-            Outcome::Refused(reason) => counts.refused[reason as usize] += 1,
-            Outcome::Failed { cause, sip } => {
-                counts.failed += 1;
-                *causes.entry(cause).or_default() += 1;
-                if let Some(status) = sip {
-                    *sip_statuses.entry(status).or_default() += 1;
-                }
-            }
-            Outcome::Completed => counts.completed += 1,
-            Outcome::Dropped => counts.dropped += 1,
-            Outcome::Lost => counts.lost += 1,
-            Outcome::Canceled => counts.canceled += 1,
+    /// For so many apps and targets, and these phases: whether each is measured.
+    pub fn new(measured: Vec<bool>, apps: usize, targets: usize) -> Self {
+        Self {
+            phases: vec![Tally::default(); measured.len()],
+            measured,
+            apps: vec![Tally::default(); apps],
+            app_tallies: vec![AppTally::default(); apps],
+            targets: vec![Tally::default(); targets],
+            samples: Vec::new(),
+            probes: Vec::new(),
+            records: Vec::new(),
         }
     }
 
+    /// Everything that a call counts under.
+    fn tallies(&mut self, labels: Labels, change: impl Fn(&mut Tally)) {
+        change(&mut self.phases[usize::from(labels.phase)]);
+        if self.measured[usize::from(labels.phase)] {
+            change(&mut self.apps[usize::from(labels.app)]);
+            change(&mut self.targets[usize::from(labels.target)]);
+        }
+    }
+
+    fn counts(&mut self, labels: Labels, change: impl Fn(&mut Counts)) {
+        self.tallies(labels, |tally| change(&mut tally.counts));
+    }
+
+    /// A call is due.
+    pub fn scheduled(&mut self, labels: Labels) {
+        self.counts(labels, |counts| {
+            counts.scheduled += 1;
+            counts.pending += 1;
+        });
+    }
+
+    /// A call that was due will not be sent.
+    pub fn skipped(&mut self, labels: Labels, reason: Skip) {
+        self.counts(labels, |counts| {
+            counts.pending -= 1;
+            counts.skipped[reason as usize] += 1;
+        });
+    }
+
+    /// A call that was due is another slave's to place.
+    pub fn passed_on(&mut self, labels: Labels) {
+        self.counts(labels, |counts| {
+            counts.pending -= 1;
+            counts.scheduled -= 1;
+        });
+    }
+
+    /// A call that was due was sent, so much later.
+    pub fn attempted(&mut self, labels: Labels, lag: Duration) {
+        self.counts(labels, |counts| {
+            counts.pending -= 1;
+            counts.attempted += 1;
+            counts.active += 1;
+        });
+        self.measured(labels, Latency::ScheduleLag, lag);
+    }
+
+    /// A call was answered.
+    pub fn answered(&mut self, labels: Labels) {
+        self.counts(labels, |counts| counts.answered += 1);
+    }
+
+    /// A call has ended.
+    pub fn ended(&mut self, labels: Labels, outcome: Outcome) {
+        self.tallies(labels, |tally| tally.ended(outcome));
+    }
+
     /// Something was measured on a call.
-    pub fn measured(&mut self, app: usize, latency: Latency, duration: Duration) {
-        self.apps[app].latencies.record(latency, duration);
+    pub fn measured(&mut self, labels: Labels, latency: Latency, duration: Duration) {
+        self.samples.push(Sample { labels, measured: Measured::Latency(latency), micros: micros(duration) });
+    }
+
+    /// How a call's audio was is known.
+    pub fn heard(&mut self, labels: Labels, heard: Heard) {
+        if heard.packets == 0 {
+            return self.counts(labels, |counts| counts.without_media += 1);
+        }
+        self.counts(labels, |counts| counts.with_media += 1);
+        for (measure, value) in
+            [(Measure::Mos, heard.mos), (Measure::Jitter, heard.jitter_seconds), (Measure::Loss, heard.loss_ratio)]
+        {
+            let micros = (value * 1e6).round() as u64;
+            self.samples.push(Sample { labels, measured: Measured::Media(measure), micros });
+        }
+    }
+
+    /// What a call's app says of it: its results by their numbers, and where it failed, with the words for it.
+    pub fn app_said(&mut self, labels: Labels, results: &[u32], failure: Option<((usize, usize), String)>) {
+        if !self.measured[usize::from(labels.phase)] {
+            return;
+        }
+        let tally = &mut self.app_tallies[usize::from(labels.app)];
+        if tally.results.len() < results.len() {
+            tally.results.resize(results.len(), 0);
+        }
+        for (sum, result) in tally.results.iter_mut().zip(results) {
+            *sum += u64::from(*result);
+        }
+        if let Some((step, words)) = failure {
+            tally.failures.entry(step).or_insert((0, words)).0 += 1;
+        }
     }
 
     /// An event's way through the server was measured.
     pub fn probed(&mut self, duration: Duration) {
-        self.probes.record(Latency::EventDelay, duration);
+        self.probes.push(duration);
     }
 
-    /// What is known, samples since the last time. The samples start anew.
+    /// A call that has ended is to be written down.
+    pub fn record(&mut self, record: CallRecord) {
+        self.records.push(record);
+    }
+
+    /// What is known. The samples and records start anew.
     pub fn take(&mut self) -> Taken {
-        let apps = self.apps.iter_mut().map(|figures| {
-            let latencies = std::mem::take(&mut figures.latencies);
-            Figures { latencies, ..figures.clone() }
-        });
-        Taken { apps: apps.collect(), probes: std::mem::take(&mut self.probes) }
+        Taken {
+            phases: self.phases.clone(),
+            apps: self.apps.clone(),
+            app_tallies: self.app_tallies.clone(),
+            targets: self.targets.clone(),
+            samples: std::mem::take(&mut self.samples),
+            probes: std::mem::take(&mut self.probes),
+            records: std::mem::take(&mut self.records),
+        }
+    }
+}
+
+#[cfg(test)]
+impl Shard {
+    /// For one measured phase, one app and one target.
+    pub fn single() -> Self {
+        Self::new(vec![true], 1, 1)
     }
 
-    /// The counts of all apps together.
-    #[cfg(test)]
-    pub fn counts(&self) -> Counts {
-        self.apps.iter().fold(Counts::default(), |sum, figures| sum + figures.counts)
+    /// The counts of all phases together.
+    pub fn all(&self) -> Counts {
+        self.phases.iter().fold(Counts::default(), |sum, tally| sum + tally.counts)
+    }
+
+    /// The samples of one latency, in microseconds, since they were last taken.
+    pub fn samples_of(&self, latency: Latency) -> Vec<u64> {
+        let of = |sample: &&Sample| sample.measured == Measured::Latency(latency);
+        self.samples.iter().filter(of).map(|sample| sample.micros).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outcome::Refusal;
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever becomes of calls, nothing is unaccounted for.
+        /// Whatever becomes of calls, nothing is unaccounted for, under none of their labels.
         #[test]
-        fn the_identity_holds_at_every_moment(fates in prop::collection::vec((0_usize..2, 0_u8..9), 0..100)) {
-            let mut shard = Shard::new(2);
-            for (app, fate) in fates {
-                shard.scheduled(app);
-                prop_assert!(shard.counts().balanced());
+        fn the_identity_holds_at_every_moment(
+            fates in prop::collection::vec((0_u16..2, 0_u16..2, 0_u16..3, 0_u8..11), 0..100),
+        ) {
+            let mut shard = Shard::new(vec![false, true], 2, 3);
+            for (phase, app, target, fate) in fates {
+                let labels = Labels { phase, app, target };
+                shard.scheduled(labels);
                 let outcome = match fate {
-                    0 => { shard.skipped(app, Skip::Late); continue }
+                    0 => { shard.skipped(labels, Skip::Late); continue }
                     1 => continue,
                     2 => Outcome::Refused(Refusal::Limit),
                     3 => Outcome::Failed { cause: HangupCause::of("USER_BUSY"), sip: Some(486) },
@@ -258,36 +322,60 @@ mod tests {
                     5 => Outcome::Dropped,
                     6 => Outcome::Lost,
                     7 => Outcome::Canceled,
-                    _ => { shard.attempted(app, Duration::ZERO); continue }
+                    8 => Outcome::AppFailed,
+                    9 => { shard.passed_on(labels); continue }
+                    _ => { shard.attempted(labels, Duration::ZERO); continue }
                 };
-                shard.attempted(app, Duration::ZERO);
-                prop_assert!(shard.counts().balanced());
-                shard.ended(app, outcome);
-                prop_assert!(shard.counts().balanced());
+                shard.attempted(labels, Duration::ZERO);
+                prop_assert!(shard.all().balanced());
+                shard.ended(labels, outcome);
+                prop_assert!(shard.all().balanced());
             }
             let taken = shard.take();
-            let mut whole = Figures::default();
-            taken.apps.iter().for_each(|figures| whole += figures);
-            prop_assert!(whole.counts.balanced());
+            let sum = |parts: &[Tally]| {
+                let mut whole = Tally::default();
+                parts.iter().for_each(|part| whole += part);
+                whole
+            };
+            prop_assert!(taken.phases.iter().chain(&taken.apps).chain(&taken.targets).all(|tally| tally.counts.balanced()));
+            prop_assert_eq!(sum(&taken.apps).counts, taken.phases[1].counts);
+            prop_assert_eq!(sum(&taken.targets).counts, taken.phases[1].counts);
+            let whole = sum(&taken.phases);
             prop_assert_eq!(whole.causes.values().sum::<u64>(), whole.counts.failed);
         }
     }
 
     #[test]
-    fn ratios_without_a_denominator_are_none() {
-        let counts = Counts { scheduled: 2, pending: 1, attempted: 1, active: 1, ..Counts::default() };
-        assert_eq!(counts.success(), None);
-        assert_eq!(Counts::default().asr(), None);
+    fn samples_are_taken_once_and_counts_stay() {
+        let mut shard = Shard::single();
+        shard.scheduled(Labels::default());
+        shard.attempted(Labels::default(), Duration::from_millis(1));
+        assert_eq!(shard.samples_of(Latency::ScheduleLag), [1000]);
+        assert_eq!(shard.take().samples.len(), 1);
+        let taken = shard.take();
+        assert_eq!((taken.samples.len(), taken.phases[0].counts.attempted), (0, 1));
     }
 
     #[test]
-    fn samples_are_taken_once_and_counts_stay() {
-        let mut shard = Shard::new(1);
-        shard.scheduled(0);
-        shard.attempted(0, Duration::from_millis(1));
-        assert_eq!(shard.take().apps[0].latencies.get(Latency::ScheduleLag).count(), 1);
-        let taken = shard.take();
-        assert_eq!(taken.apps[0].latencies.get(Latency::ScheduleLag).count(), 0);
-        assert_eq!(taken.apps[0].counts.attempted, 1);
+    fn a_call_without_a_packet_has_no_score() {
+        let mut shard = Shard::single();
+        let good = Heard { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: 0.01 };
+        shard.heard(Labels::default(), good);
+        shard.heard(Labels::default(), Heard { packets: 0, mos: 4.5, ..good });
+        assert_eq!((shard.all().with_media, shard.all().without_media), (1, 1));
+        let values: Vec<u64> = shard.take().samples.iter().map(|sample| sample.micros).collect();
+        assert_eq!(values, [4_200_000, 4000, 10_000]);
+    }
+
+    #[test]
+    fn an_app_s_results_and_failures_add_up() {
+        let mut shard = Shard::single();
+        shard.app_said(Labels::default(), &[1, 0], None);
+        shard.app_said(Labels::default(), &[0, 2], Some(((0, 5), "got 4".to_owned())));
+        shard.app_said(Labels::default(), &[1], Some(((0, 5), "got 7".to_owned())));
+        let mut sum = AppTally::default();
+        sum += &shard.take().app_tallies[0];
+        assert_eq!(sum.results, [2, 2]);
+        assert_eq!(sum.failures[&(0, 5)], (2, "got 4".to_owned()));
     }
 }

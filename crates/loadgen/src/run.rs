@@ -7,16 +7,17 @@ use std::time::{Duration, SystemTime};
 use anyhow::Context;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{error, info, warn};
 
+use crate::conductor::{Conductor, Control, Orchestra, Target};
 use crate::http::Http;
 use crate::live;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, ServerPlan};
-use crate::report::{LatencyLog, Report as RunReport, RunFacts, summary};
-use crate::slave::{Order, Report, Server, Slave, Slots, TICK};
-use crate::snapshot::{Collector, Snapshot};
+use crate::report::{CallLog, LatencyLog, Report as RunReport, RunFacts, summary};
+use crate::slave::{self, Order, Report, Server, TICK};
+use crate::snapshot::{Collector, Snapshot, Whole};
 use crate::verdict::{Signal, Troubles, judge};
 
 /// Shards that wait to be put together: each slave hands one over a second.
@@ -25,9 +26,8 @@ const REPORTS_MAX: usize = 1024;
 const HEAD_START: Duration = Duration::from_millis(50);
 /// The slaves' shards of a second are there so long after it.
 const COLLECT_AFTER: Duration = Duration::from_millis(100);
-/// How long hanging up may take before what is left is given up: calls that the server does not let go are lost before.
-const HANG_UP_MAX: Duration = Duration::from_secs(30);
-
+/// Signals that wait: a third one says nothing that two did not.
+const SIGNALS_MAX: usize = 4;
 /// How long a task may take to be stopped, which it is at its next await.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
@@ -43,11 +43,11 @@ pub struct Outcome {
 /// Preflight failed: no slave can be reached.
 pub const EXIT_NO_SLAVE: u8 = 3;
 
-/// Runs a plan.
+/// Runs a plan, and does what its operator asks for meanwhile.
 ///
 /// # Errors
 /// Something of this machine's is not to be had: a port, a folder.
-pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
+pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Result<Outcome> {
     let mut signals = Signals::new()?;
     let http = match plan.http {
         Some(address) => Some(Http::bind(address).await?),
@@ -56,7 +56,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     if let Some(folder) = &plan.out {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
         // What an earlier run left there is not this one's.
-        for name in ["report.json", "latency.hlog"] {
+        for name in ["report.json", "latency.hlog", "calls.csv"] {
             let _ = std::fs::remove_file(folder.join(name));
         }
     }
@@ -64,12 +64,11 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     let plan = Arc::new(plan);
 
     let (orders, order) = watch::channel(Order::Prepare);
-    let (reporting, reports) = mpsc::channel(REPORTS_MAX);
-    let slots = Arc::new(Slots::new(plan.limit));
-    let mut slaves = JoinSet::new();
-    for (index, server) in servers.into_iter().enumerate() {
-        let slave = Slave::new(index, plan.clone(), server, slots.clone(), order.clone(), reporting.clone());
-        slaves.spawn(slave.run());
+    let (reporting, mut reports) = mpsc::channel(REPORTS_MAX);
+    let (slaves, shared, posts) = slave::slaves(&plan, servers, &order, &reporting);
+    let mut tasks = JoinSet::new();
+    for slave in slaves {
+        tasks.spawn(slave.run());
     }
     drop((order, reporting));
 
@@ -82,7 +81,6 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         }
         None => None,
     };
-    let mut reports = reports;
     let ready = tokio::select! {
         ready = wait_until_ready(&plan, &mut reports) => ready,
         signal = signals.next() => return Ok(Outcome { summary: String::new(), exit_code: signal.exit_code() }),
@@ -92,28 +90,22 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         return Ok(Outcome { summary, exit_code: EXIT_NO_SLAVE });
     }
 
-    let length = plan.schedule.length();
     let start = Instant::now() + HEAD_START;
     let started_at = SystemTime::now() + HEAD_START;
     let live = tokio::spawn(live::show(snapshots.clone()));
-    let log = plan.out.as_deref().map(|folder| LatencyLog::create(&folder.join("latency.hlog"), started_at));
-    let target =
-        Target { rate: plan.schedule.rate_max(), ends: length.map(|length| start + length), order: orders.subscribe() };
-    let collecting = tokio::spawn(collect(collector, reports, publish, start, target, log.transpose()));
-    // The receivers are there until their tasks end.
-    let _ = orders.send(Order::Run(start));
-    let ending = conduct(&plan, start, length, &orders, &mut slaves, &mut signals).await;
+    let files = Files::create(&plan, start, started_at);
+    let target = Arc::new(Target::default());
+    let collecting = tokio::spawn(collect(collector, reports, publish, start, target.clone(), files));
+    let orchestra = Orchestra { tasks, shared: shared.clone(), posts, orders, controls, signals: signals.forward() };
+    let ending = Conductor::new(plan.clone(), start, target, orchestra).conduct().await;
     let ended = Instant::now();
 
-    // With the last slave gone, so is the last sender of reports. One that does not even stop is left behind.
-    if timeout(STOP_MAX, slaves.shutdown()).await.is_err() {
-        error!("a slave's task does not stop");
-    }
     // It still holds its end of the reports: then the last snapshot is what is known.
-    let (last, log) = match timeout(STOP_MAX, collecting).await {
+    let (whole, mut missing) = match timeout(STOP_MAX, collecting).await {
         Ok(collected) => collected.context("the collecting task failed")?,
-        Err(_) => (snapshots.borrow().clone(), Ok(())),
+        Err(_) => (Collector::new(&plan).close(snapshots.borrow().clone()), vec!["the last figures".to_owned()]),
     };
+    let last = whole.last.clone();
     let _ = timeout(STOP_MAX, live).await;
     if let Some(web) = web {
         web.abort();
@@ -122,13 +114,14 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
         started_at: jiff::Timestamp::try_from(started_at).unwrap_or_default(),
         duration: ended.saturating_duration_since(start),
         offering: ending.offering,
-        peak_concurrent: slots.peak(),
+        measured: plan.schedule.measured_time(ending.offering),
+        peak_concurrent: shared.slots.peak(),
     };
     let mut troubles = Troubles { signal: ending.signal, internal: ending.failures, incomplete: Vec::new() };
-    troubles.incomplete.extend(log.err().map(|error| format!("latency.hlog: {error}")));
+    troubles.incomplete.append(&mut missing);
     let mut finding = judge(&plan, &last, &troubles);
     if let Some(folder) = &plan.out {
-        let report = RunReport::new(&plan, &facts, &last, &finding).to_json();
+        let report = RunReport::new(&plan, &facts, &whole, &finding).to_json();
         if let Err(error) = write(&folder.join("report.json"), &report) {
             troubles.incomplete.push(format!("report.json: {error}"));
             finding = judge(&plan, &last, &troubles);
@@ -137,7 +130,7 @@ pub async fn run(plan: Plan) -> anyhow::Result<Outcome> {
     for server in simulated {
         server.stop().await;
     }
-    Ok(Outcome { summary: summary(&plan, &facts, &last, &finding), exit_code: finding.exit_code })
+    Ok(Outcome { summary: summary(&plan, &facts, &whole, &finding), exit_code: finding.exit_code })
 }
 
 /// Where each slave's server is; those that are simulated are started.
@@ -199,7 +192,7 @@ fn warn_of_limits(plan: &Plan, slave: usize, health: &crate::slave::Health) {
             "{rate:.1} calls/s are planned, and the server allows {max} sessions a second: raise it with \"fsctl sps\""
         );
     }
-    let concurrent = rate * plan.terms.hold.as_secs_f64();
+    let concurrent = rate * plan.mean_hold(plan.schedule.rate_max());
     if let Some(max) = health.sessions_max.filter(|max| concurrent > *max as f64) {
         warn!(
             slave = name,
@@ -208,100 +201,54 @@ fn warn_of_limits(plan: &Plan, slave: usize, health: &crate::slave::Health) {
     }
 }
 
-/// How a run came to its end.
-struct Ending {
-    /// What cut it short.
-    signal: Option<Signal>,
-    /// For how long calls were offered.
-    offering: Duration,
-    /// What went wrong in this program.
-    failures: Vec<String>,
+/// What is written while a run goes on.
+struct Files {
+    hlog: Option<LatencyLog>,
+    calls: Option<CallLog>,
+    /// What could not be written, and why.
+    missing: Vec<String>,
 }
 
-/// Lets the slaves run to their end, and sees to that it comes.
-async fn conduct(
-    plan: &Plan,
-    start: Instant,
-    length: Option<Duration>,
-    orders: &watch::Sender<Order>,
-    slaves: &mut JoinSet<()>,
-    signals: &mut Signals,
-) -> Ending {
-    let mut stopped = None;
-    let mut failures = Vec::new();
-    let mut offering_ends = length.map(|length| start + length);
-    let mut hang_up_ends = None;
-    loop {
-        let hang_up_at = offering_ends.filter(|_| hang_up_ends.is_none()).map(|end| end + plan.grace);
-        tokio::select! {
-            ended = slaves.join_next() => match ended {
-                Some(Ok(())) => {}
-                Some(Err(error)) => {
-                    error!(%error, "a slave's task failed");
-                    failures.push(format!("a slave's task failed: {error}"));
-                }
-                None => break,
-            },
-            signal = signals.next() => {
-                let now = Instant::now();
-                if stopped.is_none() && offering_ends.is_none_or(|end| now < end) {
-                    info!("stopping: no new calls, those that are up may end within {:?}", plan.grace);
-                    stopped = Some((signal, now.saturating_duration_since(start)));
-                    offering_ends = Some(now);
-                    let _ = orders.send(Order::Drain);
-                } else if hang_up_ends.is_none() {
-                    stopped.get_or_insert((signal, length.unwrap_or_default()));
-                    info!("hanging up what is still up");
-                    hang_up_ends = Some(now + HANG_UP_MAX);
-                    let _ = orders.send(Order::HangUp);
-                }
-            }
-            () = sleep_until(hang_up_at.unwrap_or(start)), if hang_up_at.is_some() => {
-                info!("calls are still up after {:?}: hanging them up", plan.grace);
-                hang_up_ends = Some(Instant::now() + HANG_UP_MAX);
-                let _ = orders.send(Order::HangUp);
-            }
-            () = sleep_until(hang_up_ends.unwrap_or(start)), if hang_up_ends.is_some() => {
-                error!("slaves do not come to an end");
-                failures.push("slaves did not come to an end".to_owned());
-                break;
-            }
+impl Files {
+    fn create(plan: &Arc<Plan>, start: Instant, started_at: SystemTime) -> Self {
+        let mut files = Self { hlog: None, calls: None, missing: Vec::new() };
+        if let Some(folder) = &plan.out {
+            let hlog = LatencyLog::create(&folder.join("latency.hlog"), started_at);
+            files.hlog = hlog.map_err(|error| files.missing.push(format!("latency.hlog: {error}"))).ok();
+            let calls = CallLog::create(&folder.join("calls.csv"), plan.clone(), start);
+            files.calls = calls.map_err(|error| files.missing.push(format!("calls.csv: {error}"))).ok();
+        }
+        files
+    }
+
+    fn add(&mut self, from: Duration, to: Duration, collector: &mut Collector) {
+        let (interval, records) = (collector.take_interval(), collector.take_records());
+        if let Some(Err(error)) = self.hlog.as_mut().map(|file| file.add(from, to, &interval)) {
+            self.gave_up("latency.hlog", &error);
+            self.hlog = None;
+        }
+        if let Some(Err(error)) = self.calls.as_mut().map(|file| file.add(&records)) {
+            self.gave_up("calls.csv", &error);
+            self.calls = None;
         }
     }
-    let offering = stopped.map(|(_, at)| at).or(length).unwrap_or_else(|| start.elapsed());
-    Ending { signal: stopped.map(|(signal, _)| signal), offering, failures }
-}
 
-/// The rate that the plan asks for.
-struct Target {
-    rate: f64,
-    ends: Option<Instant>,
-    order: watch::Receiver<Order>,
-}
-
-impl Target {
-    /// Calls per second, none once no more are offered.
-    fn now(&self) -> f64 {
-        let over = self.ends.is_some_and(|end| Instant::now() >= end);
-        let running = matches!(*self.order.borrow(), Order::Run(_));
-        if running && !over { self.rate } else { 0.0 }
+    fn gave_up(&mut self, name: &str, error: &std::io::Error) {
+        error!(%error, "{name} cannot be written any more");
+        self.missing.push(format!("{name}: {error}"));
     }
 }
 
-/// Puts the shards together, publishes a snapshot a second, writes the log. Returns the last snapshot, and whether the
-/// log is whole.
+/// Puts the shards together, publishes a snapshot a second, writes what is written meanwhile. Returns everything, and what
+/// could not be written.
 async fn collect(
     mut collector: Collector,
     mut reports: mpsc::Receiver<Report>,
     publish: watch::Sender<Arc<Snapshot>>,
     start: Instant,
-    target: Target,
-    log: std::io::Result<Option<LatencyLog>>,
-) -> (Arc<Snapshot>, std::io::Result<()>) {
-    let (mut log, mut logged) = match log {
-        Ok(log) => (log, Ok(())),
-        Err(error) => (None, Err(error)),
-    };
+    target: Arc<Target>,
+    mut files: Files,
+) -> (Whole, Vec<String>) {
     let mut tick = interval_at(start + TICK + COLLECT_AFTER, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut from = Duration::ZERO;
@@ -318,19 +265,12 @@ async fn collect(
             _ = tick.tick() => false,
         };
         let elapsed = start.elapsed().saturating_sub(if over { Duration::ZERO } else { COLLECT_AFTER });
-        let interval = collector.take_interval();
-        if let Some(file) = &mut log
-            && let Err(error) = file.add(from, elapsed, &interval)
-        {
-            error!(%error, "latency.hlog cannot be written any more");
-            logged = Err(error);
-            log = None;
-        }
+        files.add(from, elapsed, &mut collector);
         from = elapsed;
         let snapshot = collector.snapshot(elapsed, target.now());
         publish.send_replace(snapshot.clone());
         if over {
-            return (snapshot, logged);
+            return (collector.close(snapshot), files.missing);
         }
     }
 }
@@ -359,5 +299,12 @@ impl Signals {
             _ = self.interrupt.recv() => Signal::Interrupt,
             _ = self.terminate.recv() => Signal::Terminate,
         }
+    }
+
+    /// Hands them on as they come.
+    fn forward(mut self) -> mpsc::Receiver<Signal> {
+        let (sender, receiver) = mpsc::channel(SIGNALS_MAX);
+        tokio::spawn(async move { while sender.send(self.next().await).await.is_ok() {} });
+        receiver
     }
 }

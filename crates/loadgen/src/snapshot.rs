@@ -1,11 +1,15 @@
-//! The one view of a run that all outputs read: made once a second from every slave's shard.
+//! The one view of a run that all outputs read: made once a second from every slave's shard, and whole at its end.
 
+use std::collections::BTreeMap;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::latency::Latencies;
+use crate::latency::{Buckets, Latencies, Latency, Samples};
+use crate::media::{Measure, Media};
 use crate::plan::Plan;
-use crate::recorder::{Counts, Figures, Taken};
+use crate::record::CallRecord;
+use crate::recorder::{AppTally, Counts, Measured, Sample, Taken, Tally};
 use crate::slave::Status;
 
 /// A run as it stands.
@@ -13,65 +17,140 @@ use crate::slave::Status;
 pub struct Snapshot {
     /// Since the first call was due.
     pub elapsed: Duration,
-    /// The rate that the plan asks for now, in calls per second.
+    /// The rate that the plan, or who changed it, asks for now, in calls per second.
     pub rate_target: f64,
-    /// All calls.
+    /// All calls, those of phases that are not measured too.
+    pub all: Tally,
+    /// The measured calls.
     pub total: Figures,
-    /// The same by app, in the plan's order.
-    pub apps: Vec<Figures>,
-    /// The same by slave, in the plan's order.
+    /// All calls by phase, in the plan's order.
+    pub phases: Vec<Tally>,
+    /// The measured calls by app, in the plan's order.
+    pub apps: Vec<Tally>,
+    /// What the apps say of them.
+    pub app_tallies: Vec<AppTally>,
+    /// All calls by slave, in the plan's order.
     pub slaves: Vec<SlaveView>,
+}
+
+/// Everything that is known of some calls.
+#[derive(Clone, Debug, Default)]
+pub struct Figures {
+    /// What became of them.
+    pub tally: Tally,
+    /// How long it took.
+    pub latencies: Latencies,
+    /// How their audio was.
+    pub media: Media,
+}
+
+impl Figures {
+    fn take(&mut self, sample: &Sample) {
+        match sample.measured {
+            Measured::Latency(latency) => self.latencies.record_micros(latency, sample.micros),
+            Measured::Media(measure) => self.media.record_micros(measure, sample.micros),
+        }
+    }
+
+    /// The values of a measure of the audio.
+    pub fn media(&self, measure: Measure) -> &Samples {
+        self.media.get(measure)
+    }
 }
 
 /// One slave's part.
 #[derive(Clone, Debug, Default)]
 pub struct SlaveView {
-    /// Its calls.
-    pub figures: Figures,
-    /// How it is.
+    /// What became of its calls.
+    pub tally: Tally,
+    /// How long it took.
+    pub latencies: [Buckets; Latency::COUNT],
+    /// How the slave is.
     pub status: Status,
+}
+
+/// A run that is over, with all figures, of the measured calls but for the phases.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The last snapshot.
+    pub last: Arc<Snapshot>,
+    /// By phase, all calls.
+    pub phases: Vec<Figures>,
+    /// By app.
+    pub apps: Vec<Figures>,
+    /// By target.
+    pub targets: Vec<Figures>,
+    /// By slave.
+    pub slaves: Vec<Figures>,
 }
 
 /// Puts the shards together.
 #[derive(Debug)]
 pub struct Collector {
-    /// By slave and app, counts since the start; samples are added up elsewhere.
-    counted: Vec<Vec<Figures>>,
-    statuses: Vec<Status>,
-    slaves: Vec<Latencies>,
-    apps: Vec<Latencies>,
-    total: Latencies,
+    measured: Vec<bool>,
+    /// By slave: counts since the start, nothing else.
+    counted: Vec<Taken>,
+    slaves: Vec<SlaveView>,
+    of_slaves: Vec<Figures>,
+    phases: Vec<Figures>,
+    apps: Vec<Figures>,
+    targets: Vec<Figures>,
+    total: Figures,
     /// Samples since they were taken last, for the log.
     interval: Latencies,
+    /// Records since they were taken last.
+    records: Vec<CallRecord>,
 }
 
 impl Collector {
-    /// For the slaves and apps of this plan.
+    /// For the slaves, phases, apps and targets of this plan.
     pub fn new(plan: &Plan) -> Self {
-        let (slaves, apps) = (plan.slaves.len(), plan.apps.len());
+        let (slaves, phases) = (plan.slaves.len(), plan.schedule.phases.len());
         Self {
-            counted: vec![vec![Figures::default(); apps]; slaves],
-            statuses: vec![Status::default(); slaves],
-            slaves: vec![Latencies::default(); slaves],
-            apps: vec![Latencies::default(); apps],
-            total: Latencies::default(),
+            measured: plan.schedule.phases.iter().map(|phase| phase.measured).collect(),
+            counted: vec![Taken::default(); slaves],
+            slaves: vec![SlaveView::default(); slaves],
+            of_slaves: vec![Figures::default(); slaves],
+            phases: vec![Figures::default(); phases],
+            apps: vec![Figures::default(); plan.apps.len()],
+            targets: vec![Figures::default(); plan.targets.len()],
+            total: Figures::default(),
             interval: Latencies::default(),
+            records: Vec::new(),
         }
     }
 
     /// A slave's shard as it stands, and how the slave is.
-    pub fn add(&mut self, slave: usize, taken: Taken, status: Status) {
-        let mut news = taken.probes;
-        for (app, mut figures) in taken.apps.into_iter().enumerate() {
-            let latencies = std::mem::take(&mut figures.latencies);
-            self.apps[app].add(&latencies);
-            news.add(&latencies);
-            self.counted[slave][app] = figures;
+    pub fn add(&mut self, slave: usize, mut taken: Taken, status: Status) {
+        for sample in taken.samples.drain(..) {
+            self.sample(slave, &sample);
         }
-        self.slaves[slave].add(&news);
-        self.total.add(&news);
-        self.interval.add(&news);
-        self.statuses[slave] = status;
+        for delay in taken.probes.drain(..) {
+            let micros = crate::latency::micros(delay);
+            let latency = Latency::EventDelay;
+            self.slaves[slave].latencies[latency as usize].record_micros(micros);
+            self.interval.record_micros(latency, micros);
+            self.total.latencies.record_micros(latency, micros);
+            self.of_slaves[slave].latencies.record_micros(latency, micros);
+        }
+        self.records.append(&mut taken.records);
+        self.slaves[slave].status = status;
+        self.counted[slave] = taken;
+    }
+
+    fn sample(&mut self, slave: usize, sample: &Sample) {
+        let labels = sample.labels;
+        if let Measured::Latency(latency) = sample.measured {
+            self.slaves[slave].latencies[latency as usize].record_micros(sample.micros);
+            self.interval.record_micros(latency, sample.micros);
+        }
+        self.phases[usize::from(labels.phase)].take(sample);
+        if self.measured[usize::from(labels.phase)] {
+            self.total.take(sample);
+            self.of_slaves[slave].take(sample);
+            self.apps[usize::from(labels.app)].take(sample);
+            self.targets[usize::from(labels.target)].take(sample);
+        }
     }
 
     /// The samples since the last time.
@@ -79,40 +158,86 @@ impl Collector {
         std::mem::take(&mut self.interval)
     }
 
+    /// The calls that have ended since the last time.
+    pub fn take_records(&mut self) -> Vec<CallRecord> {
+        std::mem::take(&mut self.records)
+    }
+
     /// The run as it stands.
     pub fn snapshot(&self, elapsed: Duration, rate_target: f64) -> Arc<Snapshot> {
-        let together = |parts: &mut dyn Iterator<Item = &Figures>, latencies: &Latencies| {
-            let mut figures = Figures::default();
-            parts.for_each(|part| figures += part);
-            figures.latencies = latencies.clone();
-            figures
-        };
-        let slaves = self.counted.iter().zip(&self.slaves).zip(&self.statuses);
-        let slaves = slaves.map(|((apps, latencies), status)| SlaveView {
-            figures: together(&mut apps.iter(), latencies),
-            status: status.clone(),
-        });
-        let apps = self.apps.iter().enumerate();
-        let apps = apps.map(|(app, latencies)| together(&mut self.counted.iter().map(|slave| &slave[app]), latencies));
+        let phases = sums(self.phases.len(), self.counted.iter().map(|taken| &taken.phases));
+        let all = sum(&phases);
+        let total = Figures { tally: self.measured_of(&phases), ..self.total.clone() };
+        let slaves = self.slaves.iter().zip(&self.counted);
+        let slaves = slaves.map(|(view, taken)| SlaveView { tally: sum(&taken.phases), ..view.clone() });
         Arc::new(Snapshot {
             elapsed,
             rate_target,
-            total: together(&mut self.counted.iter().flatten(), &self.total),
-            apps: apps.collect(),
+            all,
+            total,
+            apps: sums(self.apps.len(), self.counted.iter().map(|taken| &taken.apps)),
+            app_tallies: sums(self.apps.len(), self.counted.iter().map(|taken| &taken.app_tallies)),
             slaves: slaves.collect(),
+            phases,
         })
+    }
+
+    fn measured_of(&self, phases: &[Tally]) -> Tally {
+        let measured = phases.iter().zip(&self.measured).filter(|(_, measured)| **measured);
+        let mut tally = Tally::default();
+        measured.for_each(|(phase, _)| tally += phase);
+        tally
+    }
+
+    /// Everything, at the end, with the last snapshot.
+    pub fn close(mut self, last: Arc<Snapshot>) -> Whole {
+        let targets = sums(self.targets.len(), self.counted.iter().map(|taken| &taken.targets));
+        for (figures, tally) in self.phases.iter_mut().zip(&last.phases) {
+            figures.tally = tally.clone();
+        }
+        for (figures, tally) in self.apps.iter_mut().zip(&last.apps) {
+            figures.tally = tally.clone();
+        }
+        for (figures, tally) in self.targets.iter_mut().zip(targets) {
+            figures.tally = tally;
+        }
+        let of_slaves: Vec<Tally> = self.counted.iter().map(|taken| self.measured_of(&taken.phases)).collect();
+        for (figures, tally) in self.of_slaves.iter_mut().zip(of_slaves) {
+            figures.tally = tally;
+        }
+        Whole { last, phases: self.phases, apps: self.apps, targets: self.targets, slaves: self.of_slaves }
     }
 }
 
+fn sum(parts: &[Tally]) -> Tally {
+    let mut whole = Tally::default();
+    parts.iter().for_each(|part| whole += part);
+    whole
+}
+
+/// Adds up lists of one length, place by place.
+fn sums<'a, T>(length: usize, lists: impl Iterator<Item = &'a Vec<T>>) -> Vec<T>
+where
+    T: Default + Clone + for<'b> AddAssign<&'b T> + 'a,
+{
+    let mut sums = vec![T::default(); length];
+    for list in lists {
+        for (sum, part) in sums.iter_mut().zip(list) {
+            *sum += part;
+        }
+    }
+    sums
+}
+
 impl Snapshot {
-    /// The counts of all calls.
+    /// The counts of all calls, whether their phases are measured or not.
     pub fn counts(&self) -> &Counts {
-        &self.total.counts
+        &self.all.counts
     }
 
     /// What was not as it should be, by kind, over all slaves.
-    pub fn anomalies(&self) -> std::collections::BTreeMap<&'static str, u64> {
-        let mut anomalies = std::collections::BTreeMap::new();
+    pub fn anomalies(&self) -> BTreeMap<&'static str, u64> {
+        let mut anomalies = BTreeMap::new();
         for (kind, count) in self.slaves.iter().flat_map(|slave| &slave.status.anomalies) {
             *anomalies.entry(*kind).or_default() += count;
         }

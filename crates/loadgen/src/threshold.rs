@@ -2,7 +2,9 @@
 
 use crate::config::Time;
 use crate::latency::{Latency, Samples};
-use crate::recorder::{Counts, Figures};
+use crate::media::Measure;
+use crate::recorder::Counts;
+use crate::snapshot::Figures;
 
 /// One line of `[thresholds]`.
 #[derive(Clone, Debug)]
@@ -32,6 +34,7 @@ pub struct Verdict {
 #[derive(Clone, Debug)]
 enum Subject {
     Latency(Latency, String),
+    Media(Measure, String),
     Ratio(fn(&Counts) -> Option<f64>),
     Count { part: fn(&Counts) -> u64, whole: fn(&Counts) -> u64 },
 }
@@ -68,7 +71,7 @@ fn attempted(counts: &Counts) -> u64 {
 }
 
 /// What a threshold without a dot can be about.
-const SUBJECTS: [(&str, Subject); 11] = [
+const SUBJECTS: [(&str, Subject); 12] = [
     ("success", Subject::Ratio(Counts::success)),
     ("asr", Subject::Ratio(Counts::asr)),
     ("abr", Subject::Ratio(Counts::abr)),
@@ -79,6 +82,7 @@ const SUBJECTS: [(&str, Subject); 11] = [
     ("app_failed", Subject::Count { part: |counts| counts.app_failed, whole: attempted }),
     ("dropped", Subject::Count { part: |counts| counts.dropped, whole: attempted }),
     ("lost", Subject::Count { part: |counts| counts.lost, whole: attempted }),
+    ("without_media", Subject::Count { part: |counts| counts.without_media, whole: |counts| counts.answered }),
     ("canceled", Subject::Count { part: |counts| counts.canceled, whole: attempted }),
 ];
 
@@ -98,11 +102,13 @@ impl Threshold {
         };
         let limit = limit.trim();
         let (value, share) = match (&subject, limit.strip_suffix('%')) {
-            (Subject::Latency(..), _) => (Time::parse(limit)?.0.as_secs_f64(), false),
+            (Subject::Latency(..) | Subject::Media(Measure::Jitter, _), _) => {
+                (Time::parse(limit)?.0.as_secs_f64(), false)
+            }
             (_, Some(percent)) => (number(percent)? / 100.0, true),
             (_, None) => (number(limit)?, false),
         };
-        if matches!(subject, Subject::Ratio(_)) && value > 1.0 {
+        if matches!(subject, Subject::Ratio(_) | Subject::Media(Measure::Loss, _)) && value > 1.0 {
             return Err(format!("{name:?} is a ratio, from 0 to 1 or from 0% to 100%: {limit:?} is above"));
         }
         Ok(Self { name: name.to_owned(), expression: expression.to_owned(), subject, comparison, limit: value, share })
@@ -110,8 +116,12 @@ impl Threshold {
 
     /// What comes of it for these figures.
     pub fn judge(&self, figures: &Figures) -> Verdict {
-        let counts = &figures.counts;
+        let counts = &figures.tally.counts;
         let (value, samples) = match &self.subject {
+            Subject::Media(measure, statistic) => {
+                let samples = figures.media(*measure);
+                (samples.statistic(statistic).flatten(), samples.count())
+            }
             Subject::Latency(latency, statistic) => {
                 let samples: &Samples = figures.latencies.get(*latency);
                 (samples.statistic(statistic).flatten(), samples.count())
@@ -129,7 +139,8 @@ impl Threshold {
     /// A value as the threshold's reader would write it.
     pub fn display(&self, value: f64) -> String {
         match self.subject {
-            Subject::Latency(..) => crate::report::seconds(value),
+            Subject::Latency(..) | Subject::Media(Measure::Jitter, _) => crate::report::seconds(value),
+            Subject::Media(Measure::Mos, _) => format!("{value:.2}"),
             Subject::Count { .. } if !self.share => format!("{value}"),
             _ => format!("{:.2}%", value * 100.0),
         }
@@ -137,17 +148,24 @@ impl Threshold {
 }
 
 fn subject(name: &str) -> Result<Subject, String> {
-    if let Some((latency, statistic)) = name.split_once('.') {
-        let names: Vec<&str> = Latency::ALL.iter().map(|latency| latency.as_str()).collect();
-        let Some(latency) = Latency::ALL.iter().find(|known| known.as_str() == latency) else {
-            return Err(format!("unknown latency {latency:?}{}", crate::config::did_you_mean(latency, &names)));
+    if let Some((what, statistic)) = name.split_once('.') {
+        let latency = Latency::ALL.iter().find(|known| known.as_str() == what);
+        let measure = Measure::ALL.iter().find(|known| known.as_str() == what);
+        let subject = match (latency, measure) {
+            (Some(latency), _) => Subject::Latency(*latency, statistic.to_owned()),
+            (_, Some(measure)) => Subject::Media(*measure, statistic.to_owned()),
+            _ => {
+                let latencies = Latency::ALL.iter().map(|latency| latency.as_str());
+                let names: Vec<&str> = latencies.chain(Measure::ALL.iter().map(|measure| measure.as_str())).collect();
+                return Err(format!("unknown latency {what:?}{}", crate::config::did_you_mean(what, &names)));
+            }
         };
         if Samples::default().statistic(statistic).is_none() {
             return Err(format!(
                 "unknown statistic {statistic:?}: known are min, mean, stdev, max and percentiles such as p50, p99, p99.9"
             ));
         }
-        return Ok(Subject::Latency(*latency, statistic.to_owned()));
+        return Ok(subject);
     }
     match SUBJECTS.iter().find(|(known, _)| *known == name) {
         Some((_, subject)) => Ok(subject.clone()),
@@ -169,15 +187,16 @@ fn number(text: &str) -> Result<f64, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn figures() -> Figures {
         let counts = Counts { scheduled: 1000, attempted: 990, completed: 980, answered: 985, ..Counts::default() };
-        let mut figures = Figures { counts, ..Figures::default() };
-        figures.counts.skipped[0] = 10;
-        figures.counts.dropped = 5;
-        figures.counts.failed = 5;
-        figures.latencies.record(Latency::Setup, Duration::from_millis(200));
+        let mut figures = Figures::default();
+        figures.tally.counts = Counts { dropped: 5, failed: 5, without_media: 2, ..counts };
+        figures.tally.counts.skipped[0] = 10;
+        figures.latencies.record_micros(Latency::Setup, 200_000);
+        figures.media.record_micros(Measure::Mos, 4_100_000);
+        figures.media.record_micros(Measure::Jitter, 12_000);
+        figures.media.record_micros(Measure::Loss, 10_000);
         figures
     }
 
@@ -193,6 +212,12 @@ mod tests {
             ("skipped", "<= 10", Some(true)),
             ("skipped", "< 1%", Some(false)),
             ("refused", "<= 0", Some(true)),
+            ("mos.p5", "> 4.0", Some(true)),
+            ("mos.p5", "> 4.2", Some(false)),
+            ("jitter.p95", "< 10ms", Some(false)),
+            ("loss.mean", "< 1.1%", Some(true)),
+            ("without_media", "<= 0", Some(false)),
+            ("without_media", "< 1%", Some(true)),
         ] {
             let threshold = Threshold::parse(name, expression).unwrap();
             assert_eq!(threshold.judge(&figures()).ok, ok, "{name} {expression}");
@@ -210,6 +235,7 @@ mod tests {
             ("setup.p99", "< 250", "is not a time"),
             ("succes", "> 0.5", "did you mean \"success\"?"),
             ("success", "> 99", "is a ratio"),
+            ("loss.p99", "< 5", "is a ratio"),
             ("skipped", "< few", "is not a number"),
             ("setup", "< 1s", "did you mean \"setup.p99\"?"),
         ] {

@@ -111,13 +111,18 @@ impl Signal {
 
 /// Why the figures are not to be trusted, whatever they are.
 fn doubts(last: &Snapshot) -> Vec<String> {
-    let counts = last.counts();
+    let counts = &last.total.tally.counts;
     let mut doubts = Vec::new();
-    if counts.attempted == 0 {
-        doubts.push("no call was placed".to_owned());
+    match (counts.attempted, last.counts().attempted) {
+        (0, 0) => doubts.push("no call was placed".to_owned()),
+        (0, _) => doubts.push("no call was placed in a phase that is measured".to_owned()),
+        _ => {}
     }
-    if !counts.balanced() || counts.pending > 0 || counts.active > 0 {
-        doubts.push(format!("calls are unaccounted for: {counts:?}"));
+    for counts in [counts, last.counts()] {
+        if !counts.balanced() || counts.pending > 0 || counts.active > 0 {
+            doubts.push(format!("calls are unaccounted for: {counts:?}"));
+            break;
+        }
     }
     let late = counts.skipped[Skip::Late as usize];
     if late as f64 > counts.scheduled as f64 * TROUBLED_MAX {
@@ -157,8 +162,9 @@ mod tests {
         let snapshot = Collector::new(plan).snapshot(std::time::Duration::from_secs(1), 1.0);
         let mut snapshot = Arc::unwrap_or_clone(snapshot);
         let all = completed + dropped;
-        snapshot.total.counts =
+        snapshot.total.tally.counts =
             Counts { scheduled: all, attempted: all, answered: all, completed, dropped, ..Counts::default() };
+        snapshot.all = snapshot.total.tally.clone();
         snapshot
     }
 
@@ -200,9 +206,9 @@ mod tests {
     fn calls_that_are_unaccounted_for_make_it_invalid() {
         let plan = plan("", "duration = \"1s\"");
         let mut snapshot = snapshot(&plan, 10, 0);
-        snapshot.total.counts.completed -= 1;
+        snapshot.total.tally.counts.completed -= 1;
         assert_eq!(judge(&plan, &snapshot, &Troubles::default()).verdict, Verdict::Invalid);
-        snapshot.total.counts.lost += 1;
+        snapshot.total.tally.counts.lost += 1;
         let finding = judge(&plan, &snapshot, &Troubles::default());
         assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6), "a tenth is lost");
     }

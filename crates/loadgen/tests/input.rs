@@ -64,7 +64,42 @@ async fn bad_configurations_are_refused_with_their_place() {
         ),
         ("count = 3", "answer_after = { gama = \"1s\" }", "unknown variant \"gama\""),
         ("[call]", "[call]\nvariables = { loadgen_run = \"x\" }", "is set by loadgen itself"),
-        ("[call]", "[call]\nvariables = { a = \"a}b\" }", "which FreeSWITCH's originate cannot carry there"),
+        ("[call]", "[call]\nvariables = { a = \"a}}b\" }", "which FreeSWITCH's originate cannot carry there"),
+        ("rate = 50", "", "a.toml:3:1: the key \"rate\" is missing here: calls per second"),
+        ("rate = 50", "rate = 50\nmode = \"weit\"", "a.toml:5:8: unknown mode \"weit\": did you mean \"wait\"?"),
+        ("rate = 50", "rate = 50\nmode = \"wait\"", "a.toml:5:8: mode = \"wait\" needs a \"limit\""),
+        ("rate = 50", "rate = 50\narrivals = { burst = 0 }", "a.toml:5:12: burst = 0: it must be at least 1"),
+        (
+            "rate = 50",
+            "rate = 50\narrivals = \"burst\"",
+            "a.toml:5:12: say how many at once: arrivals = { burst = 50 }",
+        ),
+        (
+            "[[slaves]]",
+            "[[phases]]\nrate = 5\n[[slaves]]",
+            "a.toml:4:8: the phases have rates of their own: leave this one out",
+        ),
+        (
+            "rate = 50",
+            "rate = 50\nlimit = 40",
+            "a.toml:5:9: 50 calls that last 2s each are due in the 2s before 1s, and limit = 40",
+        ),
+        (
+            "count = 3 }",
+            "count = 3 }\nmax_rate = 10",
+            "a.toml:4:8: 50 calls/s at any time, and the max_rate of all 3 slaves together is 30",
+        ),
+        ("\"null/x\"", "\"null/{number}\"", "a.toml:6:6: unknown placeholder \"{number}\""),
+        ("\"null/x\"", "[]", "a.toml:6:6: a list of addresses needs one at least"),
+        ("\"null/x\"", "[{ to = \"null/x\", weight = 0 }]", "the weight of \"null/x\" is 0: it must be at least 1"),
+        ("\"null/x\"", "\"null/x\"\nallow = [\"^sofia/\"]", "\"null/x\" matches none of the patterns of \"allow\""),
+        ("\"null/x\"", "\"null/x\"\nallow = [\"(\"]", "a.toml:7:10: \"(\" is no regular expression"),
+        ("\"null/x\"", "\"null/x\"\nnumbers = \"none.csv\"", "a.toml:7:11: none.csv: cannot be read"),
+        (
+            "\"null/x\"",
+            "\"null/x\"\nfar_leg = { caller_id = \"{run}\" }",
+            "a.toml:7:11: a far leg is known by a number only with \"numbers\" in [call]",
+        ),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");
@@ -74,6 +109,40 @@ async fn bad_configurations_are_refused_with_their_place() {
         assert!(stderr.starts_with("loadgen: a.toml") && stderr.contains(message), "{to}:\n{stderr}{message}");
         let run = Bench::new(&text).run().await;
         assert_eq!((run.code(), &run.stderr), (2, &stderr), "run says the same");
+    }
+}
+
+/// A configuration with phases instead of one rate.
+fn phased(phases: &str) -> String {
+    GOOD.replace("duration = \"1s\"\n", "").replace("[load]\nrate = 50\n", phases)
+}
+
+#[tokio::test]
+async fn phases_that_cannot_be_are_refused_with_their_place() {
+    for (phases, message) in [
+        ("[[phases]]\nfrom = 1\nto = 5\n", "a.toml:2:1: the key \"duration\" is missing here"),
+        ("[[phases]]\nrate = 1\n[[phases]]\nrate = 2\n", "a.toml:2:1: the key \"duration\" is missing here"),
+        ("[[phases]]\nduration = \"1s\"\n", "a.toml:2:1: a phase has either \"rate\", or \"from\" and \"to\""),
+        ("[[phases]]\nduration = \"1s\"\nrate = 1\npause = true\n", "a phase has either \"rate\""),
+        ("[[phases]]\nfrom = 0\nto = 0\nduration = \"1s\"\n", "a.toml:2:1: a ramp from 0 to 0 has no calls"),
+        ("[[phases]]\nfrom = 1\nto = 5\nstep = 1\n", "a.toml:2:1: steps need both \"step\""),
+        (
+            "[[phases]]\nfrom = 1\nto = 5\nstep = 1\neach = \"1s\"\nduration = \"5s\"\n",
+            "a.toml:7:12: steps last as long as each of them says",
+        ),
+        (
+            "[[phases]]\nrate = 1\nmix = { prak = 1 }\n",
+            "a.toml:4:16: unknown app \"prak\" in the mix: did you mean \"park\"?",
+        ),
+        ("[[phases]]\nrate = 1\nmix = { park = 0 }\n", "a.toml:4:7: the weights of the mix are all 0"),
+        (
+            "[[phases]]\nname = \"a\"\nduration = \"1s\"\nrate = 1\n[[phases]]\nname = \"a\"\nrate = 1\n",
+            "there are two phases named \"a\"",
+        ),
+    ] {
+        let (code, _, stderr) = check(&phased(phases)).await;
+        assert_eq!((code, stderr.lines().count()), (2, 1), "{phases}: {stderr}");
+        assert!(stderr.contains(message), "{phases}:\n{stderr}{message}");
     }
 }
 

@@ -30,7 +30,7 @@ limit = 25
 [call]
 to = "sofia/external/9196@127.0.0.1:5080"
 timeout = "10s"
-hold = "1s"
+hold = "500ms"
 
 [[slaves]]
 name = "wide"

@@ -101,8 +101,10 @@ async fn a_threshold_without_samples_makes_the_run_invalid() {
 
 #[tokio::test]
 async fn what_is_due_at_the_limit_is_skipped() {
+    // They would fit if nobody rang.
     let run = config(&format!(
-        "[run]\nduration = \"1s\"\n[load]\nrate = 50\nlimit = 10\n[call]\nto = \"null/x\"\nhold = \"5s\"\n{SIMULATED}"
+        "[run]\nduration = \"1s\"\n[load]\nrate = 50\nlimit = 10\n[call]\nhold = \"100ms\"\n\
+         to = \"sofia/external/9196@127.0.0.1:5080\"\n[[slaves]]\nsimulated = {{ answer_after = \"3s\" }}\n"
     ));
     let run = run.run().await;
     assert_eq!(run.calls("attempted"), 10);
@@ -114,10 +116,11 @@ async fn what_is_due_at_the_limit_is_skipped() {
 async fn a_ceiling_holds_calls_back_and_then_skips_them() {
     let text = r#"
         [run]
-        duration = "2s"
+        duration = "3s"
         [load]
-        rate = 50
-        max_lag = "200ms"
+        rate = 19
+        arrivals = "poisson"
+        max_lag = "60ms"
         [call]
         to = "null/x"
         hold = "100ms"
@@ -127,12 +130,11 @@ async fn a_ceiling_holds_calls_back_and_then_skips_them() {
     "#;
     let run = config(text).run().await;
     let attempted = run.calls("attempted");
-    // Twenty a second at most, over the two seconds and the lag that is allowed.
-    assert!((30..=46).contains(&attempted), "{attempted}");
-    assert_eq!(run.calls("skipped"), 100 - attempted);
+    // Twenty a second at most, over the three seconds and the lag that is allowed.
+    assert!((20..=62).contains(&attempted), "{attempted}");
     assert!(run.number("skipped.ceiling") > 0.0);
     let lag = run.number("latency_seconds.schedule_lag.p90");
-    assert!(lag <= 0.25, "a call that goes was not held back for longer than allowed: {lag}");
+    assert!((0.001..=0.11).contains(&lag), "a call that goes was not held back for longer than allowed: {lag}");
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ async fn run_with_calls(to: &str, timeout: u64, hold: u64, duration: &str) -> (B
         .await
         .expect("the simulated server does it");
     let bench = Bench::new(&format!(
-        "[run]\n{duration}\n[load]\nrate = 50\nlimit = 20\n[call]\nto = \"{to}\"\ntimeout = \"{timeout}s\"\n\
+        "[run]\n{duration}\n[load]\nrate = 50\nlimit = 20\nmode = \"wait\"\n[call]\nto = \"{to}\"\ntimeout = \"{timeout}s\"\n\
          hold = \"{hold}s\"\n{}",
         slave(&server)
     ));

@@ -1,20 +1,23 @@
 use super::*;
 use proptest::prelude::*;
 
-const TERMS: Terms = Terms { timeout: Duration::from_secs(60), hold: Duration::from_secs(2) };
-const BUSY: Change = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: Some(486) };
+const BUSY: Change = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: Some(486), heard: None };
+const GONE: Change = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None, heard: None };
+const FAR: Uuid = Uuid::from_u128(77);
 
 fn ms(milliseconds: u64) -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-/// A call that was due 3 ms before it was sent, told these changes so many milliseconds after it was sent.
+/// A call of 2 s that was due 3 ms before it was sent, told these changes so many milliseconds after it was sent.
 fn tell(changes: &[(u64, Change)]) -> (Call, Shard, Instant, Step) {
     let sent = Instant::now();
-    let mut shard = Shard::new(1);
-    shard.scheduled(0);
-    shard.attempted(0, ms(3));
-    let mut call = Call::new(0, TERMS, sent - ms(3), sent);
+    let mut shard = Shard::single();
+    let labels = Labels::default();
+    shard.scheduled(labels);
+    shard.attempted(labels, ms(3));
+    let placement = Placement { attempt: 0, due: sent - ms(3), labels, hold: ms(2000), has_slot: true, passed: false };
+    let mut call = Call::new(&placement, ms(60_000), sent);
     let mut step = Step::Wait;
     for (at, change) in changes {
         assert_eq!(step, Step::Wait, "before {change:?}");
@@ -23,10 +26,11 @@ fn tell(changes: &[(u64, Change)]) -> (Call, Shard, Instant, Step) {
     (call, shard, sent, step)
 }
 
-fn measured(shard: &mut Shard, latency: Latency) -> Option<u64> {
-    let taken = shard.take();
-    let samples = taken.apps[0].latencies.get(latency);
-    (samples.count() > 0).then(|| samples.histogram().max() / 1000)
+/// The one sample of a latency, in milliseconds.
+fn measured(shard: &Shard, latency: Latency) -> Option<u64> {
+    let samples = shard.samples_of(latency);
+    assert!(samples.len() <= 1, "{latency:?}: {samples:?}");
+    samples.first().map(|micros| micros / 1000)
 }
 
 #[test]
@@ -38,9 +42,7 @@ fn an_answered_call_is_hung_up_after_its_hold_and_completes() {
     assert_eq!(call.on_alarm(sent + ms(2040), &mut shard), Step::HangUp);
     assert!(call.awaited());
     assert_eq!(call.on(Change::HungUp, sent + ms(2045), &mut shard), Step::Wait);
-    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
-    assert_eq!(call.on(gone, sent + ms(2060), &mut shard), Step::End(Outcome::Completed));
-    let taken = shard.take();
+    assert_eq!(call.on(GONE, sent + ms(2060), &mut shard), Step::End(Outcome::Completed));
     for (latency, milliseconds) in [
         (Latency::Originate, 2),
         (Latency::PostDialDelay, 5),
@@ -49,12 +51,12 @@ fn an_answered_call_is_hung_up_after_its_hold_and_completes() {
         (Latency::Hold, 2005),
         (Latency::Teardown, 20),
     ] {
-        let samples = taken.apps[0].latencies.get(latency);
-        assert_eq!(samples.count(), 1, "{latency:?}");
-        let microseconds = samples.histogram().max();
-        assert!(microseconds.abs_diff(milliseconds * 1000) <= milliseconds, "{latency:?}: {microseconds} µs");
+        assert_eq!(measured(&shard, latency), Some(milliseconds), "{latency:?}");
     }
-    assert_eq!(taken.apps[0].counts.answered, 1);
+    assert_eq!(shard.all().answered, 1);
+    let record = call.record(Uuid::nil(), 4, Outcome::Completed, sent + ms(2060));
+    let after = |at: Option<Instant>| at.map(|at| (at - sent).as_millis());
+    assert_eq!((after(record.created), after(record.answered), after(record.hung_up)), (Some(2), Some(40), Some(2045)));
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn a_refused_call_has_no_channel() {
     assert_eq!((step, call.alarm()), (Step::Wait, sent + ms(252)));
     assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(Outcome::Refused(Refusal::Limit)));
     // An unknown profile makes a channel that never was one.
-    let bare = Change::Gone { cause: None, sip: None };
+    let bare = Change::Gone { cause: None, sip: None, heard: None };
     let refused = Change::Job(Err(Refusal::Endpoint));
     assert_eq!(tell(&[(2, bare), (3, refused)]).3, Step::End(Outcome::Refused(Refusal::Endpoint)));
     assert_eq!(tell(&[(2, refused), (3, bare)]).3, Step::End(Outcome::Refused(Refusal::Endpoint)));
@@ -81,28 +83,26 @@ fn a_refused_call_has_no_channel() {
 
 #[test]
 fn a_callee_that_hangs_up_drops_the_call() {
-    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
-    let dropped = [(2, Change::Created), (40, Change::Answered), (540, Change::HungUp), (541, gone)];
-    let (_, mut shard, _, step) = tell(&dropped);
+    let dropped = [(2, Change::Created), (40, Change::Answered), (540, Change::HungUp), (541, GONE)];
+    let (_, shard, _, step) = tell(&dropped);
     assert_eq!(step, Step::End(Outcome::Dropped));
-    assert_eq!(measured(&mut shard, Latency::Hold), Some(500));
+    assert_eq!(measured(&shard, Latency::Hold), Some(500));
     // Also where its end is seen only after this program asked for it.
     let (mut call, mut shard, sent, _) = tell(&dropped[..3]);
     assert_eq!(call.hang_up(sent + ms(541), Why::Stopped), Step::HangUp);
-    assert_eq!(call.on(gone, sent + ms(542), &mut shard), Step::End(Outcome::Dropped));
+    assert_eq!(call.on(GONE, sent + ms(542), &mut shard), Step::End(Outcome::Dropped));
 }
 
 #[test]
 fn a_stopped_call_is_canceled_before_its_answer_and_completed_after_it() {
-    let gone = Change::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: None };
     let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
     assert_eq!(call.hang_up(sent + ms(10), Why::Stopped), Step::HangUp);
     assert_eq!(call.hang_up(sent + ms(11), Why::Stopped), Step::Wait, "once is enough");
-    assert_eq!(call.on(gone, sent + ms(20), &mut shard), Step::End(Outcome::Canceled));
+    assert_eq!(call.on(GONE, sent + ms(20), &mut shard), Step::End(Outcome::Canceled));
 
     let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created), (5, Change::Answered)]);
     assert_eq!(call.hang_up(sent + ms(10), Why::Stopped), Step::HangUp);
-    assert_eq!(call.on(gone, sent + ms(20), &mut shard), Step::End(Outcome::Completed));
+    assert_eq!(call.on(GONE, sent + ms(20), &mut shard), Step::End(Outcome::Completed));
 }
 
 #[test]
@@ -128,15 +128,61 @@ fn an_answer_whose_event_was_lost_counts_and_is_not_measured() {
     assert_eq!(call.on_alarm(sent + ms(290), &mut shard), Step::Wait);
     assert!(call.answer_missed());
     assert_eq!(call.alarm(), sent + ms(2290));
-    let taken = shard.take();
-    assert_eq!(taken.apps[0].counts.answered, 1);
-    assert_eq!(taken.apps[0].latencies.get(Latency::Setup).count(), 0);
+    assert_eq!(shard.all().answered, 1);
+    assert_eq!(measured(&shard, Latency::Setup), None);
+}
+
+#[test]
+fn a_far_leg_tells_how_long_the_way_was() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    let mut far = |call: &mut Call, at, change| call.on_far(FAR, 1, change, sent + ms(at), &mut shard);
+    assert_eq!(far(&mut call, 9, FarChange::Created), Step::Wait);
+    assert_eq!(far(&mut call, 30, FarChange::Answered), Step::Wait);
+    call.on(Change::Answered, sent + ms(34), &mut shard);
+    assert_eq!(measured(&shard, Latency::Invite), Some(7));
+    assert_eq!(measured(&shard, Latency::AnswerPropagation), Some(4));
+    // The call is over when both of its legs are.
+    assert_eq!(call.hang_up(sent + ms(50), Why::Planned), Step::HangUp);
+    assert_eq!(call.on(GONE, sent + ms(60), &mut shard), Step::Wait);
+    let heard = Heard { packets: 9, mos: 4.5, jitter_seconds: 0.0, loss_ratio: 0.0 };
+    let gone = FarChange::Gone { cause: Some(HangupCause::NORMAL_CLEARING), heard: Some(heard) };
+    assert_eq!(call.on_far(FAR, 1, gone, sent + ms(62), &mut shard), Step::End(Outcome::Completed));
+    let far = call.record(Uuid::nil(), 0, Outcome::Completed, sent + ms(62)).far.unwrap();
+    assert_eq!((far.uuid, far.slave, far.heard, far.hung_up), (FAR, 1, Some(heard), Some(sent + ms(62))));
+}
+
+#[test]
+fn the_last_leg_before_the_answer_is_the_far_one() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    let last = Uuid::from_u128(78);
+    for (leg, at, change) in [
+        (FAR, 5, FarChange::Created),
+        (last, 9, FarChange::Created),
+        (last, 20, FarChange::Answered),
+        (FAR, 22, FarChange::Answered),
+        (FAR, 23, FarChange::Gone { cause: None, heard: None }),
+    ] {
+        assert_eq!(call.on_far(leg, 2, change, sent + ms(at), &mut shard), Step::Wait);
+    }
+    assert_eq!(call.far(), Some((last, 2)));
+    assert_eq!(measured(&shard, Latency::Invite), Some(7));
+}
+
+#[test]
+fn a_far_leg_that_stays_is_asked_to_go_and_then_forgotten() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    call.on_far(FAR, 1, FarChange::Created, sent + ms(9), &mut shard);
+    let failed = Outcome::Failed { cause: HangupCause::NORMAL_CLEARING, sip: Some(486) };
+    assert_eq!(call.on(BUSY, sent + ms(20), &mut shard), Step::Wait);
+    assert_eq!(call.alarm(), sent + ms(520));
+    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::HangUpFar);
+    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(failed));
 }
 
 proptest! {
     /// Whatever a server says, in whatever order, each call ends once, in bounded time, and the identity holds.
     #[test]
-    fn every_call_ends(script in prop::collection::vec((0_u64..3000, 0_u8..8), 0..30)) {
+    fn every_call_ends(script in prop::collection::vec((0_u64..3000, 0_u8..12), 0..30)) {
         let (mut call, mut shard, sent, _) = tell(&[]);
         let mut now = sent;
         let mut outcome = None;
@@ -155,6 +201,10 @@ proptest! {
                 4 => call.on(Change::Job(Ok(())), now, &mut shard),
                 5 => call.on(Change::Job(Err(Refusal::Limit)), now, &mut shard),
                 6 => call.hang_up(now, Why::Stopped),
+                7 => call.on_far(FAR, 0, FarChange::Created, now, &mut shard),
+                8 => call.on_far(FAR, 0, FarChange::Answered, now, &mut shard),
+                9 => call.on_far(FAR, 0, FarChange::HungUp, now, &mut shard),
+                10 => call.on_far(FAR, 0, FarChange::Gone { cause: None, heard: None }, now, &mut shard),
                 _ => call.on(BUSY, now, &mut shard),
             };
             if let Step::End(end) = step { outcome = Some(end); break; }
@@ -166,8 +216,8 @@ proptest! {
         }
         prop_assert!(outcome.is_some(), "{call:?}");
         prop_assert!(call.alarm() <= sent + ms(60_000 + 4_000 + 2_000 + 10_000 + 250 + 90_000));
-        shard.ended(0, outcome.unwrap());
-        prop_assert!(shard.counts().balanced());
-        prop_assert!(shard.counts().answered <= 1);
+        shard.ended(Labels::default(), outcome.unwrap());
+        prop_assert!(shard.all().balanced());
+        prop_assert!(shard.all().answered <= 1);
     }
 }

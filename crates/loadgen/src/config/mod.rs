@@ -27,7 +27,11 @@ pub struct Config {
     #[serde(default)]
     pub preflight: PreflightConfig,
     /// How many calls, and when.
-    pub load: Spanned<LoadConfig>,
+    #[serde(default)]
+    pub load: Option<Spanned<LoadConfig>>,
+    /// What the load does over time, instead of one rate all the way.
+    #[serde(default)]
+    pub phases: Vec<Spanned<PhaseConfig>>,
     /// What every call is.
     pub call: Spanned<CallConfig>,
     /// What calls do once they are answered; without any, they are parked.
@@ -78,15 +82,19 @@ impl Default for PreflightConfig {
 }
 
 /// `[load]`
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadConfig {
-    /// Calls per second, over all slaves.
-    pub rate: Spanned<Number>,
+    /// Calls per second, over all slaves; the phases', where there are some.
+    pub rate: Option<Spanned<Number>>,
     /// How calls follow each other.
-    pub arrivals: Option<Spanned<String>>,
+    pub arrivals: Option<Spanned<ArrivalsConfig>>,
     /// Concurrent calls at most, over all slaves.
     pub limit: Option<Spanned<Count>>,
+    /// What becomes of a call that is due when so many are up: `"skip"` or `"wait"`.
+    pub mode: Option<Spanned<String>>,
+    /// Whether the others take over the calls of a slave that is not there.
+    pub redistribute: Option<bool>,
     /// Calls offered at most.
     pub max_offered: Option<Spanned<Count>>,
     /// How late a call may leave; what is later is skipped.
@@ -95,19 +103,138 @@ pub struct LoadConfig {
     pub keep_awake_budget: Option<Spanned<Number>>,
 }
 
+/// `arrivals`: a word, or `{ burst = 50 }`.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "\"constant\", \"poisson\", \"uniform\" or { burst = 50 }")]
+pub enum ArrivalsConfig {
+    /// One of the words.
+    Word(String),
+    /// So many at once.
+    Burst(BurstConfig),
+}
+
+/// `{ burst = 50 }`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BurstConfig {
+    /// How many calls are due at once.
+    pub burst: Count,
+}
+
+/// `[[phases]]`
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PhaseConfig {
+    /// Its name in the results; `phase1` and so on where it is left out.
+    pub name: Option<Spanned<String>>,
+    /// For how long; the last phase may go on until the run is stopped.
+    pub duration: Option<Spanned<Time>>,
+    /// Calls per second all the way.
+    pub rate: Option<Spanned<Number>>,
+    /// Calls per second at its beginning …
+    pub from: Option<Spanned<Number>>,
+    /// … and at its end.
+    pub to: Option<Spanned<Number>>,
+    /// From one to the other in steps of so many calls per second …
+    pub step: Option<Spanned<Number>>,
+    /// … that last so long each.
+    pub each: Option<Spanned<Time>>,
+    /// No calls at all.
+    pub pause: Option<Spanned<bool>>,
+    /// Whether its calls count in the results: not those of a warm-up.
+    pub measured: Option<bool>,
+    /// The apps' weights in it, by their names; those that are not named have no calls in it.
+    pub mix: Option<Spanned<BTreeMap<String, Spanned<Count>>>>,
+}
+
 /// `[call]`
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallConfig {
-    /// Where to, as FreeSWITCH writes it: `sofia/external/9196@pbx.example:5060`.
-    pub to: Option<Spanned<String>>,
+    /// Where to, as FreeSWITCH writes it: `sofia/external/9196@pbx.example:5060`. Or a list of addresses with weights.
+    pub to: Option<Spanned<ToConfig>>,
     /// How long a call may ring.
     pub timeout: Option<Spanned<Time>>,
     /// How long a call lasts from its answer on.
-    pub hold: Spanned<Time>,
+    pub hold: Option<Spanned<fs_sim::Delay>>,
+    /// Who calls: the number in the From header.
+    pub caller_id: Option<Spanned<String>>,
+    /// Who calls: the name in the From header.
+    pub caller_name: Option<Spanned<String>>,
     /// Channel variables of each call.
     #[serde(default)]
     pub variables: BTreeMap<String, Spanned<String>>,
+    /// A CSV file with a row for each call, whose columns are placeholders; or a range of numbers.
+    pub numbers: Option<Spanned<NumbersConfig>>,
+    /// How a far leg is known to be this call's.
+    pub far_leg: Option<Spanned<FarLegConfig>>,
+    /// Nothing is ever dialled that does not match one of these regular expressions.
+    pub allow: Option<Vec<Spanned<String>>>,
+}
+
+/// An address, or several.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "an address such as \"sofia/external/9196@host:5060\", or a list of { to = …, weight = … }"
+)]
+pub enum ToConfig {
+    /// One for all.
+    One(String),
+    /// By weight.
+    Weighted(Vec<TargetConfig>),
+}
+
+/// One of several addresses.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetConfig {
+    /// The address.
+    pub to: String,
+    /// Its name in the results; the address where it is left out.
+    pub name: Option<String>,
+    /// Its share of the calls, against the others' weights.
+    pub weight: Option<Count>,
+}
+
+/// `"numbers.csv"`, or a range.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "the path of a CSV file, or a range such as { from = \"15550001000\", count = 500 }")]
+pub enum NumbersConfig {
+    /// A CSV file whose first row names the columns.
+    File(PathBuf),
+    /// A range.
+    Range(RangeConfig),
+}
+
+/// So many numbers from one on: the placeholder `{number}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RangeConfig {
+    /// The first one; leading zeros stay.
+    pub from: String,
+    /// How many there are.
+    pub count: Count,
+}
+
+/// A word, or the number by which a far leg is known.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "\"header\", \"none\", { caller_id = \"{number}\" } or { destination = \"{number}\" }")]
+pub enum FarLegConfig {
+    /// `"header"` or `"none"`.
+    Word(String),
+    /// By a number.
+    Number(FarNumberConfig),
+}
+
+/// The number that a far leg shows.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FarNumberConfig {
+    /// What the far leg has as its caller's number.
+    pub caller_id: Option<String>,
+    /// What the far leg has as the number that was called.
+    pub destination: Option<String>,
 }
 
 /// `[[apps]]`
@@ -121,7 +248,7 @@ pub struct AppConfig {
     /// Its share of the calls, against the others' weights.
     pub weight: Option<Spanned<Count>>,
     /// Where its calls go, instead of `[call]`'s `to`.
-    pub to: Option<Spanned<String>>,
+    pub to: Option<Spanned<ToConfig>>,
 }
 
 /// `[[slaves]]`

@@ -84,9 +84,10 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
 /// By Little's law, the highest rate × time, within what is offered and what is allowed at a time.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
     let schedule = &plan.schedule;
-    let lasts = schedule.duration().map_or(plan.terms.hold, |duration| duration.min(plan.terms.hold));
+    let hold = plan.mean_hold(schedule.rate_max());
+    let lasts = schedule.duration().map_or(hold, |duration| duration.as_secs_f64().min(hold));
     let most = [plan.limit, schedule.max_offered].into_iter().flatten().min();
-    (schedule.rate_max() * lasts.as_secs_f64()).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
+    (schedule.rate_max() * lasts).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
 }
 
 /// What the arrivals promise of any window, see [`Arrivals`].
@@ -103,10 +104,13 @@ fn targets(plan: &Plan) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for (index, app) in plan.apps.iter().enumerate() {
         let share = plan.schedule.phases.iter().map(|phase| phase.apps.share(index)).fold(0.0, f64::max);
-        match targets.iter_mut().find(|target| target.to == app.to) {
-            Some(target) => target.share += share,
-            // No app controls the far leg yet.
-            None => targets.push(Target { to: app.to.clone(), share, parked: false }),
+        for (member, of_app) in app.targets.shares() {
+            let (to, share) = (plan.address(member), share * of_app);
+            match targets.iter_mut().find(|target| target.to == to) {
+                Some(target) => target.share += share,
+                // No app controls the far leg yet.
+                None => targets.push(Target { to, share, parked: false }),
+            }
         }
     }
     targets

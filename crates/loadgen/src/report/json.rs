@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::latency::{Latencies, Latency, Samples};
+use crate::media::Measure;
 use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
-use crate::recorder::{Counts, Figures};
-use crate::snapshot::{SlaveView, Snapshot};
+use crate::recorder::{AppTally, Counts};
+use crate::snapshot::{Figures, SlaveView, Whole};
 use crate::verdict::{Finding, Verdict};
 
 /// Goes up whenever a reader of an older one would misread it.
@@ -24,6 +25,8 @@ pub struct RunFacts {
     pub duration: Duration,
     /// For how long calls were offered.
     pub offering: Duration,
+    /// How much of that was in phases that are measured.
+    pub measured: Duration,
     /// Calls that were up at the same time at most.
     pub peak_concurrent: u64,
 }
@@ -40,6 +43,8 @@ pub struct Report {
     all: Calls,
     slaves: Vec<Slave>,
     apps: Vec<App>,
+    phases: Vec<Phase>,
+    targets: Vec<Target>,
     thresholds: Vec<ThresholdReport>,
 }
 
@@ -51,7 +56,9 @@ struct Run {
     seed: u64,
     started_at: String,
     duration_seconds: f64,
-    /// For how long calls were offered: what the rates are over.
+    /// For how long calls were offered.
+    offered_seconds: f64,
+    /// How much of that was in measured phases: what the rates are over.
     measured_seconds: f64,
     /// How often listeners were kept awake while something was awaited, the longest of all slaves; `null` where one of
     /// them was not.
@@ -65,6 +72,7 @@ struct Calls {
     calls: CallCounts,
     rates: Rates,
     latency_seconds: BTreeMap<&'static str, LatencyReport>,
+    media: MediaReport,
     ratios: Ratios,
     hangup_causes: BTreeMap<&'static str, u64>,
     skipped: BTreeMap<&'static str, u64>,
@@ -98,6 +106,21 @@ struct Rates {
     completed_cps: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     peak_concurrent: Option<u64>,
+}
+
+/// How the audio of answered calls arrived at their near legs. Scores are of the calls that got a packet at all.
+#[derive(Debug, Serialize)]
+struct MediaReport {
+    /// The mean opinion score that FreeSWITCH estimates, 1 to 4.5.
+    mos: LatencyReport,
+    /// The largest standard deviation of the time between a call's packets.
+    jitter_seconds: LatencyReport,
+    /// The share of packets lost.
+    loss_ratio: LatencyReport,
+    /// Calls that got a packet.
+    with_media: u64,
+    /// Calls that did not get a single one.
+    without_media: u64,
 }
 
 #[derive(Debug)]
@@ -141,6 +164,35 @@ struct Slave {
 struct App {
     name: String,
     kind: &'static str,
+    /// What it counts of its calls, by the names of its kind.
+    results: BTreeMap<&'static str, u64>,
+    /// Where it failed.
+    failures: Vec<Failure>,
+    #[serde(flatten)]
+    calls: Calls,
+}
+
+/// A step of an app at which calls failed.
+#[derive(Debug, Serialize)]
+struct Failure {
+    /// In words, of the first call that failed there.
+    example: String,
+    /// How many calls failed there.
+    count: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Phase {
+    name: String,
+    /// Whether its calls count in the other figures.
+    measured: bool,
+    #[serde(flatten)]
+    calls: Calls,
+}
+
+#[derive(Debug, Serialize)]
+struct Target {
+    name: String,
     #[serde(flatten)]
     calls: Calls,
 }
@@ -156,14 +208,15 @@ struct ThresholdReport {
 
 impl Report {
     /// The report of a run that is over.
-    pub fn new(plan: &Plan, facts: &RunFacts, last: &Snapshot, finding: &Finding) -> Self {
-        let mut all = Calls::new(&last.total, facts);
-        all.rates.target_cps = Some(plan.schedule.rate_max());
+    pub fn new(plan: &Plan, facts: &RunFacts, whole: &Whole, finding: &Finding) -> Self {
+        let last = &whole.last;
+        let mut all = Calls::new(&last.total, facts.measured);
+        all.rates.target_cps = target(plan, facts);
         all.rates.peak_concurrent = Some(facts.peak_concurrent);
         let periods: Vec<Option<Duration>> = plan.slaves.iter().map(|slave| slave.keep_awake.period()).collect();
         let longest = periods.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
-        let slaves = plan.slaves.iter().zip(&last.slaves).map(|(slave, view)| {
-            let SlaveView { figures, status } = view;
+        let slaves = plan.slaves.iter().zip(&last.slaves).zip(&whole.slaves).map(|((slave, view), figures)| {
+            let SlaveView { status, .. } = view;
             Slave {
                 name: slave.name.clone(),
                 up: status.up,
@@ -176,14 +229,36 @@ impl Report {
                 channels_left: status.channels_left,
                 keep_awake_seconds: slave.keep_awake.period().map(|period| period.as_secs_f64()),
                 anomalies: status.anomalies.clone(),
-                calls: Calls::new(figures, facts),
+                calls: Calls::new(figures, facts.measured),
             }
         });
-        let apps = plan.apps.iter().zip(&last.apps).map(|(app, figures)| App {
+        let apps = plan.apps.iter().zip(&whole.apps).zip(&last.app_tallies).map(|((app, figures), tally)| App {
             name: app.name.clone(),
             kind: app.kind.name,
-            calls: Calls::new(figures, facts),
+            results: app
+                .kind
+                .results
+                .iter()
+                .zip(tally.results.iter().chain(std::iter::repeat(&0)))
+                .map(|(result, count)| (result.name, *count))
+                .collect(),
+            failures: failures(tally),
+            calls: Calls::new(figures, facts.measured),
         });
+        let spans = plan
+            .schedule
+            .spans()
+            .map(|(from, to)| to.unwrap_or(facts.offering).min(facts.offering).saturating_sub(from));
+        let phases = plan.schedule.phases.iter().zip(&whole.phases).zip(spans).map(|((phase, figures), time)| Phase {
+            name: phase.name.clone(),
+            measured: phase.measured,
+            calls: Calls::new(figures, time),
+        });
+        let targets = plan
+            .targets
+            .iter()
+            .zip(&whole.targets)
+            .map(|(target, figures)| Target { name: target.name.clone(), calls: Calls::new(figures, facts.measured) });
         let thresholds = plan.thresholds.iter().zip(&finding.thresholds).map(|(threshold, judged)| ThresholdReport {
             name: threshold.name.clone(),
             expression: threshold.expression.clone(),
@@ -203,13 +278,16 @@ impl Report {
                 seed: plan.schedule.seed,
                 started_at: facts.started_at.to_string(),
                 duration_seconds: facts.duration.as_secs_f64(),
-                measured_seconds: facts.offering.as_secs_f64(),
+                offered_seconds: facts.offering.as_secs_f64(),
+                measured_seconds: facts.measured.as_secs_f64(),
                 keep_awake_seconds: longest.map(|period| period.as_secs_f64()),
-                shard: None,
+                shard: Some(plan.shard).filter(|shard| shard.count > 1).map(|shard| shard.to_string()),
             },
             all,
             slaves: slaves.collect(),
             apps: apps.collect(),
+            phases: phases.collect(),
+            targets: targets.collect(),
             thresholds: thresholds.collect(),
         }
     }
@@ -222,10 +300,28 @@ impl Report {
     }
 }
 
+/// The mean rate that the plan asks for, over the measured time of what was offered.
+pub(super) fn target(plan: &Plan, facts: &RunFacts) -> Option<f64> {
+    let seconds = facts.measured.as_secs_f64();
+    let spans = plan.schedule.measured();
+    let spans = spans.map(|(from, to)| (from, to.unwrap_or(facts.offering).min(facts.offering)));
+    let calls: f64 = spans.filter(|(from, to)| from < to).map(|(from, to)| plan.schedule.expected(from, to)).sum();
+    (seconds > 0.0).then(|| calls / seconds)
+}
+
+fn failures(tally: &AppTally) -> Vec<Failure> {
+    let failure = |(count, words): &(u64, String)| Failure { example: words.clone(), count: *count };
+    tally.failures.values().map(failure).collect()
+}
+
 impl Calls {
-    fn new(figures: &Figures, facts: &RunFacts) -> Self {
-        let counts = &figures.counts;
-        let per_second = |count: u64| count as f64 / facts.offering.as_secs_f64().max(f64::MIN_POSITIVE);
+    /// The figures of calls that were offered in so much time.
+    fn new(figures: &Figures, time: Duration) -> Self {
+        let counts = &figures.tally.counts;
+        let per_second = |count: u64| match time.as_secs_f64() {
+            seconds if seconds > 0.0 => count as f64 / seconds,
+            _ => 0.0,
+        };
         let by_reason = |count: (&'static str, u64)| (count.1 > 0).then_some(count);
         Self {
             calls: CallCounts {
@@ -251,8 +347,15 @@ impl Calls {
                 peak_concurrent: None,
             },
             latency_seconds: latencies(&figures.latencies),
+            media: MediaReport {
+                mos: LatencyReport::new(figures.media(Measure::Mos)),
+                jitter_seconds: LatencyReport::new(figures.media(Measure::Jitter)),
+                loss_ratio: LatencyReport::new(figures.media(Measure::Loss)),
+                with_media: counts.with_media,
+                without_media: counts.without_media,
+            },
             ratios: Ratios::new(figures),
-            hangup_causes: figures.causes.iter().map(|(cause, count)| (cause.as_str(), *count)).collect(),
+            hangup_causes: figures.tally.causes.iter().map(|(cause, count)| (cause.as_str(), *count)).collect(),
             skipped: Skip::ALL
                 .iter()
                 .filter_map(|reason| by_reason((reason.as_str(), counts.skipped[*reason as usize])))
@@ -261,7 +364,7 @@ impl Calls {
                 .iter()
                 .filter_map(|reason| by_reason((reason.as_str(), counts.refused[*reason as usize])))
                 .collect(),
-            sip_statuses: figures.sip_statuses.clone(),
+            sip_statuses: figures.tally.sip_statuses.clone(),
         }
     }
 }
@@ -294,16 +397,17 @@ impl Ratios {
     /// By ITU-T E.425 (asr, abr, ner) and RFC 6076 §4.6 to §4.9 (ser, seer, isa, scr). An attempt that had a channel
     /// is an INVITE; a seizure is one that was not canceled.
     fn new(figures: &Figures) -> Self {
-        let Counts { attempted, answered, canceled, completed, .. } = figures.counts;
-        let invites = attempted - figures.counts.refused();
+        let Counts { attempted, answered, canceled, completed, .. } = figures.tally.counts;
+        let invites = attempted - figures.tally.counts.refused();
         let statuses = |wanted: &dyn Fn(u16) -> bool| -> u64 {
-            figures.sip_statuses.iter().filter(|(status, _)| wanted(**status)).map(|(_, count)| count).sum()
+            figures.tally.sip_statuses.iter().filter(|(status, _)| wanted(**status)).map(|(_, count)| count).sum()
         };
         let redirected = statuses(&|status| status / 100 == 3);
         let by_user = statuses(&|status| matches!(status, 480 | 486 | 600 | 603));
         let ineffective = statuses(&|status| matches!(status, 408 | 500 | 503 | 504));
         // The network did its part where the user was busy, did not answer or refused.
         let effective: u64 = figures
+            .tally
             .causes
             .iter()
             .filter(|(cause, _)| {
@@ -313,9 +417,9 @@ impl Ratios {
             .sum();
         let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
         Self {
-            success: figures.counts.success(),
-            asr: figures.counts.asr(),
-            abr: figures.counts.abr(),
+            success: figures.tally.counts.success(),
+            asr: figures.tally.counts.asr(),
+            abr: figures.tally.counts.abr(),
             ner: ratio(answered + effective, invites - canceled),
             ser: ratio(answered, invites - redirected),
             seer: ratio(answered + by_user, invites - redirected),

@@ -1,9 +1,11 @@
 //! What a run leaves behind: one documented structure, and the ways in which it is written.
 
+mod calls;
 mod hlog;
 mod json;
 mod summary;
 
+pub use calls::CallLog;
 pub use hlog::LatencyLog;
 pub use json::{Report, RunFacts};
 pub use summary::summary;

@@ -3,18 +3,19 @@
 use std::fmt::Write;
 
 use crate::latency::{Latency, Samples};
+use crate::media::Measure;
 use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
 use crate::recorder::Counts;
 use crate::report::{RunFacts, seconds};
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Figures, Whole};
 use crate::verdict::{Finding, Verdict};
 
 /// The whole summary, ending with a line end.
-pub fn summary(plan: &Plan, facts: &RunFacts, last: &Snapshot, finding: &Finding) -> String {
+pub fn summary(plan: &Plan, facts: &RunFacts, whole: &Whole, finding: &Finding) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_summary(&mut out, plan, facts, last, finding);
+    let _ = write_summary(&mut out, plan, facts, whole, finding);
     out
 }
 
@@ -22,26 +23,28 @@ fn write_summary(
     out: &mut String,
     plan: &Plan,
     facts: &RunFacts,
-    last: &Snapshot,
+    whole: &Whole,
     finding: &Finding,
 ) -> std::fmt::Result {
-    let counts = last.counts();
+    let last = &whole.last;
+    let counts = &last.total.tally.counts;
     let latencies = &last.total.latencies;
     writeln!(out, "\n{} (run {}), {}", plan.name, plan.run_id, seconds(facts.duration.as_secs_f64()))?;
 
-    let rate = counts.attempted as f64 / facts.offering.as_secs_f64().max(f64::MIN_POSITIVE);
-    writeln!(
-        out,
-        "\n  offered      {rate:.2} of {} calls/s over {}",
-        plan.schedule.rate_max(),
-        seconds(facts.offering.as_secs_f64())
-    )?;
+    let rate = counts.attempted as f64 / facts.measured.as_secs_f64().max(f64::MIN_POSITIVE);
+    let asked = super::json::target(plan, facts).unwrap_or_default();
+    let over = seconds(facts.measured.as_secs_f64());
+    writeln!(out, "\n  offered      {rate:.2} of {} calls/s over {over}", (asked * 1e3).round() / 1e3)?;
+    let unmeasured = last.counts().scheduled - counts.scheduled;
+    if unmeasured > 0 {
+        writeln!(out, "  warm-up      {unmeasured}, not counted below")?;
+    }
     writeln!(out, "  scheduled    {}", counts.scheduled)?;
     reasons(out, "  skipped", counts.skipped(), Skip::ALL.iter().map(|r| (r.as_str(), counts.skipped[*r as usize])))?;
     writeln!(out, "  attempted    {}", counts.attempted)?;
     let refused = Refusal::ALL.iter().map(|r| (r.as_str(), counts.refused[*r as usize]));
     reasons(out, "    refused", counts.refused(), refused)?;
-    let causes = last.total.causes.iter().map(|(cause, count)| (cause.as_str(), *count));
+    let causes = last.total.tally.causes.iter().map(|(cause, count)| (cause.as_str(), *count));
     reasons(out, "    failed", counts.failed, causes)?;
     for (name, count) in [
         ("completed", counts.completed),
@@ -79,9 +82,9 @@ fn write_summary(
         "\n  {:<width$}{:>10}{:>10}{:>10}{:>10}{:>8}{:>11}{:>11}",
         "slave", "attempted", "completed", "failed", "other", "ASR", "setup p50", "p99"
     )?;
-    for (slave, view) in plan.slaves.iter().zip(&last.slaves) {
-        let Counts { attempted, completed, failed, .. } = view.figures.counts;
-        let setup = view.figures.latencies.get(Latency::Setup);
+    for ((slave, view), figures) in plan.slaves.iter().zip(&last.slaves).zip(&whole.slaves) {
+        let Counts { attempted, completed, failed, .. } = view.tally.counts;
+        let setup = figures.latencies.get(Latency::Setup);
         let state = match (view.status.up, view.status.reconnects) {
             (true, 0) => String::new(),
             (true, again) => format!("  reconnected {again} ×"),
@@ -92,10 +95,22 @@ fn write_summary(
             "  {:<width$}{attempted:>10}{completed:>10}{failed:>10}{:>10}{:>8}{:>11}{:>11}{state}",
             slave.name,
             attempted - completed - failed,
-            percent(view.figures.counts.asr()),
+            percent(view.tally.counts.asr()),
             statistic(setup, "p50"),
             statistic(setup, "p99"),
         )?;
+    }
+
+    write_media(out, &last.total)?;
+    for (app, tally) in plan.apps.iter().zip(&last.app_tallies) {
+        let named = app.kind.results.iter().zip(&tally.results).filter(|(_, count)| **count > 0);
+        let results: Vec<String> = named.map(|(result, count)| format!("{} {count}", result.name)).collect();
+        if !results.is_empty() {
+            writeln!(out, "  app {}: {}", app.name, results.join(", "))?;
+        }
+        for (count, words) in tally.failures.values() {
+            writeln!(out, "  app {}: {count} × {words}", app.name)?;
+        }
     }
 
     if !plan.thresholds.is_empty() {
@@ -125,6 +140,24 @@ fn write_summary(
         writeln!(out, "    {reason}")?;
     }
     Ok(())
+}
+
+/// How the audio was, where there was any.
+fn write_media(out: &mut String, figures: &Figures) -> std::fmt::Result {
+    let Counts { with_media, without_media, .. } = figures.tally.counts;
+    if with_media + without_media == 0 {
+        return Ok(());
+    }
+    let of = |measure, name| figures.media(measure).statistic(name).flatten().unwrap_or_default();
+    write!(out, "\n  audio        of {with_media} calls")?;
+    if with_media > 0 {
+        let (mos, jitter, loss) = (of(Measure::Mos, "p5"), of(Measure::Jitter, "p95"), of(Measure::Loss, "mean"));
+        write!(out, ", MOS p5 {mos:.2}, jitter p95 {}, loss {:.2}%", seconds(jitter), loss * 100.0)?;
+    }
+    if without_media > 0 {
+        write!(out, "; {without_media} without a packet")?;
+    }
+    writeln!(out)
 }
 
 /// A count, and what it is made of.

@@ -168,7 +168,12 @@ impl Schedule {
 
     /// From when to when each measured phase is; the last one may have no end.
     pub fn measured(&self) -> impl Iterator<Item = (Duration, Option<Duration>)> {
-        spans(&self.phases).zip(&self.phases).filter(|(_, phase)| phase.measured).map(|(span, _)| span)
+        self.spans().zip(&self.phases).filter(|(_, phase)| phase.measured).map(|(span, _)| span)
+    }
+
+    /// From when to when each phase is; the last one may have no end.
+    pub fn spans(&self) -> impl Iterator<Item = (Duration, Option<Duration>)> {
+        spans(&self.phases)
     }
 
     /// When the integral of the rate has come to so many calls.

@@ -29,6 +29,11 @@ impl Calls {
         self.awaited > 0
     }
 
+    /// One of them.
+    pub(super) fn get(&self, attempt: u64) -> Option<&Call> {
+        self.calls.get(&attempt)
+    }
+
     /// Whose they are.
     pub(super) fn attempts(&self) -> Vec<u64> {
         self.calls.keys().copied().collect()

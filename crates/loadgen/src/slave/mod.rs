@@ -3,18 +3,19 @@
 mod calls;
 mod link;
 mod originator;
+mod shared;
 mod task;
 mod told;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use esl_core::{Credentials, Error};
 use tokio::time::Instant;
 
 pub use link::About;
-pub use task::Slave;
+pub use shared::{Ledger, Roster, Shared, Slots, Substitutes};
+pub use task::{Slave, slaves};
 pub use told::Health;
 
 use crate::recorder::Taken;
@@ -33,6 +34,8 @@ pub enum Order {
     Drain,
     /// Hang up.
     HangUp,
+    /// Every call has ended: see that none is left, and end.
+    Finish,
 }
 
 /// What a slave tells the run.
@@ -49,6 +52,8 @@ pub enum Report {
 pub struct Status {
     /// Whether it is connected.
     pub up: bool,
+    /// Calls that are up on it.
+    pub active: u64,
     /// How often it was connected again.
     pub reconnects: u64,
     /// Events that came from it.
@@ -61,44 +66,6 @@ pub struct Status {
     pub anomalies: BTreeMap<&'static str, u64>,
     /// Channels of this run that were found on it at the end, and hung up; `None` where nobody could see.
     pub channels_left: Option<u64>,
-}
-
-/// The calls that may be up at a time, over all slaves.
-#[derive(Debug)]
-pub struct Slots {
-    used: AtomicU64,
-    peak: AtomicU64,
-    max: Option<u64>,
-}
-
-impl Slots {
-    /// So many, or without a limit.
-    pub fn new(max: Option<u64>) -> Self {
-        Self { used: AtomicU64::new(0), peak: AtomicU64::new(0), max }
-    }
-
-    fn is_full(&self) -> bool {
-        self.max.is_some_and(|max| self.used.load(Ordering::Relaxed) >= max)
-    }
-
-    /// Takes one where there is one.
-    fn take(&self) -> bool {
-        let below = |used| self.max.is_none_or(|max| used < max).then_some(used + 1);
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below);
-        taken.is_ok_and(|used| {
-            self.peak.fetch_max(used + 1, Ordering::Relaxed);
-            true
-        })
-    }
-
-    /// How many were taken at the same time at most.
-    pub fn peak(&self) -> u64 {
-        self.peak.load(Ordering::Relaxed)
-    }
-
-    fn give_back(&self) {
-        self.used.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Where a slave's server is.

@@ -1,10 +1,9 @@
-//! Which call is sent when: what the schedule says is due, held back or skipped where it cannot be sent.
+//! Which call is sent when: what was handed to this slave is due, held back or cannot be sent at all.
 //!
 //! The schedule says when a call is due, the ceiling only when it may go: a rate limiter alone forgets the due time.
 //! No I/O, no clock: instants come in.
 
 use std::collections::VecDeque;
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,19 +16,21 @@ use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use crate::outcome::Skip;
+use crate::plan::Placement;
 use crate::recorder::Shard;
-use crate::schedule::Due;
 
 /// One slave's calls that are to be sent.
 pub(super) struct Originator {
-    calls: Peekable<Box<dyn Iterator<Item = Due> + Send>>,
-    start: Instant,
     max_lag: Duration,
+    /// Not due yet, in their order.
+    coming: VecDeque<Placement>,
     /// Due and not sent, the oldest first.
-    pending: VecDeque<Due>,
+    pending: VecDeque<Placement>,
     /// The oldest one has been held back by the ceiling.
     held_by_ceiling: bool,
     ceiling: Option<Ceiling>,
+    /// No more will be handed over.
+    closed: bool,
 }
 
 /// What keeps a call from being sent now.
@@ -40,14 +41,16 @@ pub(super) enum Obstacle {
     /// It has to wait: the server does not take commands at the moment.
     Busy,
     /// It cannot go at all.
-    Skip(Skip),
+    Blocked(Skip),
 }
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// Send this one, which was due then.
-    Send(Due, Instant),
+    /// Send this one.
+    Send(Placement),
+    /// This one is due and cannot go here: another slave's, or skipped with this reason.
+    Blocked(Placement, Skip),
     /// Come again at this time, or when something has changed.
     Wait(Option<Instant>),
     /// There are no more.
@@ -55,69 +58,95 @@ pub(super) enum Offer {
 }
 
 impl Originator {
-    /// Sends `calls`, due from `start` on, at most `max_lag` late, no two closer together than `gap`.
-    pub(super) fn new(
-        calls: impl Iterator<Item = Due> + Send + 'static,
-        start: Instant,
-        max_lag: Duration,
-        gap: Option<Duration>,
-    ) -> Self {
-        let calls: Box<dyn Iterator<Item = Due> + Send> = Box::new(calls);
+    /// Sends calls at most `max_lag` late, no two closer together than `gap`.
+    pub(super) fn new(start: Instant, max_lag: Duration, gap: Option<Duration>) -> Self {
         Self {
-            calls: calls.peekable(),
-            start,
             max_lag,
+            coming: VecDeque::new(),
             pending: VecDeque::new(),
             held_by_ceiling: false,
             ceiling: gap.and_then(|gap| Ceiling::new(gap, start)),
+            closed: false,
         }
     }
 
+    /// Takes a call that is or will be due. The schedule's come in their order; others' may be due already.
+    pub(super) fn hand(&mut self, call: Placement) {
+        let place = self.coming.partition_point(|known| known.due <= call.due);
+        self.coming.insert(place, call);
+    }
+
+    /// No more calls come from the schedule.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether the ceiling holds calls back.
+    pub(super) fn is_held(&self) -> bool {
+        self.held_by_ceiling
+    }
+
     /// The next step at this time. `obstacle` is asked anew for each call.
-    pub(super) fn next(&mut self, now: Instant, shard: &mut Shard, mut obstacle: impl FnMut() -> Obstacle) -> Offer {
-        let elapsed = now.checked_duration_since(self.start);
-        while let Some(due) = self.calls.next_if(|due| elapsed.is_some_and(|elapsed| due.at <= elapsed)) {
-            shard.scheduled(due.app);
-            self.pending.push_back(due);
+    pub(super) fn next(
+        &mut self,
+        now: Instant,
+        shard: &mut Shard,
+        mut obstacle: impl FnMut(&Placement) -> Obstacle,
+    ) -> Offer {
+        while let Some(call) = self.coming.pop_front_if(|call| call.due <= now) {
+            shard.scheduled(call.labels);
+            if self.is_hopeless(&call, now) {
+                return Offer::Blocked(call, Skip::Ceiling);
+            }
+            self.pending.push_back(call);
         }
-        while let Some(&due) = self.pending.front() {
-            let due_at = self.start + due.at;
-            let late = now.saturating_duration_since(due_at) > self.max_lag;
-            let skip = match obstacle() {
-                Obstacle::Skip(reason) => Some(reason),
-                _ if late && self.held_by_ceiling => Some(Skip::Ceiling),
-                _ if late => Some(Skip::Late),
-                Obstacle::Busy => return Offer::Wait(Some(due_at + self.max_lag + MOMENT)),
+        if let Some(&call) = self.pending.front() {
+            let late = now.saturating_duration_since(call.due) > self.max_lag;
+            let blocked = match obstacle(&call) {
+                Obstacle::Blocked(reason) => reason,
+                _ if late && self.held_by_ceiling => Skip::Ceiling,
+                _ if late => Skip::Late,
+                Obstacle::Busy => return Offer::Wait(Some(call.due + self.max_lag + MOMENT)),
                 Obstacle::None => match self.ceiling.as_mut().and_then(|ceiling| ceiling.closed_until(now)) {
                     None => {
                         self.pending.pop_front();
                         self.held_by_ceiling = false;
-                        return Offer::Send(due, due_at);
+                        return Offer::Send(call);
                     }
                     Some(open) => {
                         self.held_by_ceiling = true;
-                        return Offer::Wait(Some(open.min(due_at + self.max_lag + MOMENT)));
+                        return Offer::Wait(Some(open.min(call.due + self.max_lag + MOMENT)));
                     }
                 },
             };
-            if let Some(reason) = skip {
-                self.pending.pop_front();
-                shard.skipped(due.app, reason);
-            }
+            self.pending.pop_front();
+            return Offer::Blocked(call, blocked);
         }
-        match self.calls.peek() {
-            Some(due) => Offer::Wait(self.start.checked_add(due.at)),
-            None => Offer::Done,
+        self.held_by_ceiling = false;
+        match self.coming.front() {
+            Some(call) => Offer::Wait(Some(call.due)),
+            None if self.closed => Offer::Done,
+            None => Offer::Wait(None),
         }
     }
 
-    /// Sends no more: what is due is skipped, what is not due yet never will be.
-    pub(super) fn stop(&mut self, shard: &mut Shard) {
-        let none: Box<dyn Iterator<Item = Due> + Send> = Box::new(std::iter::empty());
-        self.calls = none.peekable();
-        for due in self.pending.drain(..) {
-            shard.skipped(due.app, Skip::Stopped);
+    /// Whether the ceiling will not let a call go within its time: so many are before it.
+    fn is_hopeless(&self, call: &Placement, now: Instant) -> bool {
+        let Some(ceiling) = &self.ceiling else { return false };
+        let before = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
+        let opens = ceiling.opens.max(now).checked_add(ceiling.gap.saturating_mul(before));
+        opens.is_none_or(|opens| opens > call.due + self.max_lag)
+    }
+
+    /// Sends no more: what is due is skipped, what is not due yet never will be. Returns how many calls that were.
+    pub(super) fn stop(&mut self, shard: &mut Shard) -> Vec<Placement> {
+        self.closed = true;
+        let mut dropped: Vec<_> = self.pending.drain(..).collect();
+        for call in &dropped {
+            shard.skipped(call.labels, Skip::Stopped);
         }
+        dropped.extend(self.coming.drain(..));
+        dropped
     }
 }
 
@@ -129,6 +158,9 @@ struct Ceiling {
     limiter: RateLimiter<NotKeyed, InMemoryState, GivenClock, NoOpMiddleware<Nanos>>,
     clock: GivenClock,
     start: Instant,
+    gap: Duration,
+    /// When the next call may go.
+    opens: Instant,
 }
 
 impl Ceiling {
@@ -136,15 +168,20 @@ impl Ceiling {
         let clock = GivenClock::default();
         // A burst of one.
         let quota = Quota::with_period(gap)?;
-        Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, start })
+        Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, start, gap, opens: start })
     }
 
     /// Takes the turn, or says when there is one.
     fn closed_until(&mut self, now: Instant) -> Option<Instant> {
         let nanos = now.saturating_duration_since(self.start).as_nanos() as u64;
         self.clock.0.store(nanos, Ordering::Relaxed);
-        let not_until = self.limiter.check().err()?;
-        Some(now + not_until.earliest_possible().duration_since(Nanos::from(nanos)).into())
+        match self.limiter.check() {
+            Ok(()) => {
+                self.opens = now + self.gap;
+                None
+            }
+            Err(not_until) => Some(now + not_until.earliest_possible().duration_since(Nanos::from(nanos)).into()),
+        }
     }
 }
 
@@ -163,18 +200,34 @@ impl Clock for GivenClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::Labels;
 
     fn ms(milliseconds: u64) -> Duration {
         Duration::from_millis(milliseconds)
     }
 
-    fn due_every(gap: u64, count: u64) -> impl Iterator<Item = Due> + Send + 'static {
-        (0..count).map(move |attempt| Due { attempt, at: ms(gap * attempt), slave: 0, app: 0, phase: 0 })
+    /// So many calls, due so many milliseconds apart from `start` on, held to a gap.
+    fn originator(start: Instant, (every, count): (u64, u64), max_lag: u64, gap: Option<u64>) -> Originator {
+        let mut originator = Originator::new(start, ms(max_lag), gap.map(ms));
+        for attempt in 0..count {
+            let due = start + ms(every * attempt);
+            originator.hand(Placement { attempt, due, labels: Labels::default(), hold: ms(1), ..placement(start) });
+        }
+        originator.close();
+        originator
+    }
+
+    fn placement(due: Instant) -> Placement {
+        Placement { attempt: 0, due, labels: Labels::default(), hold: ms(1), has_slot: false, passed: false }
+    }
+
+    fn free(_: &Placement) -> Obstacle {
+        Obstacle::None
     }
 
     fn sent(offer: Offer) -> u64 {
         match offer {
-            Offer::Send(due, _) => due.attempt,
+            Offer::Send(call) => call.attempt,
             other => panic!("{other:?}"),
         }
     }
@@ -182,78 +235,86 @@ mod tests {
     #[test]
     fn calls_go_when_they_are_due() {
         let start = Instant::now();
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(10, 2), start, ms(1000), None);
-        let free = || Obstacle::None;
+        let mut shard = Shard::single();
+        let mut originator = originator(start, (10, 2), 1000, None);
         assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
         assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(10))));
         // A stall: the call goes at once, and its lag is known by when it was due.
         let offer = originator.next(start + ms(500), &mut shard, free);
-        assert!(matches!(offer, Offer::Send(_, due) if due == start + ms(10)));
+        assert!(matches!(offer, Offer::Send(call) if call.due == start + ms(10)));
         assert_eq!(originator.next(start + ms(500), &mut shard, free), Offer::Done);
     }
 
     #[test]
     fn a_catch_up_does_not_break_the_ceiling() {
         let start = Instant::now();
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(1, 10), start, ms(1000), Some(ms(20)));
+        let mut shard = Shard::single();
+        let mut originator = originator(start, (1, 10), 1000, Some(20));
         let mut now = start + ms(100);
         let mut gaps = Vec::new();
         let mut last = None;
         loop {
-            match originator.next(now, &mut shard, || Obstacle::None) {
+            match originator.next(now, &mut shard, free) {
                 Offer::Send(..) => {
                     gaps.extend(last.map(|last| now - last));
                     last = Some(now);
                 }
                 Offer::Wait(until) => now = until.unwrap(),
                 Offer::Done => break,
+                blocked => panic!("{blocked:?}"),
             }
         }
         assert_eq!(gaps, vec![ms(20); 9]);
     }
 
     #[test]
-    fn what_is_held_back_for_too_long_is_skipped_with_the_reason() {
+    fn what_the_ceiling_would_hold_for_too_long_is_another_s_at_once() {
         let start = Instant::now();
-        let reasons = |shard: &Shard| shard.counts().skipped;
+        let mut shard = Shard::single();
+        let mut originator = originator(start, (0, 3), 100, Some(60));
+        // The first would go at 0 ms, the second at 60 ms, the third at 120 ms: over the 100 ms that it may be late.
+        assert!(
+            matches!(originator.next(start, &mut shard, free), Offer::Blocked(call, Skip::Ceiling) if call.attempt == 2)
+        );
+        assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
+        assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
+        assert!(originator.is_held());
+        assert_eq!(sent(originator.next(start + ms(60), &mut shard, free)), 1);
+    }
 
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(0, 3), start, ms(100), Some(ms(60)));
-        let mut now = start;
-        while let Offer::Send(..) | Offer::Wait(Some(_)) = {
-            let offer = originator.next(now, &mut shard, || Obstacle::None);
-            if let Offer::Wait(Some(until)) = offer {
-                now = until;
-            }
-            offer
-        } {}
-        assert_eq!(reasons(&shard)[Skip::Ceiling as usize], 1, "the third would have gone at 120 ms");
+    #[test]
+    fn what_cannot_go_is_said_with_the_reason() {
+        let start = Instant::now();
+        let mut shard = Shard::single();
+        let mut late = originator(start, (0, 1), 100, None);
+        let offer = late.next(start + ms(101), &mut shard, free);
+        assert!(matches!(offer, Offer::Blocked(_, Skip::Late)));
+        let mut down = originator(start, (0, 1), 100, None);
+        let offer = down.next(start, &mut shard, |_| Obstacle::Blocked(Skip::SlaveDown));
+        assert!(matches!(offer, Offer::Blocked(_, Skip::SlaveDown)));
+        assert_eq!(down.next(start, &mut shard, free), Offer::Done);
+    }
 
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(0, 3), start, ms(100), None);
-        assert_eq!(originator.next(start + ms(101), &mut shard, || Obstacle::None), Offer::Done);
-        assert_eq!(reasons(&shard)[Skip::Late as usize], 3);
-
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(0, 3), start, ms(100), None);
-        let down = || Obstacle::Skip(Skip::SlaveDown);
-        assert_eq!(originator.next(start, &mut shard, down), Offer::Done);
-        assert_eq!(reasons(&shard)[Skip::SlaveDown as usize], 3);
-        assert!(shard.counts().balanced());
+    #[test]
+    fn another_s_call_goes_before_those_that_are_not_due() {
+        let start = Instant::now();
+        let mut shard = Shard::single();
+        let mut originator = originator(start + ms(50), (10, 2), 1000, None);
+        originator.hand(Placement { attempt: 9, ..placement(start) });
+        assert_eq!(sent(originator.next(start + ms(5), &mut shard, free)), 9);
+        assert_eq!(originator.next(start + ms(5), &mut shard, free), Offer::Wait(Some(start + ms(50))));
     }
 
     #[test]
     fn a_stop_accounts_for_what_is_due() {
         let start = Instant::now();
-        let mut shard = Shard::new(1);
-        let mut originator = Originator::new(due_every(10, 100), start, ms(1000), None);
-        assert!(matches!(originator.next(start + ms(30), &mut shard, || Obstacle::Busy), Offer::Wait(_)));
-        assert_eq!(shard.counts().pending, 4);
-        originator.stop(&mut shard);
-        let counts = shard.counts();
+        let mut shard = Shard::single();
+        let mut originator = originator(start, (10, 100), 1000, None);
+        assert!(matches!(originator.next(start + ms(30), &mut shard, |_| Obstacle::Busy), Offer::Wait(_)));
+        assert_eq!(shard.all().pending, 4);
+        assert_eq!(originator.stop(&mut shard).len(), 100);
+        let counts = shard.all();
         assert_eq!((counts.scheduled, counts.pending, counts.skipped[Skip::Stopped as usize]), (4, 0, 4));
-        assert_eq!(originator.next(start + ms(60), &mut shard, || Obstacle::None), Offer::Done);
+        assert_eq!(originator.next(start + ms(60), &mut shard, free), Offer::Done);
     }
 }

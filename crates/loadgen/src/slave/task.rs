@@ -2,6 +2,7 @@
 //! of the record.
 
 mod connect;
+mod far;
 mod resync;
 
 use std::sync::Arc;
@@ -10,25 +11,28 @@ use std::time::Duration;
 use esl_core::{Command, Error, EventName};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use tracing::{debug, trace};
+use tracing::{debug, trace, warn};
 
 use connect::Connecting;
+use far::FarLegs;
 use resync::Unsure;
 
 use super::calls::Calls;
 use super::link::{Ask, Heard, Link, PROBE};
 use super::originator::{Obstacle, Offer, Originator};
+use super::shared::{Mail, Shared, Substitutes};
 use super::told::{self, PROBE_ID, Told};
-use super::{Order, Report, Server, Slots, Status, TICK};
+use super::{Order, Report, Server, Status, TICK};
 use crate::alarm::Alarm;
 use crate::call::{Call, Change, Step, Why};
 use crate::outcome::{Outcome, Refusal, Skip};
-use crate::plan::Plan;
+use crate::plan::{Placement, Plan};
 use crate::recorder::Shard;
-use crate::schedule::Due;
 
 /// Events that are handled before the schedule is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
+/// Handfuls of calls that wait at a slave's task: one comes every 25 ms at most, and what does not fit waits.
+const HANDED_MAX: usize = 256;
 /// A server that is silent for so long is taken for gone. Events of an overloaded one come seconds late.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
@@ -38,8 +42,11 @@ pub struct Slave {
     name: String,
     plan: Arc<Plan>,
     server: Server,
-    slots: Arc<Slots>,
+    shared: Arc<Shared>,
     orders: watch::Receiver<Order>,
+    /// The calls that are to be placed, as they come from the schedule.
+    placements: mpsc::Receiver<Vec<Placement>>,
+    mailbox: mpsc::Receiver<Mail>,
     reports: mpsc::Sender<Report>,
 
     link: Option<Link>,
@@ -47,7 +54,10 @@ pub struct Slave {
     /// How often connecting failed in a row.
     failures: u32,
     originator: Option<Originator>,
+    substitutes: Substitutes,
     calls: Calls,
+    /// Legs of others' calls, and far legs of its own, at this server.
+    far_legs: FarLegs,
     /// Calls of which it is not known whether they are still there.
     unsure: Unsure,
     shard: Shard,
@@ -59,40 +69,50 @@ pub struct Slave {
     hanging_up: bool,
 }
 
-impl Slave {
-    /// The task of the plan's slave of that number.
-    pub fn new(
-        index: usize,
-        plan: Arc<Plan>,
-        server: Server,
-        slots: Arc<Slots>,
-        orders: watch::Receiver<Order>,
-        reports: mpsc::Sender<Report>,
-    ) -> Self {
-        Self {
+/// The tasks of a plan's slaves, what they share, and where their calls are to be handed to, in the plan's order.
+pub fn slaves(
+    plan: &Arc<Plan>,
+    servers: Vec<Server>,
+    orders: &watch::Receiver<Order>,
+    reports: &mpsc::Sender<Report>,
+) -> (Vec<Slave>, Arc<Shared>, Vec<mpsc::Sender<Vec<Placement>>>) {
+    let (shared, mailboxes) = Shared::new(plan);
+    let shared = Arc::new(shared);
+    let mut posts = Vec::new();
+    let slaves = servers.into_iter().zip(mailboxes).enumerate().map(|(index, (server, mailbox))| {
+        let (post, placements) = mpsc::channel(HANDED_MAX);
+        posts.push(post);
+        Slave {
             index,
             name: plan.slaves[index].name.clone(),
-            shard: Shard::new(plan.apps.len()),
-            plan,
+            shard: Shard::new(plan.measured(), plan.apps.len(), plan.targets.len()),
+            plan: plan.clone(),
             server,
-            slots,
-            orders,
-            reports,
+            shared: shared.clone(),
+            orders: orders.clone(),
+            placements,
+            mailbox,
+            reports: reports.clone(),
             link: None,
             connecting: None,
             failures: 0,
             originator: None,
+            substitutes: Substitutes::default(),
             calls: Calls::default(),
+            far_legs: FarLegs::default(),
             unsure: Unsure::default(),
             status: Status::default(),
             probe: None,
             probes: 0,
             hanging_up: false,
         }
-    }
+    });
+    (slaves.collect(), shared, posts)
+}
 
-    /// Connects, places the calls that the schedule has for this slave, follows each one to its end, and returns when
-    /// the last one has ended.
+impl Slave {
+    /// Connects, places the calls that are handed to it, follows each one to its end, and returns when it is told that
+    /// every slave's calls have ended.
     pub async fn run(mut self) {
         let connected = self.connect().await;
         let ready = connected.as_ref().map(|link| link.about.clone()).map_err(Clone::clone);
@@ -108,9 +128,8 @@ impl Slave {
             return;
         };
         if let Order::Run(start) = order {
-            let calls = self.plan.schedule.of_slave(self.index);
             let gap = self.plan.slaves[self.index].gap;
-            self.originator = Some(Originator::new(calls, start, self.plan.max_lag, gap));
+            self.originator = Some(Originator::new(start, self.plan.max_lag, gap));
             self.work(start).await;
         }
         self.sweep().await;
@@ -121,12 +140,11 @@ impl Slave {
         let mut alarm = Alarm::new();
         let mut tick = interval_at(start + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        loop {
+        let mut open = true;
+        while *self.orders.borrow() != Order::Finish {
             let offer = self.offer().await;
             self.look_after_calls();
-            if offer == Offer::Done && self.calls.len() == 0 {
-                break;
-            }
+            self.shared.roster.set_active(self.index, self.calls.len());
             if let Some(link) = &mut self.link {
                 link.set_awaited(self.calls.awaited() || self.probe.is_some());
                 if let Err(error) = link.try_flush().await {
@@ -143,6 +161,14 @@ impl Slave {
                     // The run is gone: nobody waits for these calls.
                     Err(_) => break,
                 },
+                handed = self.placements.recv(), if open => match handed {
+                    Some(calls) => self.take(calls),
+                    None => {
+                        open = false;
+                        self.originator.iter_mut().for_each(Originator::close);
+                    }
+                },
+                Some(mail) = self.mailbox.recv() => self.read_mail(mail),
                 _ = tick.tick() => self.tick().await,
                 result = async { self.connecting.as_mut().expect("it is there").await }, if self.connecting.is_some() => {
                     self.connecting = None;
@@ -158,24 +184,44 @@ impl Slave {
         }
     }
 
+    /// Calls from the schedule.
+    fn take(&mut self, calls: Vec<Placement>) {
+        // What was under way when the run was stopped.
+        let stopped = matches!(*self.orders.borrow(), Order::Drain | Order::HangUp);
+        match &mut self.originator {
+            Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
+            _ => self.dropped(&calls),
+        }
+    }
+
+    /// Calls that are not due yet and never will be.
+    fn dropped(&mut self, calls: &[Placement]) {
+        for _ in calls.iter().filter(|call| call.has_slot) {
+            self.shared.slots.give_back();
+        }
+        self.shared.ledger.settle(calls.len());
+    }
+
     /// Sends every call that is due and may go.
     async fn offer(&mut self) -> Offer {
         let Some(mut originator) = self.originator.take() else {
             return Offer::Done;
         };
         let offer = loop {
-            let (link, slots, full) = (&self.link, &self.slots, self.is_full());
-            let obstacle = || match link {
-                None => Obstacle::Skip(Skip::SlaveDown),
-                Some(_) if full || slots.is_full() => Obstacle::Skip(Skip::Limit),
+            let (link, slots, full) = (&self.link, &self.shared.slots, self.is_full());
+            let obstacle = |call: &Placement| match link {
+                None => Obstacle::Blocked(Skip::SlaveDown),
+                Some(_) if !call.has_slot && (full || slots.is_full()) => Obstacle::Blocked(Skip::Limit),
                 Some(link) if !link.is_ready() => Obstacle::Busy,
                 Some(_) => Obstacle::None,
             };
             match originator.next(Instant::now(), &mut self.shard, obstacle) {
-                Offer::Send(due, due_at) => self.place(due, due_at).await,
+                Offer::Send(call) => self.place(call).await,
+                Offer::Blocked(call, reason) => self.pass_on(call, reason),
                 other => break other,
             }
         };
+        self.shared.roster.set_held(self.index, originator.is_held());
         self.originator = Some(originator);
         offer
     }
@@ -184,29 +230,72 @@ impl Slave {
         self.plan.slaves[self.index].limit.is_some_and(|limit| self.calls.len() as u64 >= limit)
     }
 
-    async fn place(&mut self, due: Due, due_at: Instant) {
-        let uuid = self.plan.run_id.call(self.index, due.attempt);
+    /// A call cannot be placed here: another slave's, where there is one for it, or skipped.
+    fn pass_on(&mut self, call: Placement, reason: Skip) {
+        let elsewhere = match reason {
+            Skip::SlaveDown => self.plan.redistribute,
+            // Where all slots are taken, nobody else has one.
+            Skip::Limit => !self.shared.slots.is_full(),
+            Skip::Ceiling => true,
+            Skip::Late | Skip::Stopped => false,
+        };
+        if elsewhere
+            && !call.passed
+            && let Some(other) = self.substitutes.next(&self.shared.roster, self.index)
+            && self.shared.post(other, Mail::Take(Placement { passed: true, ..call }))
+        {
+            return self.shard.passed_on(call.labels);
+        }
+        self.skip(&call, reason);
+    }
+
+    fn skip(&mut self, call: &Placement, reason: Skip) {
+        self.shard.skipped(call.labels, reason);
+        self.dropped(std::slice::from_ref(call));
+    }
+
+    async fn place(&mut self, call: Placement) {
+        let uuid = self.plan.run_id.call(self.index, call.attempt);
         let Some(link) = &mut self.link else {
-            return self.shard.skipped(due.app, Skip::SlaveDown);
+            return self.pass_on(call, Skip::SlaveDown);
         };
         // Another slave may have taken the last slot since it was looked at.
-        if !self.slots.take() {
-            return self.shard.skipped(due.app, Skip::Limit);
+        if !call.has_slot && !self.shared.slots.take() {
+            return self.skip(&call, Skip::Limit);
         }
-        let originate = self.plan.originate(due.app, uuid).map_err(Error::from);
-        let queued = originate.and_then(|command| link.start(uuid, &command, Ask::Originate(due.attempt)));
-        if let Err(error) = queued {
-            self.slots.give_back();
-            self.shard.skipped(due.app, Skip::SlaveDown);
+        let call = Placement { has_slot: true, ..call };
+        let command = match self.plan.originate(self.index, &call) {
+            Ok(Some(command)) => command,
+            Ok(None) => return self.not_sent(&call, "not_allowed"),
+            Err(error) => {
+                warn!(slave = self.name, %error, "a call's text cannot be carried");
+                return self.not_sent(&call, "not_carried");
+            }
+        };
+        if let Err(error) = link.start(uuid, &command, Ask::Originate(call.attempt)) {
+            self.skip(&call, Skip::SlaveDown);
             return self.disconnected(&error);
         }
         let flushed = link.try_flush().await;
         let sent = Instant::now();
-        self.shard.attempted(due.app, sent.saturating_duration_since(due_at));
-        self.calls.insert(due.attempt, Call::new(due.app, self.plan.terms, due_at, sent));
+        self.shard.attempted(call.labels, sent.saturating_duration_since(call.due));
+        if let Some(row) = self.plan.far_row(call.attempt)
+            && !self.shared.owners.take(row, self.index, call.attempt)
+        {
+            self.anomaly("number_in_use");
+        }
+        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, sent));
         if let Err(error) = flushed {
             self.disconnected(&error);
         }
+    }
+
+    /// A call that the plan was wrong about: counted as refused here, with a word for it.
+    fn not_sent(&mut self, call: &Placement, anomaly: &'static str) {
+        self.anomaly(anomaly);
+        self.shard.attempted(call.labels, call.due.elapsed());
+        self.shard.ended(call.labels, Outcome::Refused(Refusal::Command));
+        self.dropped(std::slice::from_ref(call));
     }
 
     /// Hangs up whose hold is over, gives up who is overdue.
@@ -222,19 +311,28 @@ impl Slave {
     /// Does what has come of a call.
     fn follow(&mut self, attempt: u64, done: Option<(Step, Option<Call>)>) {
         match done {
-            Some((Step::End(outcome), Some(call))) => {
-                self.shard.ended(call.app(), outcome);
-                self.slots.give_back();
-                self.unsure.known(attempt);
-                if call.answer_missed() {
-                    self.anomaly("answer_missed");
-                }
-                if outcome == Outcome::Lost {
-                    debug!(slave = self.name, attempt, "nobody knows what became of a call");
-                }
-            }
+            Some((Step::End(outcome), Some(call))) => self.ended(attempt, outcome, &call),
             Some((Step::HangUp, _)) => self.hang_up(attempt),
+            Some((Step::HangUpFar, _)) => self.hang_up_far(attempt),
             _ => {}
+        }
+    }
+
+    fn ended(&mut self, attempt: u64, outcome: Outcome, call: &Call) {
+        self.shard.ended(call.labels(), outcome);
+        let uuid = self.plan.run_id.call(self.index, attempt);
+        self.shard.record(call.record(uuid, self.index, outcome, Instant::now()));
+        self.shared.slots.give_back();
+        self.shared.ledger.settle(1);
+        self.unsure.known(attempt);
+        if let Some(row) = self.plan.far_row(attempt) {
+            self.shared.owners.give_back(row, self.index, attempt);
+        }
+        if call.answer_missed() {
+            self.anomaly("answer_missed");
+        }
+        if outcome == Outcome::Lost {
+            debug!(slave = self.name, attempt, "nobody knows what became of a call");
         }
     }
 
@@ -277,6 +375,8 @@ impl Slave {
                 self.status.events += 1;
                 match told::read(&event, self.plan.run_id, self.index) {
                     Told::Call(attempt, change) => self.changed(attempt, change, at),
+                    Told::Near(_) => {}
+                    Told::Other(leg, change) => self.heard_of(leg, change, &event, at),
                     Told::Stray(attempt, channel) => {
                         self.anomaly("duplicate_uuid");
                         self.send(&Command::api(format!("uuid_kill {channel}")), Ask::HangUp(attempt));
@@ -325,7 +425,8 @@ impl Slave {
     fn obey(&mut self) {
         let order = *self.orders.borrow_and_update();
         if let (Order::Drain | Order::HangUp, Some(originator)) = (order, &mut self.originator) {
-            originator.stop(&mut self.shard);
+            let dropped = originator.stop(&mut self.shard);
+            self.dropped(&dropped);
         }
         if order == Order::HangUp && !self.hanging_up {
             self.hang_up_all();
@@ -393,6 +494,7 @@ impl Slave {
     /// Hands the shard over. The run always takes it: that is what it waits for.
     async fn report(&mut self) {
         self.status.up = self.link.is_some();
+        self.status.active = self.calls.len() as u64;
         let report = Report::Shard(self.index, Box::new(self.shard.take()), Box::new(self.status.clone()));
         let _ = self.reports.send(report).await;
     }

@@ -4,9 +4,13 @@ use esl_core::{Event, EventName, HangupCause, Reply};
 use uuid::Uuid;
 
 use super::link::PROBE;
-use crate::call::Change;
+use crate::call::{Change, FarChange};
+use crate::media::Heard;
 use crate::outcome::Refusal;
 use crate::run_id::RunId;
+
+/// The variable of a far leg by which it is known (`sip_h_…`: a header that came with the INVITE).
+const TRACKING: &str = "sip_h_X-loadgen-call";
 
 /// The header that tells probes apart.
 pub(super) const PROBE_ID: &str = "Loadgen-Probe";
@@ -16,8 +20,12 @@ pub(super) const PROBE_ID: &str = "Loadgen-Probe";
 pub(super) enum Told {
     /// Something happened to the call of this attempt.
     Call(u64, Change),
+    /// Something of interest to an app alone happened to the near leg of the call of this attempt.
+    Near(u64),
     /// The call of this attempt got another channel than it was to have: one with its UUID was there already.
     Stray(u64, Uuid),
+    /// Something happened to a leg that is no near leg of this slave's.
+    Other(Uuid, Option<FarChange>),
     /// How the server is.
     Health(Health),
     /// A probe arrived: its id.
@@ -65,26 +73,68 @@ impl Health {
 
 /// Reads an event.
 pub(super) fn read(event: &Event, run: RunId, slave: usize) -> Told {
-    let change = match event.name() {
-        EventName::ChannelCreate => Change::Created,
-        EventName::ChannelProgress | EventName::ChannelProgressMedia => Change::Progressed,
-        EventName::ChannelAnswer => Change::Answered,
-        EventName::ChannelHangup => Change::HungUp,
-        EventName::ChannelDestroy => Change::Gone {
-            cause: event.get("Hangup-Cause").map(|cause| HangupCause::of(&cause)),
-            sip: event.get("variable_sip_term_status").and_then(|status| status.parse().ok()),
-        },
+    match event.name() {
         EventName::BackgroundJob => return job(event, run, slave),
         EventName::Heartbeat => return Told::Health(health(event)),
         EventName::Custom if event.get("Event-Subclass").as_deref() == Some(PROBE) => {
             return event.get(PROBE_ID).map_or(Told::Nothing, |id| Told::Probe(id.into_owned()));
         }
-        _ => return Told::Nothing,
-    };
-    match event.unique_id().and_then(|uuid| run.parse(uuid)) {
-        Some((of, attempt)) if of == slave => Told::Call(attempt, change),
-        _ => Told::Nothing,
+        _ => {}
     }
+    let Some(leg) = event.unique_id() else {
+        return Told::Nothing;
+    };
+    match run.parse(leg) {
+        Some((of, attempt)) if of == slave => {
+            near(event).map_or(Told::Near(attempt), |change| Told::Call(attempt, change))
+        }
+        // Another slave's near leg is on another server.
+        Some(_) => Told::Nothing,
+        None => Told::Other(leg, far(event)),
+    }
+}
+
+fn near(event: &Event) -> Option<Change> {
+    Some(match event.name() {
+        EventName::ChannelCreate => Change::Created,
+        EventName::ChannelProgress | EventName::ChannelProgressMedia => Change::Progressed,
+        EventName::ChannelAnswer => Change::Answered,
+        EventName::ChannelHangup => Change::HungUp,
+        EventName::ChannelDestroy => Change::Gone {
+            cause: cause(event),
+            sip: event.variable("sip_term_status").and_then(|status| status.parse().ok()),
+            heard: heard(event),
+        },
+        _ => return None,
+    })
+}
+
+fn far(event: &Event) -> Option<FarChange> {
+    Some(match event.name() {
+        EventName::ChannelCreate => FarChange::Created,
+        EventName::ChannelAnswer => FarChange::Answered,
+        EventName::ChannelHangup => FarChange::HungUp,
+        EventName::ChannelDestroy => FarChange::Gone { cause: cause(event), heard: heard(event) },
+        _ => return None,
+    })
+}
+
+fn cause(event: &Event) -> Option<HangupCause> {
+    event.get("Hangup-Cause").map(|cause| HangupCause::of(&cause))
+}
+
+fn heard(event: &Event) -> Option<Heard> {
+    Heard::read(|name| event.variable(&format!("rtp_audio_in_{name}")))
+}
+
+/// Whether a leg came to its server: that of a bridge goes out, and carries the same header on.
+pub(super) fn is_inbound(event: &Event) -> bool {
+    event.get("Call-Direction").as_deref() == Some("inbound")
+}
+
+/// The call that a leg says it belongs to: its slave and its attempt.
+pub(super) fn tracked(event: &Event, run: RunId) -> Option<(usize, u64)> {
+    run.parse(Uuid::try_parse(&event.variable(TRACKING)?).ok()?)
 }
 
 fn job(event: &Event, run: RunId, slave: usize) -> Told {
@@ -141,10 +191,11 @@ mod tests {
         let gone = format!(
             "Event-Name: CHANNEL_DESTROY\nUnique-ID: {uuid}\nHangup-Cause: USER_BUSY\nvariable_sip_term_status: 486\n\n"
         );
-        let change = Change::Gone { cause: Some(HangupCause::of("USER_BUSY")), sip: Some(486) };
+        let change = Change::Gone { cause: Some(HangupCause::of("USER_BUSY")), sip: Some(486), heard: None };
         assert_eq!(read(&event(&gone), run, 3), Told::Call(77, change));
         assert_eq!(read(&event(&gone), run, 4), Told::Nothing, "another slave's");
-        assert_eq!(read(&event(&gone), RunId::random(), 3), Told::Nothing, "another run's");
+        let (uuid, gone) = (uuid, event(&gone));
+        assert!(matches!(read(&gone, RunId::random(), 3), Told::Other(leg, _) if leg == uuid), "another run's");
         assert_eq!(read(&event("Event-Name: CHANNEL_ANSWER\n\n"), run, 3), Told::Nothing);
     }
 

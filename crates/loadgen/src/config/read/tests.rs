@@ -20,7 +20,7 @@ fn read_text(text: &str) -> Result<Config, String> {
 #[test]
 fn a_file_is_read() {
     let config = read_text(GOOD).unwrap();
-    assert_eq!(config.load.get_ref().rate.get_ref().0, 50.0);
+    assert_eq!(config.load.as_ref().unwrap().get_ref().rate.as_ref().unwrap().get_ref().0, 50.0);
     assert_eq!(config.slaves.len(), 1);
 }
 
@@ -28,7 +28,7 @@ fn a_file_is_read() {
 fn values_come_from_the_environment() {
     let rate = |value: &str| {
         let text = GOOD.replace("50", value);
-        read_text(&text).map(|config| config.load.get_ref().rate.get_ref().0)
+        read_text(&text).map(|config| config.load.as_ref().unwrap().get_ref().rate.as_ref().unwrap().get_ref().0)
     };
     assert_eq!(rate(r#""${RATE}""#), Ok(75.0));
     assert_eq!(rate(r#""${OTHER:-12.5}""#), Ok(12.5));
@@ -47,9 +47,8 @@ fn what_is_wrong_is_named_with_its_place() {
         ("count = 3", "cuont = 3", r#"a.toml:7:15: unknown key "cuont" in [slaves.simulated]: did you mean "count"?"#),
         ("rate = 50", "rate = true", r#"a.toml:2:8: invalid type: boolean "true", expected a number"#),
         ("rate = 50", "rate = \"fast\"", r#"a.toml:2:8: "fast" is not a number"#),
-        ("rate = 50", "", r#"a.toml:1:1: the key "rate" is missing here"#),
         ("\"2s\"", "\"2 parsecs\"", r#"a.toml:5:8: "2 parsecs" is not a time such as "250ms", "3s" or "1h": "#),
-        ("\"2s\"", "2", r#"a.toml:5:8: invalid type: integer "2", expected a time such as "250ms", "3s" or "1h""#),
+        ("\"2s\"", "2", r#"a.toml:5:8: invalid type: integer "2", expected a time such as "250ms", or a table with"#),
         ("rate = 50", "rate = ", "a.toml:2:8: "),
     ] {
         let error = read_text(&GOOD.replace(from, to)).unwrap_err();

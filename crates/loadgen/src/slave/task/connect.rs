@@ -46,6 +46,7 @@ impl Slave {
         self.status.version.clone_from(&link.about.version);
         self.status.health = link.about.health;
         self.link = Some(link);
+        self.shared.roster.set_up(self.index, true);
     }
 
     pub(super) fn reconnected(&mut self, link: Link) {
@@ -61,6 +62,7 @@ impl Slave {
     /// Drops both connections. What becomes of the calls is known when they are back.
     pub(super) fn disconnected(&mut self, error: &Error) {
         if self.link.take().is_some() {
+            self.shared.roster.set_up(self.index, false);
             self.probe = None;
             self.connect_later(error);
         }

@@ -1,0 +1,453 @@
+//! Conducts a run once its slaves are ready: hands each slave its calls a moment before they are due, does what an operator
+//! or a signal asks for, and brings the run to its end.
+//!
+//! The schedule is walked in one place, so that a change in flight meets every slave at the same call, and a closed loop
+//! knows all slots. Each slave sends its calls on time by itself: nothing here is in the way of a call that is due.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{error, info};
+
+use crate::alarm::Alarm;
+use crate::plan::{Mode, Placement, Plan};
+use crate::recorder::Labels;
+use crate::schedule::{Calls, Due, Turns};
+use crate::slave::{Order, Shared, Substitutes};
+use crate::verdict::Signal;
+
+/// Calls are handed over so long before they are due: longer than a busy machine lets a task wait. A change in flight is
+/// seen that much later at the most.
+const AHEAD: Duration = Duration::from_millis(100);
+/// They are handed over in handfuls of so long: each one wakes a slave's task once.
+const HANDFUL: Duration = Duration::from_millis(40);
+/// In a closed loop, a call that no slave can take is offered again after this, should nobody say that one can.
+const AGAIN: Duration = Duration::from_millis(50);
+/// How long hanging up may take before what is left is given up: calls that the server does not let go are lost before.
+const HANG_UP_MAX: Duration = Duration::from_secs(30);
+/// Commands of an operator that wait.
+const CONTROLS_MAX: usize = 64;
+
+/// What an operator can ask of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Control {
+    /// Calls per second from now on, whatever the phases say; `None` for what they say.
+    Rate(Option<f64>),
+    /// Concurrent calls at most.
+    Limit(Option<u64>),
+    /// The slaves' weights, in the plan's order.
+    Weights(Vec<u64>),
+    /// No calls until [`Control::Resume`]: the schedule's clock stands still.
+    Pause,
+    /// On with the schedule, from where it stands.
+    Resume,
+    /// No more calls; those that are up may end.
+    Stop,
+    /// Hang up every call of this run.
+    HangUpAll,
+}
+
+/// Asks a run for something, see [`Control`].
+#[derive(Clone, Debug)]
+pub struct Operator(mpsc::Sender<Control>);
+
+impl Operator {
+    /// A command, and whether it can be obeyed.
+    ///
+    /// # Errors
+    /// Says why it cannot be: a rate that is none, or a run that is over or does not keep up with its commands.
+    pub fn ask(&self, control: Control) -> Result<(), String> {
+        match &control {
+            Control::Rate(Some(rate)) if !(rate.is_finite() && *rate >= 0.0) => {
+                return Err(format!("{rate} is no rate: it must be from 0 calls per second on"));
+            }
+            Control::Weights(weights) if Turns::new(weights).is_none() => {
+                return Err("these weights make no turns: one at least must be above 0".to_owned());
+            }
+            Control::Limit(Some(0)) => return Err("a limit of 0 is a pause: ask for that".to_owned()),
+            _ => {}
+        }
+        self.0.try_send(control).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => "too many commands wait already".to_owned(),
+            mpsc::error::TrySendError::Closed(_) => "the run is over".to_owned(),
+        })
+    }
+}
+
+/// The channel of an operator's commands.
+pub fn controls() -> (Operator, mpsc::Receiver<Control>) {
+    let (operator, controls) = mpsc::channel(CONTROLS_MAX);
+    (Operator(operator), controls)
+}
+
+/// What a run asks for now, for those who show it.
+#[derive(Debug, Default)]
+pub struct Target(AtomicU64);
+
+impl Target {
+    /// Calls per second; none once no more are offered, or in a pause.
+    pub fn now(&self) -> f64 {
+        f64::from_bits(self.0.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, rate: f64) {
+        self.0.store(rate.to_bits(), Ordering::Relaxed);
+    }
+}
+
+/// How a run came to its end.
+#[derive(Debug)]
+pub struct Ending {
+    /// What cut it short.
+    pub signal: Option<Signal>,
+    /// For how long calls were offered, without pauses.
+    pub offering: Duration,
+    /// What went wrong in this program.
+    pub failures: Vec<String>,
+}
+
+/// What a conductor has to do with.
+pub struct Orchestra {
+    /// The slaves' tasks.
+    pub tasks: JoinSet<()>,
+    /// What they share.
+    pub shared: Arc<Shared>,
+    /// Where each one's calls are handed to.
+    pub posts: Vec<mpsc::Sender<Vec<Placement>>>,
+    /// What they are told.
+    pub orders: watch::Sender<Order>,
+    /// What an operator asks for.
+    pub controls: mpsc::Receiver<Control>,
+    /// What this program is asked for by the system.
+    pub signals: mpsc::Receiver<Signal>,
+}
+
+/// Leads a run from its first call to its last.
+pub struct Conductor {
+    plan: Arc<Plan>,
+    calls: Calls,
+    /// The schedule's beginning: later by every pause.
+    start: Instant,
+    paused: Option<Instant>,
+    /// The schedule's length, as far as it has one.
+    length: Option<Duration>,
+    rate: Option<f64>,
+    /// Handed out at the next opportunity, by slave.
+    handfuls: Vec<Vec<Placement>>,
+    /// How many calls each slave has had with each app.
+    turns: Vec<Vec<u64>>,
+    substitutes: Substitutes,
+    /// A call that waits for its slot.
+    waiting: Option<Due>,
+    /// No more calls are offered from this moment on.
+    ended: Option<Instant>,
+    target: Arc<Target>,
+    orchestra: Orchestra,
+}
+
+/// When to look at the schedule again.
+enum Next {
+    At(Instant),
+    /// When a slot is free.
+    Slot,
+    Never,
+}
+
+impl Conductor {
+    /// One for a plan, whose first call is due at `start`.
+    pub fn new(plan: Arc<Plan>, start: Instant, target: Arc<Target>, orchestra: Orchestra) -> Self {
+        Self {
+            calls: plan.schedule.calls(),
+            start,
+            paused: None,
+            // How long a closed loop takes for a number of calls is not known.
+            length: match plan.mode {
+                Mode::Skip => plan.schedule.length(),
+                Mode::Wait => plan.schedule.duration(),
+            },
+            rate: None,
+            handfuls: vec![Vec::new(); plan.slaves.len()],
+            turns: vec![vec![0; plan.apps.len()]; plan.slaves.len()],
+            substitutes: Substitutes::default(),
+            waiting: None,
+            ended: None,
+            target,
+            orchestra,
+            plan,
+        }
+    }
+
+    /// Conducts it to its end.
+    pub async fn conduct(mut self) -> Ending {
+        let mut stopped: Option<Signal> = None;
+        let mut failures = Vec::new();
+        let mut hang_up_ends: Option<Instant> = None;
+        let mut alarm = Alarm::new();
+        let _ = self.orchestra.orders.send(Order::Run(self.start));
+        loop {
+            let next = if self.ended.is_none() { self.hand_out() } else { Next::Never };
+            self.show_target();
+            let at = if let Next::At(at) = next { Some(at) } else { None };
+            let hang_up_at = self.ended.filter(|_| hang_up_ends.is_none()).map(|end| end + self.plan.grace);
+            let ledger_counts = self.ended.is_some();
+            tokio::select! {
+                () = alarm.until(at.unwrap_or(self.start)), if at.is_some() => {}
+                () = self.orchestra.shared.slots.freed(), if matches!(next, Next::Slot) => {}
+                Some(control) = self.orchestra.controls.recv() => {
+                    if let Control::HangUpAll = control {
+                        hang_up_ends.get_or_insert_with(|| self.hang_up());
+                    } else {
+                        self.obey(control);
+                    }
+                }
+                Some(signal) = self.orchestra.signals.recv() => {
+                    stopped.get_or_insert(signal);
+                    if self.ended.is_none() {
+                        info!("stopping: no new calls, those that are up may end within {:?}", self.plan.grace);
+                        self.stop();
+                    } else if hang_up_ends.is_none() {
+                        info!("hanging up what is still up");
+                        hang_up_ends = Some(self.hang_up());
+                    }
+                }
+                () = sleep_until(hang_up_at.unwrap_or(self.start)), if hang_up_at.is_some() => {
+                    info!("calls are still up after {:?}: hanging them up", self.plan.grace);
+                    hang_up_ends = Some(self.hang_up());
+                }
+                () = self.orchestra.shared.ledger.settled(), if ledger_counts => break,
+                Some(ended) = self.orchestra.tasks.join_next() => {
+                    let error = ended.err().map_or("it came to an end".to_owned(), |error| error.to_string());
+                    error!(%error, "a slave's task failed");
+                    failures.push(format!("a slave's task failed: {error}"));
+                    // Its calls will never be accounted for.
+                    self.stop();
+                    hang_up_ends.get_or_insert_with(|| self.hang_up());
+                }
+                () = sleep_until(hang_up_ends.unwrap_or(self.start)), if hang_up_ends.is_some() => {
+                    error!("slaves do not come to an end");
+                    failures.push("slaves did not come to an end".to_owned());
+                    break;
+                }
+            }
+        }
+        let offering = self.ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(self.start));
+        self.finish(&mut failures).await;
+        Ending { signal: stopped, offering, failures }
+    }
+
+    /// Lets the slaves look whether anything is left, and end.
+    async fn finish(&mut self, failures: &mut Vec<String>) {
+        let _ = self.orchestra.orders.send(Order::Finish);
+        let all = async {
+            while let Some(ended) = self.orchestra.tasks.join_next().await {
+                if let Err(error) = ended {
+                    error!(%error, "a slave's task failed");
+                    failures.push(format!("a slave's task failed: {error}"));
+                }
+            }
+        };
+        if tokio::time::timeout(HANG_UP_MAX, all).await.is_err() {
+            error!("a slave's task does not end");
+            failures.push("a slave's task did not end".to_owned());
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.orchestra.tasks.shutdown()).await;
+        }
+    }
+
+    /// Hands out what is due before long. Returns when to do so again.
+    fn hand_out(&mut self) -> Next {
+        let now = Instant::now();
+        if self.paused.is_some() {
+            return Next::Never;
+        }
+        let next = match self.plan.mode {
+            Mode::Skip => self.hand_out_ahead(now),
+            Mode::Wait => self.hand_out_by_slots(now),
+        };
+        self.send_handfuls();
+        next
+    }
+
+    fn hand_out_ahead(&mut self, now: Instant) -> Next {
+        let until = (now + AHEAD).saturating_duration_since(self.start);
+        while let Some(due) = self.calls.next_before(until) {
+            let at = self.start + due.at;
+            self.hand(&due, at, due.slave, false);
+        }
+        let waiting = self.handfuls.iter().any(|handful| !handful.is_empty());
+        match self.calls.next_at() {
+            None => self.over_at(now),
+            Some(_) if waiting => Next::At(now + HANDFUL),
+            Some(at) => match self.start.checked_add(at) {
+                Some(at) => Next::At((at - AHEAD).max(now) + HANDFUL),
+                None => Next::Never,
+            },
+        }
+    }
+
+    /// A closed loop: a call is due when the schedule says so and there is a slot for it, whatever comes last.
+    fn hand_out_by_slots(&mut self, now: Instant) -> Next {
+        loop {
+            let elapsed = now.saturating_duration_since(self.start);
+            if self.length.is_some_and(|length| elapsed >= length) {
+                return self.over_at(now);
+            }
+            let due = match self.waiting.take().or_else(|| self.calls.next_before(elapsed + Duration::from_nanos(1))) {
+                Some(due) => due,
+                None => {
+                    return match self.calls.next_at().map(|at| self.start.checked_add(at)) {
+                        // With so many calls as there may be, it is over at once.
+                        None => {
+                            self.length = self.length.filter(|_| self.plan.schedule.max_offered.is_none());
+                            self.over_at(now)
+                        }
+                        Some(Some(at)) => Next::At(at),
+                        Some(None) => Next::Never,
+                    };
+                }
+            };
+            if !self.plan.shard.owns(due.slave) {
+                continue;
+            }
+            let next = match self.slave_with_room(&due) {
+                None => Next::At(now + AGAIN),
+                Some(_) if !self.orchestra.shared.slots.take() => Next::Slot,
+                Some(slave) => {
+                    let late = elapsed > due.at;
+                    if late {
+                        self.calls.delay_to(elapsed);
+                    }
+                    self.hand(&due, if late { now } else { self.start + due.at }, slave, true);
+                    continue;
+                }
+            };
+            self.waiting = Some(due);
+            return next;
+        }
+    }
+
+    /// The slave that a call was assigned to; another one where it cannot place it and may be stood in for.
+    fn slave_with_room(&mut self, due: &Due) -> Option<usize> {
+        let roster = &self.orchestra.shared.roster;
+        let down = !roster.is_up(due.slave);
+        if down && !self.plan.redistribute {
+            // It skips the call, and counts it.
+            return Some(due.slave);
+        }
+        match down || roster.is_full(due.slave) {
+            true => self.substitutes.next(roster, due.slave),
+            false => Some(due.slave),
+        }
+    }
+
+    fn hand(&mut self, due: &Due, at: Instant, slave: usize, has_slot: bool) {
+        if !self.plan.shard.owns(due.slave) {
+            return;
+        }
+        let turn = &mut self.turns[due.slave][due.app];
+        let target = self.plan.apps[due.app].targets.of(*turn);
+        *turn += 1;
+        let rate = self.rate.unwrap_or_else(|| self.plan.schedule.rate_at(due.at));
+        self.handfuls[slave].push(Placement {
+            attempt: due.attempt,
+            due: at,
+            labels: Labels { phase: due.phase as u16, app: due.app as u16, target },
+            hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate),
+            has_slot,
+            passed: false,
+        });
+        self.orchestra.shared.ledger.open(1);
+    }
+
+    fn send_handfuls(&mut self) {
+        for (post, handful) in self.orchestra.posts.iter().zip(&mut self.handfuls) {
+            if !handful.is_empty()
+                && let Err(error) = post.try_send(std::mem::take(handful))
+            {
+                // A slave that is that far behind gets them later.
+                *handful = error.into_inner();
+            }
+        }
+    }
+
+    /// There are no more calls: the offering lasts to the schedule's end.
+    fn over_at(&mut self, now: Instant) -> Next {
+        let end = self.length.and_then(|length| self.start.checked_add(length)).unwrap_or(now);
+        if now < end {
+            return Next::At(end);
+        }
+        if self.handfuls.iter().any(|handful| !handful.is_empty()) {
+            return Next::At(now + HANDFUL);
+        }
+        self.ended = Some(end);
+        self.orchestra.posts.clear();
+        Next::Never
+    }
+
+    fn show_target(&self) {
+        let on = self.ended.is_none() && self.paused.is_none();
+        let planned = || self.plan.schedule.rate_at(self.start.elapsed());
+        self.target.set(if on { self.rate.unwrap_or_else(planned) } else { 0.0 });
+    }
+
+    fn obey(&mut self, control: Control) {
+        info!(?control, "asked for");
+        let now = Instant::now();
+        let at = (now + AHEAD).saturating_duration_since(self.start);
+        match control {
+            Control::Rate(rate) => {
+                self.rate = rate;
+                self.calls.set_rate(at, rate);
+            }
+            Control::Limit(limit) => self.orchestra.shared.slots.set_max(limit),
+            Control::Weights(weights) => {
+                if weights.len() == self.plan.slaves.len()
+                    && let Some(turns) = Turns::new(&weights)
+                {
+                    self.orchestra.shared.roster.set_weights(&weights);
+                    self.calls.set_slaves(turns);
+                }
+            }
+            Control::Pause => {
+                self.paused.get_or_insert(now);
+            }
+            Control::Resume => {
+                if let Some(since) = self.paused.take() {
+                    self.start += now.saturating_duration_since(since.max(self.start));
+                }
+            }
+            Control::Stop => self.stop(),
+            Control::HangUpAll => {}
+        }
+    }
+
+    /// No more calls.
+    fn stop(&mut self) {
+        if self.ended.is_none() {
+            self.ended = Some(self.paused.take().unwrap_or_else(Instant::now));
+            self.drop_handfuls();
+            self.orchestra.posts.clear();
+            let _ = self.orchestra.orders.send(Order::Drain);
+        }
+    }
+
+    /// What was to be handed out and never will be.
+    fn drop_handfuls(&mut self) {
+        for call in self.handfuls.iter_mut().flat_map(std::mem::take) {
+            if call.has_slot {
+                self.orchestra.shared.slots.give_back();
+            }
+            self.orchestra.shared.ledger.settle(1);
+        }
+    }
+
+    /// Hangs up. Returns when that has to be over.
+    fn hang_up(&mut self) -> Instant {
+        self.stop();
+        let _ = self.orchestra.orders.send(Order::HangUp);
+        Instant::now() + HANG_UP_MAX
+    }
+}

@@ -1,0 +1,102 @@
+//! How a call's audio arrived, by FreeSWITCH's own RTP statistics of it.
+
+use crate::latency::Samples;
+
+/// What one leg received, from its last events' `variable_rtp_audio_in_…` (`switch_core_media.c`, `set_stats`).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Heard {
+    /// RTP packets that arrived.
+    pub packets: u64,
+    /// The mean opinion score that FreeSWITCH estimates from the packets' flaws, 1 to 4.5. Without a packet it says 4.5.
+    pub mos: f64,
+    /// The largest standard deviation of the time between packets, in seconds.
+    pub jitter_seconds: f64,
+    /// The share of the packets that were lost, 0 to 1: FreeSWITCH works it out every 5 s, and tells hundredths.
+    pub loss_ratio: f64,
+}
+
+impl Heard {
+    /// Reads the statistics: `variable` gives the value of `rtp_audio_in_<name>`. `None` for a leg without RTP.
+    pub fn read<T: AsRef<str>>(variable: impl Fn(&str) -> Option<T>) -> Option<Self> {
+        let number = |name| variable(name)?.as_ref().parse::<f64>().ok().filter(|value| value.is_finite());
+        let packets = number("packet_count")?;
+        Some(Self {
+            packets: packets as u64,
+            mos: number("mos")?.clamp(0.0, 5.0),
+            // A variance in ms² (`switch_rtp.c`, `check_jitter`).
+            jitter_seconds: number("jitter_max_variance")?.max(0.0).sqrt() / 1e3,
+            loss_ratio: number("jitter_loss_rate")?.clamp(0.0, 1.0),
+        })
+    }
+}
+
+macro_rules! measures {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
+        /// What is known of the audio of calls.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Measure {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Measure {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+            /// How many there are.
+            pub const COUNT: usize = Self::ALL.len();
+
+            /// Its name in thresholds and reports.
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+        }
+    };
+}
+
+measures! {
+    /// The estimated mean opinion score.
+    Mos = "mos",
+    /// The jitter, in seconds.
+    Jitter = "jitter",
+    /// The share of packets lost.
+    Loss = "loss",
+}
+
+/// The audio of some calls.
+#[derive(Clone, Debug, Default)]
+pub struct Media {
+    samples: [Samples; Measure::COUNT],
+}
+
+impl Media {
+    /// Adds a value in millionths.
+    pub fn record_micros(&mut self, measure: Measure, micros: u64) {
+        self.samples[measure as usize].record_micros(micros);
+    }
+
+    /// The values of one kind, of the calls with a packet.
+    pub fn get(&self, measure: Measure) -> &Samples {
+        &self.samples[measure as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(values: &[(&str, &str)]) -> Option<Heard> {
+        Heard::read(|name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value))
+    }
+
+    #[test]
+    fn the_statistics_of_a_leg_are_read() {
+        let values =
+            [("packet_count", "99"), ("mos", "4.13"), ("jitter_max_variance", "25.00"), ("jitter_loss_rate", "0.02")];
+        let expected = Heard { packets: 99, mos: 4.13, jitter_seconds: 0.005, loss_ratio: 0.02 };
+        assert_eq!(heard(&values), Some(expected));
+        assert_eq!(heard(&values[1..]), None, "a leg without RTP");
+        let odd = [("packet_count", "1"), ("mos", "nan"), ("jitter_max_variance", "-1"), ("jitter_loss_rate", "7")];
+        assert_eq!(heard(&odd), None);
+    }
+}

@@ -1,0 +1,59 @@
+//! What calls do.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::call::Texts;
+use super::check::Check;
+use super::{App, Target};
+use crate::apps::{APPS, DEFAULT};
+use crate::config::{AppConfig, ConfigError, ToConfig, did_you_mean};
+
+impl Check<'_> {
+    /// The apps, with their weights. What they call is added to the targets.
+    pub(super) fn apps(
+        &self,
+        configs: &[AppConfig],
+        (to, call): (Option<&Spanned<ToConfig>>, Range<usize>),
+        texts: &Texts<'_>,
+        targets: &mut Vec<Target>,
+    ) -> Result<(Vec<App>, Vec<u64>), ConfigError> {
+        let mut called = |to: Option<&Spanned<ToConfig>>| match to {
+            Some(to) => self.targets(to, texts, targets),
+            None => {
+                let message =
+                    "the key \"to\" is missing in [call]: where calls go, such as \"sofia/external/9196@host:5060\"";
+                Err(self.source.error(call.clone(), message))
+            }
+        };
+        if configs.is_empty() {
+            let app = App { name: DEFAULT.name.to_owned(), kind: DEFAULT, targets: called(to)? };
+            return Ok((vec![app], vec![1]));
+        }
+        let mut names = BTreeSet::new();
+        let mut weights = Vec::new();
+        let mut apps = Vec::new();
+        for config in configs {
+            let kind = config.kind.get_ref();
+            let Some(kind) = APPS.iter().find(|app| app.name == kind) else {
+                let names: Vec<&str> = APPS.iter().map(|app| app.name).collect();
+                let message = format!("unknown app {kind:?}{}", did_you_mean(kind, &names));
+                return Err(self.source.error(config.kind.span(), message));
+            };
+            let name = match &config.name {
+                Some(name) => self.name("an app's name", name)?,
+                None => kind.name.to_owned(),
+            };
+            if !names.insert(name.clone()) {
+                let message = format!("there are two apps named {name:?}: give each a name of its own");
+                let span = config.name.as_ref().map_or(config.kind.span(), Spanned::span);
+                return Err(self.source.error(span, message));
+            }
+            weights.push(config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?);
+            apps.push(App { name, kind, targets: called(config.to.as_ref().or(to))? });
+        }
+        Ok((apps, weights))
+    }
+}

@@ -1,0 +1,294 @@
+//! What every call is: whom it calls, as whom, and how its far leg is known.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use esl_core::Originate;
+use regex_lite::Regex;
+use toml::Spanned;
+use uuid::Uuid;
+
+use super::check::{Check, TIME_MAX};
+use super::{Hold, Mode, Numbers, Target};
+use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, beside, did_you_mean};
+use crate::schedule::Turns;
+use crate::text::{Context, Template};
+
+/// Targets at most: each has figures of its own in every slave's record.
+const TARGETS_MAX: usize = 1000;
+/// The variables that an originate has from `loadgen` itself, and what a call's caller is said by.
+const RESERVED: [&str; 8] = [
+    "origination_uuid",
+    "ignore_early_media",
+    "originate_timeout",
+    "execute_on_answer",
+    "loadgen_run",
+    "sip_h_X-loadgen-call",
+    "origination_caller_id_number",
+    "origination_caller_id_name",
+];
+
+/// How a far leg is known to be a call's.
+#[derive(Clone, Debug)]
+pub enum FarLeg {
+    /// It is not looked for.
+    Ignored,
+    /// By the header `X-loadgen-call`, which travels with the call.
+    Header,
+    /// By the number that it has as its caller's; rows by what that is.
+    CallerId(HashMap<String, u32>),
+    /// By the number that was called.
+    Destination(HashMap<String, u32>),
+}
+
+/// Some targets, and whose turn it is.
+#[derive(Clone, Debug)]
+pub struct Targets {
+    /// By their numbers in the plan.
+    pub(super) members: Vec<u16>,
+    pub(super) turns: Turns,
+}
+
+impl Targets {
+    /// The target of an app's call of that number.
+    pub fn of(&self, n: u64) -> u16 {
+        self.members[self.turns.turn(n)]
+    }
+
+    /// The numbers of all of them.
+    pub fn members(&self) -> &[u16] {
+        &self.members
+    }
+
+    /// The numbers of all of them, each with its share of the calls, 0 to 1.
+    pub fn shares(&self) -> impl Iterator<Item = (u16, f64)> {
+        self.members.iter().enumerate().map(|(n, member)| (*member, self.turns.share(n)))
+    }
+}
+
+/// Addresses that may be dialled.
+#[derive(Clone, Debug)]
+pub struct Allowed(Vec<Regex>);
+
+impl Allowed {
+    /// Whether an address matches one of the patterns; without any, every address does.
+    pub fn allows(&self, address: &str) -> bool {
+        self.0.is_empty() || self.0.iter().any(|pattern| pattern.is_match(address))
+    }
+}
+
+/// What the texts of a configuration are read with.
+pub(super) struct Texts<'a> {
+    pub(super) numbers: &'a Numbers,
+    pub(super) allowed: &'a Allowed,
+}
+
+impl Check<'_> {
+    pub(super) fn numbers(&self, config: Option<&Spanned<NumbersConfig>>) -> Result<Numbers, ConfigError> {
+        let Some(config) = config else {
+            return Ok(Numbers::default());
+        };
+        let numbers = match config.get_ref() {
+            NumbersConfig::File(path) => Numbers::read(&beside(self.source, path)),
+            NumbersConfig::Range(range) => Numbers::range(&range.from, range.count.0),
+        };
+        numbers.map_err(|message| self.source.error(config.span(), message))
+    }
+
+    pub(super) fn allowed(&self, config: Option<&Vec<Spanned<String>>>) -> Result<Allowed, ConfigError> {
+        let patterns = config.into_iter().flatten().map(|pattern| {
+            Regex::new(pattern.get_ref()).map_err(|error| {
+                self.source.error(pattern.span(), format!("{:?} is no regular expression: {error}", pattern.get_ref()))
+            })
+        });
+        let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
+        if config.is_some_and(Vec::is_empty) {
+            return Err(self.source.whole("\"allow\" has no pattern: nothing could be dialled"));
+        }
+        Ok(Allowed(patterns))
+    }
+
+    pub(super) fn text(&self, text: &Spanned<String>, numbers: &Numbers) -> Result<Template, ConfigError> {
+        Template::parse(text.get_ref(), &numbers.columns).map_err(|message| self.source.error(text.span(), message))
+    }
+
+    /// Adds the targets of one `to` to the plan's.
+    pub(super) fn targets(
+        &self,
+        to: &Spanned<ToConfig>,
+        texts: &Texts<'_>,
+        targets: &mut Vec<Target>,
+    ) -> Result<Targets, ConfigError> {
+        let error = |message: String| self.source.error(to.span(), message);
+        let configs: Vec<(&str, Option<&str>, u64)> = match to.get_ref() {
+            ToConfig::One(to) => vec![(to, None, 1)],
+            ToConfig::Weighted(list) => list
+                .iter()
+                .map(|one| (one.to.as_str(), one.name.as_deref(), one.weight.map_or(1, |weight| weight.0)))
+                .collect(),
+        };
+        if configs.is_empty() {
+            return Err(error("a list of addresses needs one at least".to_owned()));
+        }
+        let mut members = Vec::new();
+        let mut weights = Vec::new();
+        for (address, name, weight) in configs {
+            if weight == 0 {
+                return Err(error(format!("the weight of {address:?} is 0: it must be at least 1")));
+            }
+            let template = Template::parse(address, &texts.numbers.columns).map_err(error)?;
+            self.address(&template, to.span(), texts)?;
+            let name = name.unwrap_or(address).to_owned();
+            let same = |target: &Target| target.name == name && target.to == template;
+            let member = match targets.iter().position(same) {
+                Some(known) => known,
+                None if targets.iter().any(|target| target.name == name) => {
+                    return Err(error(format!("there are two addresses named {name:?}: give each a name of its own")));
+                }
+                None => {
+                    targets.push(Target { name, to: template });
+                    targets.len() - 1
+                }
+            };
+            members.push(member as u16);
+            weights.push(weight);
+        }
+        if targets.len() > TARGETS_MAX {
+            return Err(error(format!("{} addresses are over the limit of {TARGETS_MAX}", targets.len())));
+        }
+        Ok(Targets { members, turns: self.turns(&weights, "addresses")? })
+    }
+
+    /// Whether FreeSWITCH can carry what comes of an address with every row, and whether it may be dialled.
+    fn address(&self, to: &Template, span: Range<usize>, texts: &Texts<'_>) -> Result<(), ConfigError> {
+        let rows = texts.numbers.rows.iter().map(|row| Some(row.as_slice()));
+        let rows: Box<dyn Iterator<Item = Option<&[String]>>> = match to.is_constant() || texts.numbers.rows.is_empty()
+        {
+            true => Box::new(std::iter::once(None)),
+            false => Box::new(rows),
+        };
+        for (n, row) in (1..).zip(rows) {
+            let address = to.render(&Context { row, ..Context::sample() });
+            let place = if row.is_some() { format!("row {n}: ") } else { String::new() };
+            if let Err(error) = Originate::new(Uuid::nil(), &*address, "park").command() {
+                return Err(self.source.error(span, format!("{place}{error}")));
+            }
+            if !texts.allowed.allows(&address) {
+                let message = format!("{place}{address:?} matches none of the patterns of \"allow\" in [call]");
+                return Err(self.source.error(span, message));
+            }
+        }
+        Ok(())
+    }
+
+    /// The channel variables of every call, its caller among them.
+    pub(super) fn variables(
+        &self,
+        call: &CallConfig,
+        numbers: &Numbers,
+    ) -> Result<Vec<(String, Template)>, ConfigError> {
+        let mut variables = Vec::new();
+        for (name, value) in
+            [("origination_caller_id_number", &call.caller_id), ("origination_caller_id_name", &call.caller_name)]
+        {
+            if let Some(value) = value {
+                variables.push((name.to_owned(), self.variable(name, value, numbers)?));
+            }
+        }
+        for (name, value) in &call.variables {
+            // FreeSWITCH looks variables up whatever their case.
+            if let Some(reserved) = RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(name)) {
+                let message = match *reserved {
+                    "origination_caller_id_number" => "say who calls by \"caller_id\" in [call]".to_owned(),
+                    "origination_caller_id_name" => "say who calls by \"caller_name\" in [call]".to_owned(),
+                    _ => format!("the variable {name:?} is set by loadgen itself, so that no call outlives it"),
+                };
+                return Err(self.source.error(value.span(), message));
+            }
+            variables.push((name.clone(), self.variable(name, value, numbers)?));
+        }
+        Ok(variables)
+    }
+
+    fn variable(&self, name: &str, value: &Spanned<String>, numbers: &Numbers) -> Result<Template, ConfigError> {
+        let template = self.text(value, numbers)?;
+        // Whether FreeSWITCH can carry it is its builder's to say, for every row.
+        let rows = numbers.rows.iter().filter(|_| !template.is_constant()).map(|row| Some(row.as_slice()));
+        for row in std::iter::once(None).chain(rows) {
+            let text = template.render(&Context { row, ..Context::sample() });
+            let trial = Originate::new(Uuid::nil(), "null/x", "park").variable(name, text).command();
+            trial.map_err(|error| self.source.error(value.span(), error.to_string()))?;
+        }
+        Ok(template)
+    }
+
+    pub(super) fn far_leg(
+        &self,
+        config: Option<&Spanned<FarLegConfig>>,
+        numbers: &Numbers,
+    ) -> Result<FarLeg, ConfigError> {
+        let Some(config) = config else {
+            return Ok(FarLeg::Header);
+        };
+        let error = |message: String| self.source.error(config.span(), message);
+        let number = match config.get_ref() {
+            FarLegConfig::Word(word) => {
+                return match word.as_str() {
+                    "header" => Ok(FarLeg::Header),
+                    "none" => Ok(FarLeg::Ignored),
+                    other => {
+                        let known = did_you_mean(other, &["header", "none"]);
+                        Err(error(format!("unknown way to know a far leg {other:?}{known}")))
+                    }
+                };
+            }
+            FarLegConfig::Number(number) => number,
+        };
+        let (text, make): (_, fn(_) -> FarLeg) = match (&number.caller_id, &number.destination) {
+            (Some(text), None) => (text, FarLeg::CallerId),
+            (None, Some(text)) => (text, FarLeg::Destination),
+            _ => return Err(error("either by { caller_id = … } or by { destination = … }".to_owned())),
+        };
+        if numbers.rows.is_empty() {
+            return Err(error("a far leg is known by a number only with \"numbers\" in [call]".to_owned()));
+        }
+        let template = Template::parse(text, &numbers.columns).map_err(error)?;
+        let mut rows = HashMap::new();
+        for (n, row) in (0..).zip(&numbers.rows) {
+            let text = template.render(&Context { row: Some(row), ..Context::sample() }).into_owned();
+            if let Some(other) = rows.insert(text.clone(), n) {
+                let (first, second) = (other + 1, n + 1);
+                return Err(error(format!(
+                    "rows {first} and {second} both have {text:?}: calls could not be told apart"
+                )));
+            }
+        }
+        Ok(make(rows))
+    }
+
+    /// How long calls last. It can be left out only where it follows from the limit and the rate.
+    pub(super) fn hold(&self, call: &Spanned<CallConfig>, mode: Mode, limit: Option<u64>) -> Result<Hold, ConfigError> {
+        match (&call.get_ref().hold, mode, limit) {
+            (Some(hold), ..) => {
+                let longest = match hold.get_ref() {
+                    fs_sim::Delay::Constant(time) => Some(*time),
+                    fs_sim::Delay::Uniform { to, .. } => Some(*to),
+                    fs_sim::Delay::List(list) => list.iter().map(|(time, _)| *time).max(),
+                    _ => None,
+                };
+                match longest {
+                    Some(time) if time.is_zero() || time > TIME_MAX => {
+                        let message = format!("hold = {time:?}: it must be above 0 and at most {TIME_MAX:?}");
+                        Err(self.source.error(hold.span(), message))
+                    }
+                    _ => Ok(Hold::Drawn(hold.get_ref().clone())),
+                }
+            }
+            (None, Mode::Wait, Some(limit)) => Ok(Hold::Computed { limit }),
+            (None, ..) => Err(self.source.error(
+                call.span(),
+                "the key \"hold\" is missing here: how long a call lasts (only mode = \"wait\" can do without it: limit / rate)",
+            )),
+        }
+    }
+}

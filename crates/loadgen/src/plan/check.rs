@@ -1,0 +1,102 @@
+//! Checks values against what can work, and says where in the file they stand.
+
+use std::time::Duration;
+
+use toml::Spanned;
+
+use crate::config::{ConfigError, Count, Number, Source, Time};
+use crate::schedule::Turns;
+
+/// Calls per second at most: far over what one machine can place, far under what arithmetic cannot bear.
+const RATE_MAX: f64 = 100_000.0;
+/// Calls per second at least: one in eleven days. Below it, times are beyond what a clock can hold.
+const RATE_MIN: f64 = 1e-6;
+/// A call may ring or last so long at most: FreeSWITCH counts both in whole seconds of 32 bits.
+pub(super) const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
+
+/// The checks, with the text that their messages point into.
+pub(super) struct Check<'a> {
+    pub(super) source: &'a Source,
+}
+
+impl Check<'_> {
+    pub(super) fn number(&self, what: &str, number: &Spanned<Number>, max: f64) -> Result<f64, ConfigError> {
+        let Number(value) = *number.get_ref();
+        if value > 0.0 && value <= max {
+            return Ok(value);
+        }
+        let message = format!("{what} = {value}: it must be above 0 and at most {max}");
+        Err(self.source.error(number.span(), message))
+    }
+
+    pub(super) fn rate(&self, what: &str, rate: &Spanned<Number>) -> Result<f64, ConfigError> {
+        let Number(value) = *rate.get_ref();
+        if (RATE_MIN..=RATE_MAX).contains(&value) {
+            return Ok(value);
+        }
+        let message = format!("{what} = {value}: it must be from {RATE_MIN} to {RATE_MAX} calls per second");
+        Err(self.source.error(rate.span(), message))
+    }
+
+    /// A rate at which a ramp begins or ends: none is one too.
+    pub(super) fn ramp_rate(&self, what: &str, rate: &Spanned<Number>) -> Result<f64, ConfigError> {
+        if rate.get_ref().0 == 0.0 { Ok(0.0) } else { self.rate(what, rate) }
+    }
+
+    pub(super) fn count_to(&self, what: &str, count: &Spanned<Count>, max: u64) -> Result<u64, ConfigError> {
+        match self.count(what, count)? {
+            value if value > max => {
+                Err(self.source.error(count.span(), format!("{what} = {value}: it must be at most {max}")))
+            }
+            value => Ok(value),
+        }
+    }
+
+    pub(super) fn count(&self, what: &str, count: &Spanned<Count>) -> Result<u64, ConfigError> {
+        match count.get_ref().0 {
+            0 => Err(self.source.error(count.span(), format!("{what} = 0: it must be at least 1"))),
+            count => Ok(count),
+        }
+    }
+
+    pub(super) fn time(&self, what: &str, time: &Spanned<Time>, max: Duration) -> Result<Duration, ConfigError> {
+        let Time(value) = *time.get_ref();
+        if value.is_zero() || value > max {
+            let limit = if value.is_zero() { "above 0".to_owned() } else { format!("at most {max:?}") };
+            return Err(self.source.error(time.span(), format!("{what} = {value:?}: it must be {limit}")));
+        }
+        Ok(value)
+    }
+
+    /// None at all is a grace too.
+    pub(super) fn grace(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
+        if time.get_ref().0.is_zero() { Ok(Duration::ZERO) } else { self.time("grace", time, TIME_MAX) }
+    }
+
+    /// FreeSWITCH counts these in whole seconds: rounded up.
+    pub(super) fn seconds(&self, what: &str, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
+        let value = self.time(what, time, TIME_MAX)?;
+        Ok(Duration::from_secs(value.as_millis().div_ceil(1000) as u64))
+    }
+
+    /// Names become labels and columns.
+    pub(super) fn name(&self, what: &str, name: &Spanned<String>) -> Result<String, ConfigError> {
+        let text = name.get_ref().trim();
+        if text.is_empty() || text.chars().any(char::is_control) || text.chars().count() > 64 {
+            let message = format!("{what} {text:?} must have 1 to 64 characters and no control characters");
+            return Err(self.source.error(name.span(), message));
+        }
+        Ok(text.to_owned())
+    }
+
+    /// Whose turn it is by these weights, of which one at least is above 0.
+    pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<Turns, ConfigError> {
+        Turns::new(weights).ok_or_else(|| {
+            let message = format!(
+                "the weights of the {of} add up to more than {}, after taking out what they share",
+                Turns::CYCLE_MAX
+            );
+            self.source.whole(message)
+        })
+    }
+}

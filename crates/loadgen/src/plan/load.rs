@@ -1,0 +1,347 @@
+//! How many calls, and when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+use std::time::Duration;
+
+use fs_sim::Delay;
+use rand::RngExt;
+use toml::Spanned;
+
+use super::check::{Check, TIME_MAX};
+use super::{App, SlavePlan};
+use crate::config::{ArrivalsConfig, Config, ConfigError, Count, LoadConfig, PhaseConfig, did_you_mean};
+use crate::schedule::check::{self, Ceiling, Misfit, Place};
+use crate::schedule::draw::draw;
+use crate::schedule::{Arrivals, Phase, Rate, Schedule, Turns};
+
+/// Calls of a run at most, where it is limited by their number: their due times are gone through once before it starts.
+const OFFERED_MAX: u64 = 100_000_000;
+/// A run with an end may last so long at most: ten years. One without may last longer.
+const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
+/// Phases at most: each has figures of its own in every slave's record.
+const PHASES_MAX: usize = 1000;
+/// Calls at once at most, in a burst.
+const BURST_MAX: u64 = 100_000;
+/// What the hold times are drawn from: a stream of its own.
+const HOLD_STREAM: u64 = 1;
+
+/// What becomes of a call that is due while as many are up as may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is skipped and counted: an open loop.
+    Skip,
+    /// It is due when one ends: a closed loop.
+    Wait,
+}
+
+/// How long calls last from their answer on.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Hold {
+    /// So long, drawn for each call.
+    Drawn(Delay),
+    /// As long as keeps all slots in use at the rate: limit / rate.
+    Computed {
+        /// Concurrent calls.
+        limit: u64,
+    },
+}
+
+impl Hold {
+    /// That of one call: the same whenever it is asked for. `rate` is what is asked for when the call is due.
+    pub fn of(&self, seed: u64, attempt: u64, rate: f64) -> Duration {
+        match self {
+            Self::Drawn(Delay::Constant(hold)) => *hold,
+            Self::Drawn(delay) => delay.sample(&mut draw(seed, HOLD_STREAM, attempt)),
+            Self::Computed { limit } => {
+                let hold = Duration::try_from_secs_f64(*limit as f64 / rate.max(f64::MIN_POSITIVE));
+                hold.map_or(TIME_MAX, |hold| hold.min(TIME_MAX))
+            }
+        }
+    }
+
+    /// The average, in seconds, at this rate. Of a distribution, that of its first thousand draws where it is cut off.
+    pub fn mean(&self, seed: u64, rate: f64) -> f64 {
+        const DRAWS: u64 = 1000;
+        match self {
+            Self::Drawn(Delay::Constant(hold)) => hold.as_secs_f64(),
+            _ => (0..DRAWS).map(|n| self.of(seed, n, rate).as_secs_f64()).sum::<f64>() / DRAWS as f64,
+        }
+    }
+
+    /// In words.
+    pub fn describe(&self) -> String {
+        match self {
+            Self::Drawn(Delay::Constant(hold)) => format!("{hold:?}"),
+            Self::Drawn(Delay::Uniform { from, to }) => format!("{from:?} to {to:?}"),
+            Self::Drawn(Delay::Exponential { mean }) => format!("{mean:?} on average, exponential"),
+            Self::Drawn(Delay::Normal { mean, .. }) => format!("{mean:?} on average, normal"),
+            Self::Drawn(Delay::LogNormal { median, .. }) => format!("{median:?} or less by half, log-normal"),
+            Self::Drawn(Delay::List(list)) => format!("one of {} times", list.len()),
+            Self::Computed { limit } => format!("{limit} / rate"),
+        }
+    }
+}
+
+/// Draws a number from 0 to 1 for a call: the same whenever it is asked for.
+pub fn share_of(seed: u64, stream: u64, attempt: u64) -> f64 {
+    draw(seed, stream, attempt).random()
+}
+
+/// What `[load]` and `[[phases]]` come to.
+pub(super) struct Load {
+    pub(super) schedule: Schedule,
+    pub(super) mode: Mode,
+    pub(super) limit: Option<u64>,
+    pub(super) max_lag: Duration,
+    pub(super) redistribute: bool,
+}
+
+impl Check<'_> {
+    pub(super) fn load(
+        &self,
+        config: &Config,
+        seed: u64,
+        (apps, weights): (&[App], &[u64]),
+        slaves: Turns,
+    ) -> Result<Load, ConfigError> {
+        let none = LoadConfig::default();
+        let load = config.load.as_ref().map_or(&none, Spanned::get_ref);
+        let mode = match &load.mode {
+            None => Mode::Skip,
+            Some(mode) => match mode.get_ref().as_str() {
+                "skip" => Mode::Skip,
+                "wait" => Mode::Wait,
+                other => {
+                    let known = did_you_mean(other, &["skip", "wait"]);
+                    return Err(self.source.error(mode.span(), format!("unknown mode {other:?}{known}")));
+                }
+            },
+        };
+        let limit = load.limit.as_ref().map(|limit| self.count("limit", limit)).transpose()?;
+        if let (Some(span), Mode::Wait, None) = (load.mode.as_ref().map(Spanned::span), mode, limit) {
+            return Err(self.source.error(span, "mode = \"wait\" needs a \"limit\": how many calls may be up"));
+        }
+        let schedule = Schedule {
+            phases: self.phases(config, load, apps, weights)?,
+            arrivals: self.arrivals(load)?,
+            seed,
+            max_offered: load
+                .max_offered
+                .as_ref()
+                .map(|count| self.count_to("max_offered", count, OFFERED_MAX))
+                .transpose()?,
+            slaves,
+        };
+        let max_lag = load.max_lag.as_ref();
+        Ok(Load {
+            schedule,
+            mode,
+            limit,
+            max_lag: max_lag.map_or(Ok(Duration::from_secs(1)), |lag| self.time("max_lag", lag, TIME_MAX))?,
+            redistribute: load.redistribute.unwrap_or(false),
+        })
+    }
+
+    fn arrivals(&self, load: &LoadConfig) -> Result<Arrivals, ConfigError> {
+        let Some(arrivals) = &load.arrivals else {
+            return Ok(Arrivals::Constant);
+        };
+        match arrivals.get_ref() {
+            ArrivalsConfig::Word(word) => match word.as_str() {
+                "constant" => Ok(Arrivals::Constant),
+                "poisson" => Ok(Arrivals::Poisson),
+                "uniform" => Ok(Arrivals::Uniform),
+                "burst" => Err(self.source.error(arrivals.span(), "say how many at once: arrivals = { burst = 50 }")),
+                other => {
+                    let known = did_you_mean(other, &["constant", "poisson", "uniform"]);
+                    Err(self.source.error(arrivals.span(), format!("unknown arrivals {other:?}{known}")))
+                }
+            },
+            ArrivalsConfig::Burst(config) => {
+                let count = Spanned::new(arrivals.span(), config.burst);
+                Ok(Arrivals::Burst(self.count_to("burst", &count, BURST_MAX)?))
+            }
+        }
+    }
+
+    fn phases(
+        &self,
+        config: &Config,
+        load: &LoadConfig,
+        apps: &[App],
+        weights: &[u64],
+    ) -> Result<Vec<Phase>, ConfigError> {
+        if config.phases.is_empty() {
+            let Some(rate) = &load.rate else {
+                return Err(match &config.load {
+                    Some(load) => self.source.error(load.span(), "the key \"rate\" is missing here: calls per second"),
+                    None => self.source.whole("there is no load: add [load] with a rate, or [[phases]]"),
+                });
+            };
+            let duration = config.run.duration.as_ref();
+            return Ok(vec![Phase {
+                name: "load".to_owned(),
+                duration: duration.map(|time| self.time("duration", time, DURATION_MAX)).transpose()?,
+                rate: Rate::Flat(self.rate("rate", rate)?),
+                measured: true,
+                apps: self.turns(weights, "apps")?,
+            }]);
+        }
+        if let Some(rate) = &load.rate {
+            return Err(self.source.error(rate.span(), "the phases have rates of their own: leave this one out"));
+        }
+        if let Some(duration) = &config.run.duration {
+            let message = "the phases have durations of their own: leave this one out";
+            return Err(self.source.error(duration.span(), message));
+        }
+        if config.phases.len() > PHASES_MAX {
+            let message = format!("{} phases are over the limit of {PHASES_MAX}", config.phases.len());
+            return Err(self.source.whole(message));
+        }
+        let mut names = BTreeSet::new();
+        let mut phases = Vec::new();
+        for (n, phase) in (1..).zip(&config.phases) {
+            let last = n == config.phases.len();
+            let span = phase.span();
+            let phase = phase.get_ref();
+            let name = match &phase.name {
+                Some(name) => self.name("a phase's name", name)?,
+                None => format!("phase{n}"),
+            };
+            if !names.insert(name.clone()) {
+                let message = format!("there are two phases named {name:?}: give each a name of its own");
+                return Err(self.source.error(span, message));
+            }
+            let (rate, duration) = self.phase_rate(phase, &span, last)?;
+            let apps = match &phase.mix {
+                None => self.turns(weights, "apps")?,
+                Some(mix) => self.mix(mix, apps)?,
+            };
+            phases.push(Phase { name, duration, rate, measured: phase.measured.unwrap_or(true), apps });
+        }
+        Ok(phases)
+    }
+
+    fn phase_rate(
+        &self,
+        phase: &PhaseConfig,
+        span: &Range<usize>,
+        last: bool,
+    ) -> Result<(Rate, Option<Duration>), ConfigError> {
+        let error = |message: &str| Err(self.source.error(span.clone(), message));
+        let duration = phase.duration.as_ref().map(|time| self.time("duration", time, DURATION_MAX)).transpose()?;
+        let pause = phase.pause.as_ref().is_some_and(|pause| *pause.get_ref());
+        let rate = match (&phase.rate, &phase.from, &phase.to, pause) {
+            (Some(rate), None, None, false) => Rate::Flat(self.rate("rate", rate)?),
+            (None, None, None, true) => Rate::Pause,
+            (None, Some(from), Some(to), false) => {
+                let (from, to) = (self.ramp_rate("from", from)?, self.ramp_rate("to", to)?);
+                if from == 0.0 && to == 0.0 {
+                    return error("a ramp from 0 to 0 has no calls: a phase without calls is pause = true");
+                }
+                match (&phase.step, &phase.each) {
+                    (None, None) => Rate::Linear { from, to },
+                    (Some(step), Some(each)) => {
+                        if let Some(duration) = &phase.duration {
+                            let message = "steps last as long as each of them says: leave the duration out";
+                            return Err(self.source.error(duration.span(), message));
+                        }
+                        let step = self.rate("step", step)?;
+                        return Ok((
+                            Rate::Steps { from, to, step, each: self.time("each", each, DURATION_MAX)? },
+                            None,
+                        ));
+                    }
+                    _ => {
+                        return error(
+                            "steps need both \"step\", in calls per second, and \"each\", how long one lasts",
+                        );
+                    }
+                }
+            }
+            _ => {
+                return error(
+                    "a phase has either \"rate\", or \"from\" and \"to\" (with \"step\" and \"each\" for steps), or pause = true",
+                );
+            }
+        };
+        match (&rate, duration) {
+            (Rate::Flat(_), None) if last => {}
+            (_, None) => {
+                return error(
+                    "the key \"duration\" is missing here: only the last phase can do without it, at one rate",
+                );
+            }
+            _ => {}
+        }
+        Ok((rate, duration))
+    }
+
+    fn mix(&self, mix: &Spanned<BTreeMap<String, Spanned<Count>>>, apps: &[App]) -> Result<Turns, ConfigError> {
+        let mut weights = vec![0; apps.len()];
+        for (name, weight) in mix.get_ref() {
+            let Some(app) = apps.iter().position(|app| app.name == *name) else {
+                let names: Vec<&str> = apps.iter().map(|app| app.name.as_str()).collect();
+                let message = format!("unknown app {name:?} in the mix{}", did_you_mean(name, &names));
+                return Err(self.source.error(weight.span(), message));
+            };
+            weights[app] = weight.get_ref().0;
+        }
+        if weights.iter().all(|weight| *weight == 0) {
+            return Err(self.source.error(mix.span(), "the weights of the mix are all 0: nobody would have its calls"));
+        }
+        self.turns(&weights, "apps")
+    }
+
+    /// What cannot work together, with the place of who asks for more than there can be.
+    pub(super) fn fits(
+        &self,
+        config: &Config,
+        load: &Load,
+        hold: &Hold,
+        slaves: &[SlavePlan],
+    ) -> Result<(), ConfigError> {
+        let schedule = &load.schedule;
+        let ceilings: Vec<Ceiling<'_>> = slaves
+            .iter()
+            .map(|slave| Ceiling {
+                name: &slave.name,
+                max_rate: slave.gap.map(|gap| 1.0 / gap.as_secs_f64()),
+                limit: slave.limit,
+            })
+            .collect();
+        // A closed loop waits for both.
+        if load.mode == Mode::Skip {
+            let rates = check::rate_over_ceilings(schedule, &ceilings)
+                .or_else(|| check::burst_over_lag(schedule, &ceilings, load.max_lag));
+            if let Some(misfit) = rates {
+                return Err(self.misfit(config, slaves, misfit, "lower the rate, or raise max_rate"));
+            }
+            let mean = Duration::try_from_secs_f64(hold.mean(schedule.seed, schedule.rate_max())).unwrap_or(TIME_MAX);
+            if let Some(misfit) = check::load_over_limit(schedule, mean, load.limit, &ceilings) {
+                let way = "shorten the hold, lower the rate, raise the limit, or let calls wait by mode = \"wait\"";
+                return Err(self.misfit(config, slaves, misfit, way));
+            }
+        }
+        match check::measures_nothing(schedule) {
+            Some(misfit) => Err(self.misfit(config, slaves, misfit, "nothing could be said of such a run")),
+            None => Ok(()),
+        }
+    }
+
+    fn misfit(&self, config: &Config, slaves: &[SlavePlan], misfit: Misfit, way_out: &str) -> ConfigError {
+        let message = format!("{}: {way_out}", misfit.message);
+        let load = config.load.as_ref().map(Spanned::get_ref);
+        let span = match misfit.place {
+            Place::Slave(index) => slaves.get(index).map(|slave| slave.span.clone()),
+            Place::Phase(index) => config.phases.get(index).map(Spanned::span),
+            Place::Load => load.and_then(|load| load.limit.as_ref()).map(Spanned::span),
+        };
+        let rate = || load.and_then(|load| load.rate.as_ref()).map(Spanned::span);
+        match span.or_else(rate) {
+            Some(span) => self.source.error(span, message),
+            None => self.source.whole(message),
+        }
+    }
+}

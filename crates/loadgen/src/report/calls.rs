@@ -1,0 +1,139 @@
+//! `calls.csv`: a row for each call that ended, with both of its legs (RFC 4180; times in seconds from the start of the run).
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::media::Heard;
+use crate::outcome::Outcome;
+use crate::plan::Plan;
+use crate::record::CallRecord;
+
+/// The columns.
+const COLUMNS: [&str; 30] = [
+    "uuid",
+    "slave",
+    "app",
+    "phase",
+    "target",
+    "outcome",
+    "reason",
+    "sip_status",
+    "due_seconds",
+    "sent_seconds",
+    "created_seconds",
+    "progressed_seconds",
+    "answered_seconds",
+    "hung_up_seconds",
+    "ended_seconds",
+    "packets",
+    "mos",
+    "jitter_seconds",
+    "loss_ratio",
+    "far_uuid",
+    "far_slave",
+    "far_created_seconds",
+    "far_answered_seconds",
+    "far_hung_up_seconds",
+    "far_cause",
+    "far_packets",
+    "far_mos",
+    "far_jitter_seconds",
+    "failure",
+    "files",
+];
+
+/// The record of every call.
+pub struct CallLog {
+    file: csv::Writer<File>,
+    plan: Arc<Plan>,
+    start: Instant,
+}
+
+impl CallLog {
+    /// Starts a record; `start` is when the first call is due.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn create(path: &Path, plan: Arc<Plan>, start: Instant) -> io::Result<Self> {
+        let mut file = csv::Writer::from_path(path)?;
+        file.write_record(COLUMNS)?;
+        file.flush()?;
+        Ok(Self { file, plan, start })
+    }
+
+    /// Adds calls.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn add(&mut self, calls: &[CallRecord]) -> io::Result<()> {
+        for call in calls {
+            self.write(call)?;
+        }
+        self.file.flush()
+    }
+
+    fn write(&mut self, call: &CallRecord) -> io::Result<()> {
+        let Self { file, plan, start } = self;
+        let seconds = |at: Instant| {
+            let micros = match at.checked_duration_since(*start) {
+                Some(after) => after.as_micros() as i128,
+                None => -(start.saturating_duration_since(at).as_micros() as i128),
+            };
+            let sign = if micros < 0 { "-" } else { "" };
+            let micros = micros.unsigned_abs();
+            format!("{sign}{}.{:06}", micros / 1_000_000, micros % 1_000_000)
+        };
+        let maybe = |at: Option<Instant>| at.map_or_else(String::new, seconds);
+        let labels = call.labels;
+        file.write_field(call.uuid.to_string())?;
+        file.write_field(&plan.slaves[call.slave].name)?;
+        file.write_field(&plan.apps[usize::from(labels.app)].name)?;
+        file.write_field(&plan.schedule.phases[usize::from(labels.phase)].name)?;
+        file.write_field(&plan.targets[usize::from(labels.target)].name)?;
+        file.write_field(call.outcome.as_str())?;
+        file.write_field(match call.outcome {
+            Outcome::Refused(reason) => reason.as_str(),
+            _ => call.cause.map_or("", |cause| cause.as_str()),
+        })?;
+        file.write_field(call.sip.map_or_else(String::new, |status| status.to_string()))?;
+        file.write_field(seconds(call.due))?;
+        file.write_field(seconds(call.sent))?;
+        file.write_field(maybe(call.created))?;
+        file.write_field(maybe(call.progressed))?;
+        file.write_field(maybe(call.answered))?;
+        file.write_field(maybe(call.hung_up))?;
+        file.write_field(seconds(call.ended))?;
+        for value in heard(call.heard) {
+            file.write_field(value)?;
+        }
+        let far = call.far.as_ref();
+        file.write_field(far.map_or_else(String::new, |far| far.uuid.to_string()))?;
+        file.write_field(far.map_or("", |far| &plan.slaves[far.slave].name))?;
+        file.write_field(maybe(far.map(|far| far.created)))?;
+        file.write_field(maybe(far.and_then(|far| far.answered)))?;
+        file.write_field(maybe(far.and_then(|far| far.hung_up)))?;
+        file.write_field(far.and_then(|far| far.cause).map_or("", |cause| cause.as_str()))?;
+        for value in heard(far.and_then(|far| far.heard)).into_iter().take(3) {
+            file.write_field(value)?;
+        }
+        file.write_field(call.failure.as_deref().unwrap_or_default())?;
+        file.write_field(call.files.join(" "))?;
+        file.write_record(None::<&[u8]>)?;
+        Ok(())
+    }
+}
+
+/// Packets, score, jitter and loss; the scores are of audio that came at all.
+fn heard(heard: Option<Heard>) -> [String; 4] {
+    match heard {
+        None => Default::default(),
+        Some(Heard { packets: 0, .. }) => ["0".to_owned(), String::new(), String::new(), String::new()],
+        Some(Heard { packets, mos, jitter_seconds, loss_ratio }) => {
+            [packets.to_string(), format!("{mos:.2}"), format!("{jitter_seconds:.6}"), format!("{loss_ratio:.2}")]
+        }
+    }
+}

@@ -1,0 +1,362 @@
+//! What the slaves' tasks of a run share: counters that are changed without a lock, and each other's mailboxes.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use esl_core::Event;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::call::FarChange;
+use crate::plan::{Placement, Plan};
+
+/// Messages that wait at a slave's task: it empties its mailbox each time it looks at its calls.
+const MAIL_MAX: usize = 65_536;
+
+/// Everything that the slaves' tasks of one run share.
+#[derive(Debug)]
+pub struct Shared {
+    /// The calls that may be up.
+    pub slots: Slots,
+    /// How the slaves are.
+    pub roster: Roster,
+    /// The calls that have not been accounted for.
+    pub ledger: Ledger,
+    /// Whose numbers are whose.
+    pub(super) owners: Owners,
+    mailboxes: Vec<mpsc::Sender<Mail>>,
+}
+
+/// What one slave's task tells another.
+#[derive(Debug)]
+pub(super) enum Mail {
+    /// Place this call: it could not be placed where it was due.
+    Take(Placement),
+    /// Something happened to the far leg of your call, here.
+    Far(Box<FarMail>),
+    /// Send this to a far leg of mine, which is at your server.
+    Command(String),
+}
+
+/// Something happened to a far leg.
+#[derive(Debug)]
+pub(super) struct FarMail {
+    /// Of the call of this attempt.
+    pub(super) attempt: u64,
+    /// At which slave.
+    pub(super) slave: usize,
+    /// Which leg.
+    pub(super) leg: Uuid,
+    /// What.
+    pub(super) change: Option<FarChange>,
+    /// The event that says so, for the call's app.
+    pub(super) event: Option<Event>,
+    /// When.
+    pub(super) at: Instant,
+}
+
+impl Shared {
+    /// For a plan's slaves. Returns each one's mailbox too.
+    pub(super) fn new(plan: &Plan) -> (Self, Vec<mpsc::Receiver<Mail>>) {
+        let (mailboxes, receivers) = plan.slaves.iter().map(|_| mpsc::channel(MAIL_MAX)).unzip();
+        let shared = Self {
+            slots: Slots::new(plan.limit),
+            roster: Roster::new(plan),
+            ledger: Ledger::default(),
+            owners: Owners::new(plan.numbers.rows.len()),
+            mailboxes,
+        };
+        (shared, receivers)
+    }
+
+    /// Puts a message into a slave's mailbox. `false` where it is full or its task is gone.
+    pub(super) fn post(&self, slave: usize, mail: Mail) -> bool {
+        self.mailboxes.get(slave).is_some_and(|mailbox| mailbox.try_send(mail).is_ok())
+    }
+}
+
+/// No limit.
+const UNLIMITED: u64 = u64::MAX;
+
+/// The calls that may be up at a time, over all slaves.
+#[derive(Debug)]
+pub struct Slots {
+    used: AtomicU64,
+    peak: AtomicU64,
+    max: AtomicU64,
+    /// Somebody waits for one.
+    awaited: AtomicBool,
+    freed: Notify,
+}
+
+impl Slots {
+    /// So many, or without a limit.
+    pub fn new(max: Option<u64>) -> Self {
+        Self {
+            used: AtomicU64::new(0),
+            peak: AtomicU64::new(0),
+            max: AtomicU64::new(max.unwrap_or(UNLIMITED)),
+            awaited: AtomicBool::new(false),
+            freed: Notify::new(),
+        }
+    }
+
+    /// Changes how many there are. Calls that are up beyond a lower limit go on.
+    pub fn set_max(&self, max: Option<u64>) {
+        self.max.store(max.unwrap_or(UNLIMITED), Ordering::Relaxed);
+        self.freed.notify_one();
+    }
+
+    /// Whether none is free.
+    pub fn is_full(&self) -> bool {
+        self.used.load(Ordering::Relaxed) >= self.max.load(Ordering::Relaxed)
+    }
+
+    /// Takes one where there is one.
+    pub fn take(&self) -> bool {
+        let max = self.max.load(Ordering::Relaxed);
+        let below = |used| (used < max).then_some(used + 1);
+        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below);
+        taken.is_ok_and(|used| {
+            self.peak.fetch_max(used + 1, Ordering::Relaxed);
+            true
+        })
+    }
+
+    /// How many were taken at the same time at most.
+    pub fn peak(&self) -> u64 {
+        self.peak.load(Ordering::Relaxed)
+    }
+
+    /// Gives one back.
+    pub fn give_back(&self) {
+        self.used.fetch_sub(1, Ordering::Relaxed);
+        if self.awaited.load(Ordering::Relaxed) {
+            self.freed.notify_one();
+        }
+    }
+
+    /// Waits until one is given back, or one was since the last time.
+    pub async fn freed(&self) {
+        self.awaited.store(true, Ordering::Relaxed);
+        self.freed.notified().await;
+    }
+}
+
+/// How the slaves are, for who looks for another one to place a call.
+#[derive(Debug)]
+pub struct Roster {
+    slaves: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// Of this shard.
+    ours: bool,
+    weight: AtomicU64,
+    limit: u64,
+    up: AtomicBool,
+    /// Its ceiling holds calls back.
+    held: AtomicBool,
+    /// Calls that are up on it.
+    active: AtomicU64,
+}
+
+impl Roster {
+    fn new(plan: &Plan) -> Self {
+        let entry = |(index, slave): (usize, &crate::plan::SlavePlan)| Entry {
+            ours: plan.shard.owns(index),
+            weight: AtomicU64::new(slave.weight),
+            limit: slave.limit.unwrap_or(UNLIMITED),
+            up: AtomicBool::new(false),
+            held: AtomicBool::new(false),
+            active: AtomicU64::new(0),
+        };
+        Self { slaves: plan.slaves.iter().enumerate().map(entry).collect() }
+    }
+
+    pub(super) fn set_up(&self, slave: usize, up: bool) {
+        self.slaves[slave].up.store(up, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_held(&self, slave: usize, held: bool) {
+        self.slaves[slave].held.store(held, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_active(&self, slave: usize, active: usize) {
+        self.slaves[slave].active.store(active as u64, Ordering::Relaxed);
+    }
+
+    /// Changes the slaves' weights.
+    pub fn set_weights(&self, weights: &[u64]) {
+        for (entry, weight) in self.slaves.iter().zip(weights) {
+            entry.weight.store(*weight, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a slave is connected.
+    pub fn is_up(&self, slave: usize) -> bool {
+        self.slaves[slave].up.load(Ordering::Relaxed)
+    }
+
+    /// Whether a slave has as many calls as it may have.
+    pub fn is_full(&self, slave: usize) -> bool {
+        let entry = &self.slaves[slave];
+        entry.active.load(Ordering::Relaxed) >= entry.limit
+    }
+
+    /// Whether a call can be placed there, as far as can be seen from here.
+    fn has_room(&self, slave: usize) -> bool {
+        let entry = &self.slaves[slave];
+        entry.ours && self.is_up(slave) && !self.is_full(slave) && !entry.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Finds another slave for a call: by weight among those that are up, under their limit and not held by their ceiling.
+#[derive(Debug, Default)]
+pub struct Substitutes {
+    credit: Vec<i64>,
+}
+
+impl Substitutes {
+    /// Who takes over a call of `slave`; `None` where nobody can.
+    pub fn next(&mut self, roster: &Roster, slave: usize) -> Option<usize> {
+        self.credit.resize(roster.slaves.len(), 0);
+        // Smooth weighted round robin among those that can: everybody earns his weight, and who has most pays the whole.
+        let mut total = 0;
+        let mut richest: Option<usize> = None;
+        for (other, entry) in roster.slaves.iter().enumerate() {
+            if other == slave || !roster.has_room(other) {
+                continue;
+            }
+            let weight = entry.weight.load(Ordering::Relaxed).min(1 << 40) as i64;
+            total += weight;
+            self.credit[other] += weight;
+            if weight > 0 && richest.is_none_or(|richest| self.credit[other] > self.credit[richest]) {
+                richest = Some(other);
+            }
+        }
+        self.credit[richest?] -= total;
+        richest
+    }
+}
+
+/// Calls that were handed out and are not accounted for yet: a run is over when there are none.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    open: AtomicU64,
+    settled: Notify,
+}
+
+impl Ledger {
+    /// So many calls are handed out.
+    pub fn open(&self, calls: usize) {
+        self.open.fetch_add(calls as u64, Ordering::AcqRel);
+    }
+
+    /// So many are accounted for.
+    pub fn settle(&self, calls: usize) {
+        if calls > 0 && self.open.fetch_sub(calls as u64, Ordering::AcqRel) == calls as u64 {
+            self.settled.notify_one();
+        }
+    }
+
+    /// Whether all are accounted for.
+    pub fn is_settled(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+
+    /// Waits until all are accounted for.
+    pub async fn settled(&self) {
+        while !self.is_settled() {
+            self.settled.notified().await;
+        }
+    }
+}
+
+/// Which call uses a row's number at the moment, so that a far leg that shows the number can be matched to it.
+#[derive(Debug)]
+pub(super) struct Owners(Vec<AtomicU64>);
+
+/// An attempt's part of an owner; the slave's is above it.
+const ATTEMPT_BITS: u32 = 48;
+
+impl Owners {
+    fn new(rows: usize) -> Self {
+        Self((0..rows).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    /// A call takes a row's number. `false` where another one has it still.
+    pub(super) fn take(&self, row: usize, slave: usize, attempt: u64) -> bool {
+        self.0[row].swap(pack(slave, attempt), Ordering::AcqRel) == 0
+    }
+
+    /// A call is over.
+    pub(super) fn give_back(&self, row: usize, slave: usize, attempt: u64) {
+        let _ = self.0[row].compare_exchange(pack(slave, attempt), 0, Ordering::AcqRel, Ordering::Relaxed);
+    }
+
+    /// Whose a row's number is: slave and attempt.
+    pub(super) fn of(&self, row: usize) -> Option<(usize, u64)> {
+        let owner = self.0.get(row)?.load(Ordering::Acquire).checked_sub(1)?;
+        Some(((owner >> ATTEMPT_BITS) as usize, owner & ((1 << ATTEMPT_BITS) - 1)))
+    }
+}
+
+/// Never 0, which is nobody.
+fn pack(slave: usize, attempt: u64) -> u64 {
+    (((slave as u64) << ATTEMPT_BITS) | (attempt & ((1 << ATTEMPT_BITS) - 1))).wrapping_add(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn roster(weights: &[u64]) -> Roster {
+        let entry = |weight: &u64| Entry {
+            ours: true,
+            weight: AtomicU64::new(*weight),
+            limit: 10,
+            up: AtomicBool::new(true),
+            held: AtomicBool::new(false),
+            active: AtomicU64::new(0),
+        };
+        Roster { slaves: weights.iter().map(entry).collect() }
+    }
+
+    #[test]
+    fn others_take_over_by_weight() {
+        let roster = roster(&[1, 2, 1, 5]);
+        let mut substitutes = Substitutes::default();
+        roster.set_up(3, false);
+        let taken: Vec<_> = (0..6).map(|_| substitutes.next(&roster, 0).unwrap()).collect();
+        assert_eq!(taken, [1, 2, 1, 1, 2, 1]);
+        roster.set_active(1, 10);
+        assert_eq!(substitutes.next(&roster, 0), Some(2));
+        roster.set_held(2, true);
+        assert_eq!(substitutes.next(&roster, 0), None);
+    }
+
+    #[test]
+    fn a_slot_is_taken_once() {
+        let slots = Slots::new(Some(1));
+        assert!(slots.take() && !slots.take() && slots.is_full());
+        slots.set_max(Some(2));
+        assert!(slots.take());
+        slots.give_back();
+        assert_eq!(slots.peak(), 2);
+    }
+
+    #[test]
+    fn a_number_belongs_to_its_latest_call() {
+        let owners = Owners::new(2);
+        assert_eq!(owners.of(0), None);
+        assert!(owners.take(0, 0, 0));
+        assert_eq!(owners.of(0), Some((0, 0)));
+        assert!(!owners.take(0, 3, 9), "still in use");
+        owners.give_back(0, 0, 0);
+        assert_eq!(owners.of(0), Some((3, 9)));
+        owners.give_back(0, 3, 9);
+        assert_eq!((owners.of(0), owners.of(7)), (None, None));
+    }
+}

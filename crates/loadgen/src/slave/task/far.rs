@@ -1,0 +1,97 @@
+//! Far legs: found on this server, told to the slave whose call they are of.
+
+use std::collections::HashMap;
+
+use esl_core::{Command, Event};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::Slave;
+use crate::call::FarChange;
+use crate::plan::FarLeg;
+use crate::slave::link::Ask;
+use crate::slave::shared::{FarMail, Mail};
+use crate::slave::told;
+
+/// Far legs that are remembered at most, should their ends get lost: they are found by what they carry then.
+const LEGS_MAX: usize = 200_000;
+
+/// Whose call a leg at this server is of: its slave and its attempt.
+#[derive(Debug, Default)]
+pub(super) struct FarLegs(HashMap<Uuid, (usize, u64)>);
+
+impl Slave {
+    /// An event tells of a leg that is no near leg of this slave's.
+    pub(super) fn heard_of(&mut self, leg: Uuid, change: Option<FarChange>, event: &Event, at: Instant) {
+        let Some((slave, attempt)) = self.owner(leg, event) else { return };
+        match change {
+            Some(FarChange::Gone { .. }) => {
+                self.far_legs.0.remove(&leg);
+            }
+            Some(_) if self.far_legs.0.len() < LEGS_MAX => {
+                self.far_legs.0.insert(leg, (slave, attempt));
+            }
+            _ => {}
+        }
+        let mail = FarMail { attempt, slave: self.index, leg, change, event: None, at };
+        if slave == self.index {
+            self.far_leg(mail);
+        } else if change.is_some() && !self.shared.post(slave, Mail::Far(Box::new(mail))) {
+            self.anomaly("far_leg_untold");
+        }
+    }
+
+    /// Whose a leg is, by what is known of it or by what it carries.
+    fn owner(&self, leg: Uuid, event: &Event) -> Option<(usize, u64)> {
+        if let FarLeg::Ignored = self.plan.far_leg {
+            return None;
+        }
+        if let Some(owner) = self.far_legs.0.get(&leg) {
+            return Some(*owner);
+        }
+        if !told::is_inbound(event) {
+            return None;
+        }
+        let (slave, attempt) = match &self.plan.far_leg {
+            FarLeg::Ignored => return None,
+            FarLeg::Header => told::tracked(event, self.plan.run_id)?,
+            FarLeg::CallerId(rows) => {
+                let row = *rows.get(&*event.get("Caller-Caller-ID-Number")?)?;
+                self.shared.owners.of(row as usize)?
+            }
+            FarLeg::Destination(rows) => {
+                let row = *rows.get(&*event.get("Caller-Destination-Number")?)?;
+                self.shared.owners.of(row as usize)?
+            }
+        };
+        self.plan.shard.owns(slave).then_some((slave, attempt))
+    }
+
+    pub(super) fn read_mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Take(call) => self.take(vec![call]),
+            Mail::Far(mail) => self.far_leg(*mail),
+            Mail::Command(command) => self.send(&Command::api(command), Ask::Question),
+        }
+    }
+
+    fn far_leg(&mut self, mail: FarMail) {
+        let FarMail { attempt, slave, leg, change, at, .. } = mail;
+        let Some(change) = change else { return };
+        let shard = &mut self.shard;
+        let done = self.calls.with(attempt, |call| call.on_far(leg, slave, change, at, shard));
+        self.follow(attempt, done);
+    }
+
+    /// A call's far leg stayed when its near one went.
+    pub(super) fn hang_up_far(&mut self, attempt: u64) {
+        let Some((leg, slave)) = self.calls.get(attempt).and_then(|call| call.far()) else { return };
+        self.anomaly("far_leg_stayed");
+        let command = format!("uuid_kill {leg}");
+        if slave == self.index {
+            self.send(&Command::api(command), Ask::Question);
+        } else if !self.shared.post(slave, Mail::Command(command)) {
+            self.anomaly("far_leg_untold");
+        }
+    }
+}
