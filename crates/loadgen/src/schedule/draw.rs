@@ -16,6 +16,16 @@ const WORDS: u128 = 256;
 /// What is random about one call: the same for the same seed, stream and attempt, in whatever order and by whichever
 /// process calls are drawn, and independent of what other streams and attempts give.
 ///
+/// ```
+/// use fs_sim::Delay;
+/// use loadgen::schedule::draw::{STREAM_HOLD, draw};
+///
+/// let hold = Delay::Exponential { mean: std::time::Duration::from_secs(180) };
+/// let of_call = |attempt| hold.sample(&mut draw(5, STREAM_HOLD, attempt));
+/// assert_eq!(of_call(12), of_call(12));
+/// assert_ne!(of_call(12), of_call(13));
+/// ```
+///
 /// ChaCha (D. J. Bernstein, *ChaCha, a variant of Salsa20*, 2008) with 8 rounds makes any place of any stream from the
 /// key alone, without going through what is before it. An attempt has 256 words; attempts from 2⁶⁰ on begin anew.
 pub fn draw(seed: u64, stream: u64, attempt: u64) -> impl Rng + use<> {

@@ -29,6 +29,31 @@
 //! before left of a gap: nothing is caught up and nothing is lost at a boundary. After a pause, that is at once where the
 //! next call would have been due as the pause began.
 //!
+//! ```
+//! use std::time::Duration;
+//! use loadgen::schedule::{Arrivals, Phase, Rate, Schedule, Turns};
+//!
+//! let apps = Turns::new(&[1]).expect("there is one");
+//! let warm_up = Phase {
+//!     name: "warm-up".to_owned(),
+//!     duration: Some(Duration::from_secs(10)),
+//!     rate: Rate::Linear { from: 0.0, to: 50.0 },
+//!     measured: false,
+//!     apps: apps.clone(),
+//! };
+//! let steady = Phase::flat("steady", 50.0, Some(Duration::from_secs(30)), apps);
+//! let schedule = Schedule {
+//!     phases: vec![warm_up, steady],
+//!     arrivals: Arrivals::Constant,
+//!     seed: 1,
+//!     max_offered: None,
+//!     slaves: Turns::new(&[2, 1]).expect("there are two"),
+//! };
+//! assert_eq!(schedule.calls().count(), 250 + 1_500);
+//! let first = schedule.calls().find(|due| due.phase == 1).expect("there are calls in it");
+//! assert_eq!((first.attempt, first.at), (250, Duration::from_secs(10)));
+//! ```
+//!
 //! # Who places which call
 //!
 //! Call *n* is the slave's whose turn the *n*-th is ([`Turns`]), whatever its time. Each slave goes through the phase's mix of

@@ -49,12 +49,20 @@ fn the_highest_rate_of_all_phases_counts() {
     is(rate_over_ceilings(&hills, &slaves), Place::Phase(1), message);
 }
 
-/// A third of 0.3 is not quite 0.1.
+/// Eight times 0.1, added up, is not quite 0.8.
 #[test]
 fn a_rate_just_at_the_ceilings_fits() {
-    let slaves = ceilings(&[("a", Some(0.1)), ("b", Some(0.1)), ("c", Some(0.1))]);
-    let schedule = Schedule { slaves: turns(&[1, 1, 1]), ..of_two(0.1 + 0.2) };
+    let slaves = ceilings(&[("pbx", Some(0.1)); 8]);
+    let schedule = Schedule { slaves: turns(&[1; 8]), ..of_two(0.8) };
     assert_eq!(rate_over_ceilings(&schedule, &slaves), None);
+}
+
+#[test]
+fn of_phases_with_the_same_peak_the_first_is_named() {
+    let phases =
+        vec![phase(Rate::Flat(5.0), 1.0), phase(Rate::Linear { from: 0.0, to: 9.0 }, 1.0), phase(Rate::Flat(9.0), 1.0)];
+    let misfit = rate_over_ceilings(&schedule(Arrivals::Constant, phases), &ceilings(&[("pbx", Some(1.0))]));
+    assert_eq!(misfit.map(|misfit| misfit.place), Some(Place::Phase(1)));
 }
 
 #[test]

@@ -77,6 +77,17 @@ fn the_rate_over_time_is_what_the_phases_say() {
     assert_eq!(starts, expected.map(|start: Option<u64>| start.map(Duration::from_secs)));
 }
 
+#[test]
+fn the_measured_time_is_that_of_measured_phases() {
+    let mut schedule = schedule(Arrivals::Constant, hills());
+    schedule.phases[0].measured = false;
+    schedule.phases[3].measured = false;
+    let spans = [(10, 18), (18, 21), (31, 32), (32, 42)].map(|(from, to)| (SECOND * from, Some(SECOND * to)));
+    assert_eq!(schedule.measured().collect::<Vec<_>>(), spans);
+    let times = [0, 10, 12, 20, 25, 32, 40, 42, 99].map(|until| schedule.measured_time(SECOND * until).as_secs());
+    assert_eq!(times, [0, 0, 2, 10, 11, 12, 20, 22, 22]);
+}
+
 /// On a ramp from nothing the n-th call is due at √(2n / a), on one down to nothing as far from its end: by squares.
 #[test]
 fn a_ramp_has_its_calls_where_squares_are() {

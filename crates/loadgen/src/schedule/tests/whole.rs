@@ -19,6 +19,16 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
     )
 }
 
+#[test]
+fn a_call_is_given_out_once_its_time_is_over() {
+    let mut calls = flat(50.0, Arrivals::Constant, 1.0).calls();
+    assert_eq!(calls.next_before(Duration::ZERO), None);
+    assert!(calls.next_before(Duration::from_nanos(1)).is_some());
+    assert_eq!(calls.next_before(Duration::from_millis(20)), None);
+    assert_eq!(calls.next_at(), Some(Duration::from_millis(20)));
+    assert!(calls.next_before(Duration::from_nanos(20_000_001)).is_some());
+}
+
 /// Who never has a turn has no calls, and asking for them has an end.
 #[test]
 fn a_slave_without_weight_has_no_calls() {
