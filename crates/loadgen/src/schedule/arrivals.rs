@@ -10,22 +10,23 @@ use rand_distr::{Distribution, Exp1};
 /// due when the integral of the rate, Λ(t) = ∫₀ᵗ λ, has come to p(n).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arrivals {
-    /// p(n) = n: evenly. At a flat rate λ, call *n* is due at n / λ. Of any window, the calls are the integral of the rate
-    /// over it within one.
+    /// p(n) = n: evenly. At a flat rate λ, call *n* is due at n / λ. Of any window, the calls are the integral of the
+    /// rate over it within one.
     Constant,
     /// p(n) = the sum of n + 1 gaps, each exponential with a mean of one: independent callers. Positions that are a
-    /// Poisson process of rate 1 become due times that are one with the rate λ(t) (E. Çinlar, *Introduction to Stochastic
-    /// Processes*, Prentice-Hall 1975, ch. 4.7; P. A. W. Lewis and G. S. Shedler, *Simulation of nonhomogeneous Poisson
-    /// processes by thinning*, Naval Research Logistics Quarterly 26 (1979) 403–413; for rates that are straight lines R. W.
-    /// Klein and S. D. Roberts, *A time-varying Poisson arrival process generator*, Simulation 43 (1984) 193–195).
-    /// Of any window, the calls are Poisson distributed with the integral of the rate over it as mean and variance.
+    /// Poisson process of rate 1 become due times that are one with the rate λ(t) (E. Çinlar, *Introduction to
+    /// Stochastic Processes*, Prentice-Hall 1975, ch. 4.7; P. A. W. Lewis and G. S. Shedler, *Simulation of
+    /// nonhomogeneous Poisson processes by thinning*, Naval Research Logistics Quarterly 26 (1979) 403–413; for rates
+    /// that are straight lines R. W. Klein and S. D. Roberts, *A time-varying Poisson arrival process generator*,
+    /// Simulation 43 (1984) 193–195). Of any window, the calls are Poisson distributed with the integral of the rate
+    /// over it as mean and variance.
     Poisson,
     /// p(n) = n + U, U uniform in [0, 1): one call at random in each unit, which is sampling with jitter (R. L. Cook,
     /// *Stochastic sampling in computer graphics*, ACM Transactions on Graphics 5 (1986) 51–72). Up to any moment the
     /// calls are the integral of the rate within one, of any window within two.
     Uniform,
-    /// p(n) = N·⌊n / N⌋: so many at once, then none until as many more are due; at a flat rate λ every N / λ seconds. Of any
-    /// window, the calls are the integral of the rate over it within N.
+    /// p(n) = N·⌊n / N⌋: so many at once, then none until as many more are due; at a flat rate λ every N / λ seconds.
+    /// Of any window, the calls are the integral of the rate over it within N.
     Burst(u64),
 }
 

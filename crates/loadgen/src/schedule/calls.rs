@@ -63,8 +63,8 @@ impl Calls {
         calls
     }
 
-    /// When the next call is due, from the start. `None` where none is: the schedule is over, or nothing moves it on any
-    /// more, as when its rate was set to 0.
+    /// When the next call is due, from the start. `None` where none is: the schedule is over, or nothing moves it on
+    /// any more, as when its rate was set to 0.
     pub fn next_at(&self) -> Option<Duration> {
         self.next.map(|(at, _)| at)
     }
@@ -75,9 +75,9 @@ impl Calls {
         Some(self.give(at, cursor))
     }
 
-    /// From `at` on the rate is this one, in calls per second, up to the schedule's end and whatever the phases say; with
-    /// `None` it is what they say. Their names, mixes and ends stay. What is due before `at` stays as it was, and what has
-    /// been given out is not called back: then it is as if `at` was the last call's time.
+    /// From `at` on the rate is this one, in calls per second, up to the schedule's end and whatever the phases say;
+    /// with `None` it is what they say. Their names, mixes and ends stay. What is due before `at` stays as it was, and
+    /// what has been given out is not called back: then it is as if `at` was the last call's time.
     ///
     /// How far the calls have come stays: of a gap that is half over, half is left, at the new rate.
     pub fn set_rate(&mut self, at: Duration, rate: Option<f64>) {
@@ -92,19 +92,20 @@ impl Calls {
         self.look_ahead();
     }
 
-    /// The slaves take turns by these weights from the next call on; there are as many slaves as before. Call *n* is then
-    /// the slave's whose turn the *n*-th is, so that those who go through parts of a schedule agree again on whose it is as
-    /// soon as all have changed.
+    /// The slaves take turns by these weights from the next call on; there are as many slaves as before. Call *n* is
+    /// then the slave's whose turn the *n*-th is, so that those who go through parts of a schedule agree again on
+    /// whose it is as soon as all have changed.
     pub fn set_slaves(&mut self, turns: Turns) {
         self.of_slave.resize(turns.members().max(self.of_slave.len()), 0);
         self.slaves = turns;
         self.look_ahead();
     }
 
-    /// The rate that is asked for at a moment from the start, in calls per second, as things stand now; of moments before
-    /// the last call nothing is known any more.
+    /// The rate that is asked for at a moment from the start, in calls per second, as things stand now; of moments
+    /// before the last call nothing is known any more.
     pub fn rate_at(&self, at: Duration) -> f64 {
-        let piece = self.pieces.iter().find(|piece| piece.holds(at));
+        let begun = self.pieces.partition_point(|piece| piece.start <= at);
+        let piece = begun.checked_sub(1).map(|last| self.pieces[last]).filter(|piece| piece.holds(at));
         piece.map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
     }
 
@@ -175,7 +176,7 @@ impl Calls {
         loop {
             let piece = self.pieces.get(cursor.piece)?;
             let seconds = piece.time_for(position - cursor.calls, cursor.since);
-            // What no clock can hold is after every end.
+            // What is no number, or none that a clock can hold, is after every end.
             let at = seconds.and_then(|seconds| Duration::try_from_secs_f64(cursor.since + seconds).ok());
             // What is due just at an end belongs to what begins there.
             match (at, piece.end) {

@@ -68,8 +68,8 @@ pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[Ceiling]) -> Option<Mis
     })
 }
 
-/// A burst against the slaves' `max_rate`: calls that are due at once leave one after the other, and the last one has to
-/// before it is too late, see `max_lag`.
+/// A burst against the slaves' `max_rate`: calls that are due at once leave one after the other, and the last one has
+/// to before it is too late, see `max_lag`.
 pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration) -> Option<Misfit> {
     let Arrivals::Burst(size) = schedule.arrivals else {
         return None;
@@ -79,8 +79,8 @@ pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration
         let lag = (share - 1.0) / slave.max_rate?;
         exceeds(lag, max_lag.as_secs_f64()).then(|| Misfit {
             message: format!(
-                "of a burst of {size} calls, {}'s share is {share}: at its max_rate of {} the last one leaves {}s late, \
-                 and max_lag is {max_lag:?}",
+                "of a burst of {size} calls, {}'s share is {share}: at its max_rate of {} the last one leaves \
+                 {}s late, and max_lag is {max_lag:?}",
                 slave.name,
                 short(slave.max_rate.unwrap_or_default()),
                 short(lag)
@@ -90,8 +90,8 @@ pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration
     })
 }
 
-/// The calls that are up at once, where each lasts as long as the mean `hold`, against the limit and the slaves' limits:
-/// what is due beyond is skipped. For an open loop; a closed one waits. The time that calls ring comes on top.
+/// The calls that are up at once, where each lasts as long as the mean `hold`, against the limit and the slaves'
+/// limits: what is due beyond is skipped. For an open loop; a closed one waits. The time that calls ring comes on top.
 pub fn load_over_limit(schedule: &Schedule, hold: Duration, limit: Option<u64>, slaves: &[Ceiling]) -> Option<Misfit> {
     let (at, load) = load_max(schedule, hold);
     let at = Duration::from_millis(at.as_millis().try_into().unwrap_or(u64::MAX));

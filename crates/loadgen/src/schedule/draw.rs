@@ -10,7 +10,8 @@ pub const STREAM_TARGET: u64 = 2;
 /// The stream that call apps draw from.
 pub const STREAM_APP: u64 = 3;
 
-/// Words of 32 bits that belong to one call: a hold takes about four, and drawing more would only repeat the next call's.
+/// Words of 32 bits that belong to one call: a hold takes about four, and drawing more would only repeat the next
+/// call's.
 const WORDS: u128 = 256;
 
 /// What is random about one call: the same for the same seed, stream and attempt, in whatever order and by whichever
@@ -66,8 +67,8 @@ mod tests {
         assert_eq!(all.len(), count);
     }
 
-    /// The first word of each call, which is what most draws take, is even over all calls: χ² of 255 degrees, by its normal
-    /// approximation at a level of 0.1 %.
+    /// The first word of each call, which is what most draws take, is even over all calls: χ² of 255 degrees, by its
+    /// normal approximation at a level of 0.1 %.
     #[test]
     fn the_first_words_of_calls_are_even() {
         let mut counts = [0.0; 256];

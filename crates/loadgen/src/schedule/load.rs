@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::Schedule;
 use super::phase::Piece;
 
-/// The most calls that are up at once when each lasts `hold`, and when that is: the largest integral of the rate over so
-/// long a time, Λ(t) − Λ(t − hold).
+/// The most calls that are up at once when each lasts `hold`, and when that is: the largest integral of the rate over
+/// so long a time, Λ(t) − Λ(t − hold).
 ///
-/// It is the mean of a system without a limit (S. G. Eick, W. A. Massey and W. Whitt, *The physics of the M_t/G/∞ queue*,
-/// Operations Research 41 (1993) 731–742). Where the rate stays the same for longer than a hold it is Little's law, and
-/// the offered load: erlangs are calls per second times seconds.
+/// It is the mean of a system without a limit (S. G. Eick, W. A. Massey and W. Whitt, *The physics of the M_t/G/∞
+/// queue*, Operations Research 41 (1993) 731–742). Where the rate stays the same for longer than a hold it is Little's
+/// law, and the offered load: erlangs are calls per second times seconds.
 pub fn load_max(schedule: &Schedule, hold: Duration) -> (Duration, f64) {
     let timeline = Timeline::new(schedule);
     let load = |at: Duration| (at, timeline.calls(at) - timeline.calls(at.saturating_sub(hold)));
@@ -31,8 +31,8 @@ pub fn load_max(schedule: &Schedule, hold: Duration) -> (Duration, f64) {
     loads.reduce(|most, load| if load.1 > most.1 { load } else { most }).unwrap_or_default()
 }
 
-/// How long each call has to last to fill a limit at this rate, in calls per second, by Little's law: limit / rate. `None`
-/// where no clock can hold it.
+/// How long each call has to last to fill a limit at this rate, in calls per second, by Little's law: limit / rate.
+/// `None` where no clock can hold it.
 pub fn hold_to_fill(limit: u64, rate: f64) -> Option<Duration> {
     Duration::try_from_secs_f64(limit as f64 / rate).ok()
 }

@@ -24,10 +24,10 @@
 //! | [`Rate::Steps`] | from ± step·⌊t/each⌋, `to` at last | the levels' sum · each | levels · each |
 //! | [`Rate::Pause`] | 0 | none | T |
 //!
-//! A warm-up is a phase that is not measured, most often a ramp; a search for a breaking point is steps; a soak is a flat
-//! phase without an end; a spike is a short flat phase between two longer ones. The next phase begins with what the one
-//! before left of a gap: nothing is caught up and nothing is lost at a boundary. After a pause, that is at once where the
-//! next call would have been due as the pause began.
+//! A warm-up is a phase that is not measured, most often a ramp; a search for a breaking point is steps; a soak is a
+//! flat phase without an end; a spike is a short flat phase between two longer ones. The next phase begins with what
+//! the one before left of a gap: nothing is caught up and nothing is lost at a boundary. After a pause, that is at
+//! once where the next call would have been due as the pause began.
 //!
 //! ```
 //! use std::time::Duration;
@@ -56,9 +56,9 @@
 //!
 //! # Who places which call
 //!
-//! Call *n* is the slave's whose turn the *n*-th is ([`Turns`]), whatever its time. Each slave goes through the phase's mix of
-//! apps by itself, the *s*-th slave from the *s*-th turn on, so that the first calls of many slaves are a mix too. A
-//! [`Shard`] takes the calls of its own slaves.
+//! Call *n* is the slave's whose turn the *n*-th is ([`Turns`]), whatever its time. Each slave goes through the
+//! phase's mix of apps by itself, the *s*-th slave from the *s*-th turn on, so that the first calls of many slaves are
+//! a mix too. A [`Shard`] takes the calls of its own slaves.
 //!
 //! # What it costs
 //!
@@ -151,9 +151,9 @@ impl Schedule {
         self.start_of(self.phases.len())
     }
 
-    /// For how long it offers calls: up to its phases' end, or one mean gap beyond its last call where `max_offered` ends
-    /// it before. `None` where it never ends. Goes through the calls where they are Poisson arrivals
-    /// and limited by their number.
+    /// For how long it offers calls: up to its phases' end, or one mean gap beyond its last call where `max_offered`
+    /// ends it before. `None` where it never ends. Goes through the calls where they are Poisson arrivals and limited
+    /// by their number.
     pub fn length(&self) -> Option<Duration> {
         let beyond = self.max_offered.and_then(|max| self.time_of(max));
         [self.duration(), beyond].into_iter().flatten().min()

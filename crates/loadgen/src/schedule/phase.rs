@@ -203,9 +203,9 @@ impl Piece {
     /// in seconds, as if this piece went on for ever. `None` where it never does.
     ///
     /// At a flat rate λ it is calls / λ. With a rate of λ + a·t it solves λ·t + a·t²/2 = calls by
-    /// t = 2·calls / (λ + √(λ² + 2·a·calls)): of the two ways to write the root it is the one that takes no difference of
-    /// nearly equal numbers where the slope is small (G. E. Forsythe, *How do you solve a quadratic equation?*, Stanford
-    /// CS-TR-66-40, 1966), and it needs no division by a slope or a rate of 0.
+    /// t = 2·calls / (λ + √(λ² + 2·a·calls)): of the two ways to write the root it is the one that takes no difference
+    /// of nearly equal numbers where the slope is small (G. E. Forsythe, *How do you solve a quadratic equation?*,
+    /// Stanford CS-TR-66-40, 1966), and it needs no division by a slope or a rate of 0.
     pub(super) fn time_for(&self, calls: f64, since: f64) -> Option<f64> {
         let (rate, slope) = (self.rate(since), self.slope());
         if rate <= 0.0 && slope <= 0.0 {
@@ -217,8 +217,8 @@ impl Piece {
         if slope == 0.0 {
             return Some(calls / rate);
         }
-        // Beyond the end of a ramp down the root is of something negative: then the time is beyond the end too.
-        let root = (rate * rate + 2.0 * slope * calls).max(0.0).sqrt();
+        // Far beyond the end of a ramp down the root is of something negative: then the time is no number.
+        let root = (rate * rate + 2.0 * slope * calls).sqrt();
         Some(2.0 * calls / (rate + root))
     }
 }

@@ -5,15 +5,15 @@ use std::sync::Arc;
 /// Members that take turns by their weights, as evenly as can be: never two in a row where it can be helped.
 ///
 /// It is smooth weighted round robin: in each turn everybody earns his weight, and who has most pays the whole. After
-/// *n* turns a member of share *s* (of the *k* that have one) has had *c*, with n·s − (H(k) − 1) ≤ c ≤ n·s + 1 − 1/k, where
-/// H(k) = 1 + 1/2 + … + 1/k.
+/// *n* turns a member of share *s* (of the *k* that have one) has had *c*, with n·s − (H(k) − 1) ≤ c ≤ n·s + 1 − 1/k,
+/// where H(k) = 1 + 1/2 + … + 1/k.
 ///
-/// So nobody is a whole turn ahead: who pays has at least the mean, 1/k, and pays 1. And behind it is less than one turn
-/// for up to three members, 1.1 at most for four, 2.6 for 20 (of thousands of random weights none came to more than 1.2):
-/// call T(j) the most that *j* of them are owed together. It grows in a turn only where somebody else than those *j* pays, who
-/// had as much as any of them, so T(j) ≤ j/(j + 1)·(T(j + 1) + 1), and T(k) = 0; from that, T(1) ≤ 1/2 + … + 1/k. M. Adler
-/// and others have it for more servers than one: *A proportionate fair scheduling rule with good worst-case performance*,
-/// SPAA 2003, 101–108.
+/// So nobody is a whole turn ahead: who pays has at least the mean, 1/k, and pays 1. And behind it is less than one
+/// turn for up to three members, 1.1 at most for four, 2.6 for 20 (of thousands of random weights none came to more
+/// than 1.2): call T(j) the most that *j* of them are owed together. It grows in a turn only where somebody else than
+/// those *j* pays, who had as much as any of them, so T(j) ≤ j/(j + 1)·(T(j + 1) + 1), and T(k) = 0; from that, T(1) ≤
+/// 1/2 + … + 1/k. M. Adler and others have it for more servers than one: *A proportionate fair scheduling rule with
+/// good worst-case performance*, SPAA 2003, 101–108.
 #[derive(Clone, Debug)]
 pub struct Turns {
     cycle: Arc<[u32]>,

@@ -190,7 +190,8 @@ proptest! {
             }
             let due = calls.next().unwrap();
             let gap = planned[n + 1] - planned[n];
-            prop_assert!(due.at.abs_diff(last + gap) <= Duration::from_nanos(100), "{due:?}, not {gap:?} after {last:?}");
+            let off = due.at.abs_diff(last + gap);
+            prop_assert!(off <= Duration::from_nanos(100), "{due:?}, not {gap:?} after {last:?}");
             last = due.at;
         }
     }

@@ -70,8 +70,8 @@ fn a_burst_that_cannot_leave_in_time_is_said() {
     let slaves = ceilings(&[("sim1", Some(50.0)), ("sim2", None)]);
     let burst = |size| Schedule { arrivals: Arrivals::Burst(size), ..of_two(20.0) };
     assert_eq!(burst_over_lag(&burst(102), &slaves, SECOND), None);
-    let message = "of a burst of 104 calls, sim1's share is 52: at its max_rate of 50 the last one leaves 1.02s late, and \
-                   max_lag is 1s";
+    let message = "of a burst of 104 calls, sim1's share is 52: at its max_rate of 50 the last one leaves 1.02s \
+                   late, and max_lag is 1s";
     is(burst_over_lag(&burst(104), &slaves, SECOND), Place::Slave(0), message);
     assert_eq!(burst_over_lag(&of_two(1e6), &slaves, SECOND), None);
 }

@@ -1,10 +1,10 @@
-//! Whether random arrivals are as random as they should be, by tests at a level of 0.1 % with fixed seeds: of a thousand
-//! seeds one would fail, and these do not.
+//! Whether random arrivals are as random as they should be, by tests at a level of 0.1 % with fixed seeds: of a
+//! thousand seeds one would fail, and these do not.
 
 use super::*;
 
-/// The largest distance between a sample and what it should be of, by Kolmogorov and Smirnov, times √n: above 1.95 once in
-/// a thousand samples.
+/// The largest distance between a sample and what it should be of, by Kolmogorov and Smirnov, times √n: above 1.95
+/// once in a thousand samples.
 fn kolmogorov_smirnov(mut sample: Vec<f64>, distribution: impl Fn(f64) -> f64) -> f64 {
     sample.sort_by(f64::total_cmp);
     let n = sample.len() as f64;
@@ -17,8 +17,8 @@ fn kolmogorov_smirnov(mut sample: Vec<f64>, distribution: impl Fn(f64) -> f64) -
 
 const KOLMOGOROV_SMIRNOV_MAX: f64 = 1.95;
 
-/// Whether χ² of so many degrees is between its 0.05 % and 99.95 % quantiles, by E. B. Wilson and M. M. Hilferty (1931): its
-/// cube root is nearly normal.
+/// Whether χ² of so many degrees is between its 0.05 % and 99.95 % quantiles, by E. B. Wilson and M. M. Hilferty
+/// (1931): its cube root is nearly normal.
 fn is_chi_square(statistic: f64, degrees: usize) -> bool {
     let spread = 2.0 / (9.0 * degrees as f64);
     let normal = ((statistic / degrees as f64).cbrt() - (1.0 - spread)) / spread.sqrt();
@@ -87,7 +87,8 @@ fn poisson_counts_on_a_ramp_are_dispersed_as_poisson() {
     }
 }
 
-/// How many windows have 0, 1, 2, … calls is as Poisson says: χ² over the classes with five windows or more to be expected.
+/// How many windows have 0, 1, 2, … calls is as Poisson says: χ² over the classes with five windows or more to be
+/// expected.
 #[test]
 fn poisson_counts_are_distributed_as_poisson() {
     let (windows, mean) = (5_000, 4.0);
