@@ -20,6 +20,7 @@ use toml::Spanned;
 pub use call::{Allowed, FarLeg, Targets};
 pub use load::{Hold, Mode, share_of};
 pub use numbers::Numbers;
+pub use slaves::read_password;
 
 use crate::apps::AppKind;
 use crate::config::{Config, ConfigError, PreflightConfig, Source};

@@ -156,7 +156,11 @@ impl Check<'_> {
     }
 }
 
-fn read_password(path: &Path) -> Result<SecretString, String> {
+/// The first line of a file.
+///
+/// # Errors
+/// It cannot be read, or is empty.
+pub fn read_password(path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     match text.lines().next().map(str::trim) {
         Some(password) if !password.is_empty() => Ok(password.into()),

@@ -176,4 +176,4 @@ fn facts(need: &Need, server: &Server, answers: Option<&Answers>, load: Load) ->
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -14,12 +14,12 @@ fn roomy() -> fs_sim::Config {
     fs_sim::Config { max_sessions: 10_000, sessions_per_second: 10_000, ..fs_sim::Config::default() }
 }
 
-fn server_of(server: &fs_sim::Server) -> Server {
+pub(crate) fn server_of(server: &fs_sim::Server) -> Server {
     Server { address: server.addr().to_string(), credentials: esl_core::Credentials::password("ClueCon") }
 }
 
 /// A plan of calls to this address on so many slaves.
-pub(super) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
+pub(crate) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
     let slave = "[[slaves]]\nhost = \"127.0.0.1\"\npassword = \"x\"\n";
     let slaves: String = (0..slaves).map(|n| format!("{slave}name = \"pbx{n}\"\n")).collect();
     let text = format!("[call]\nto = \"{to}\"\nhold = \"10s\"\n{rest}\n{slaves}");

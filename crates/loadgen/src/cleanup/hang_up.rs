@@ -1,0 +1,147 @@
+//! Hanging up one server's channels of a run, until none is left.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use esl_core::Error;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
+
+use super::Runs;
+use crate::channels::{self, Listed, loadgen_run};
+use crate::questions::Questions;
+use crate::run_id::RunId;
+use crate::slave::Server;
+
+/// How long it may take: a server that has thousands of channels to end needs seconds.
+const HANG_UP_MAX: Duration = Duration::from_secs(30);
+/// Calls whose originate is still under way are met by no hang-up, and the list runs behind: only when none was seen for
+/// so long is none left.
+const QUIET: Duration = Duration::from_secs(1);
+/// Between two looks.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Channels that are asked whose they are: more would hold the server up.
+const ASKED_MAX: usize = 5000;
+
+/// What was done at one server.
+#[derive(Debug, Default)]
+pub(super) struct Cleaned {
+    pub(super) runs: Vec<OfRun>,
+}
+
+/// What was done about one run.
+#[derive(Debug)]
+pub(super) struct OfRun {
+    pub(super) id: RunId,
+    /// Channels that were there.
+    pub(super) found: usize,
+    /// Channels that still are.
+    pub(super) left: usize,
+    pub(super) took: Duration,
+}
+
+/// Hangs up what is of these runs.
+pub(super) async fn clean(server: &Server, runs: Runs) -> Result<Cleaned, Error> {
+    let mut questions = Questions::connect(server).await?;
+    let runs_there = match runs {
+        Runs::One(run) => vec![(run, 0)],
+        Runs::All | Runs::List => runs_of_channels(&mut questions).await?,
+    };
+    let mut cleaned = Cleaned::default();
+    for (id, found) in runs_there {
+        if runs == Runs::List {
+            cleaned.runs.push(OfRun { id, found, left: found, took: Duration::ZERO });
+            continue;
+        }
+        let mut ending = Ending { questions: &mut questions, run: id, seen: BTreeSet::new() };
+        let started = Instant::now();
+        let left = ending.end_all(started).await?;
+        let found = ending.seen.len();
+        if found > 0 {
+            cleaned.runs.push(OfRun { id, found, left, took: started.elapsed() });
+        }
+    }
+    Ok(cleaned)
+}
+
+/// The runs that have channels there, by the variable that only they carry, with how many they have.
+async fn runs_of_channels(questions: &mut Questions) -> Result<Vec<(RunId, usize)>, Error> {
+    let listed = list(questions, "show channels as json").await?;
+    let commands: Vec<_> = listed.iter().take(ASKED_MAX).map(|channel| loadgen_run(&channel.uuid)).collect();
+    let mut runs: BTreeMap<String, (RunId, usize)> = BTreeMap::new();
+    for said in questions.ask_all(&commands).await? {
+        if let Ok(run) = said.parse::<RunId>() {
+            runs.entry(said).or_insert((run, 0)).1 += 1;
+        }
+    }
+    Ok(runs.into_values().collect())
+}
+
+async fn list(questions: &mut Questions, command: &str) -> Result<Vec<Listed>, Error> {
+    Ok(channels::read(&questions.ask(command).await?).unwrap_or_default())
+}
+
+struct Ending<'a> {
+    questions: &'a mut Questions,
+    run: RunId,
+    /// Every channel of the run that has been seen.
+    seen: BTreeSet<Uuid>,
+}
+
+impl Ending<'_> {
+    /// Hangs up again and again until none has been there for a while. Returns how many are left.
+    async fn end_all(&mut self, started: Instant) -> Result<usize, Error> {
+        let mut quiet_since = None;
+        loop {
+            let there = self.there().await?;
+            let now = Instant::now();
+            if there.is_empty() {
+                if now - *quiet_since.get_or_insert(now) >= QUIET {
+                    return Ok(0);
+                }
+            } else {
+                quiet_since = None;
+                if now - started >= HANG_UP_MAX {
+                    return Ok(there.len());
+                }
+            }
+            self.hang_up(&there).await?;
+            sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// The run's channels that are there: its calls by their UUIDs, their far legs by the header that came with them.
+    async fn there(&mut self) -> Result<Vec<Uuid>, Error> {
+        let own = list(self.questions, &format!("show channels like {} as json", self.run.prefix())).await?;
+        let mut candidates: Vec<Uuid> = own.iter().filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
+        // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
+        candidates.retain(|uuid| self.run.parse(*uuid).is_some());
+        candidates.extend(self.far_legs().await?);
+        // The list is made from a database that runs behind.
+        let commands: Vec<_> = candidates.iter().map(|uuid| format!("uuid_exists {uuid}")).collect();
+        let exist = self.questions.ask_all(&commands).await?;
+        let there = candidates.into_iter().zip(exist).filter(|(_, exists)| exists == "true").map(|(uuid, _)| uuid);
+        let there: Vec<Uuid> = there.collect();
+        self.seen.extend(&there);
+        Ok(there)
+    }
+
+    async fn far_legs(&mut self) -> Result<Vec<Uuid>, Error> {
+        let listed = list(self.questions, "show channels as json").await?;
+        let inbound = listed.iter().filter(|channel| channel.direction == "inbound").take(ASKED_MAX);
+        let inbound: Vec<Uuid> = inbound.filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
+        let commands: Vec<_> = inbound.iter().map(|uuid| format!("uuid_getvar {uuid} sip_h_X-loadgen-call")).collect();
+        let said = self.questions.ask_all(&commands).await?;
+        let is_ours = |call: &str| Uuid::try_parse(call).is_ok_and(|call| self.run.parse(call).is_some());
+        Ok(inbound.into_iter().zip(said).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
+    }
+
+    async fn hang_up(&mut self, there: &[Uuid]) -> Result<(), Error> {
+        // An empty value would hang up everybody's calls: a run id is never empty.
+        let mut commands = vec![format!("hupall NORMAL_CLEARING loadgen_run {}", self.run)];
+        // Those that do not carry the variable, and far legs whose near ones are gone.
+        commands.extend(there.iter().map(|uuid| format!("uuid_kill {uuid}")));
+        self.questions.ask_all(&commands).await?;
+        Ok(())
+    }
+}

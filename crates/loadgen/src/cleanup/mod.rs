@@ -1,0 +1,129 @@
+//! `loadgen cleanup`: hangs up what a killed run left on its slaves, and puts back the limits that it raised.
+//!
+//! A call is a run's by its UUID or by its variable, never by anything else: other people's calls are not touched. Which
+//! run is meant is said by the run folder, or by `--run-id`; where neither does, the runs that have calls are listed and
+//! nothing is hung up, since one of them may be going on.
+
+mod hang_up;
+mod target;
+
+use std::fmt::Write;
+
+use tokio::task::JoinSet;
+
+pub use target::{Options, Target};
+
+use crate::limits;
+use crate::run_id::RunId;
+use hang_up::Cleaned;
+
+/// What a clean-up came to.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was done at each slave, for a person.
+    pub summary: String,
+    /// 0 where everything is clean, 3 where a slave could not be reached, 1 where something is left.
+    pub exit_code: u8,
+}
+
+/// Something is left.
+const EXIT_LEFT: u8 = 1;
+/// A slave could not be reached.
+const EXIT_NO_SLAVE: u8 = 3;
+
+/// Which runs' calls are hung up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// This one's.
+    One(RunId),
+    /// Every run's.
+    All,
+    /// None: they are listed.
+    List,
+}
+
+/// Cleans up, at all slaves at once.
+///
+/// # Errors
+/// What was raised cannot be read from the run folder, or not be written there.
+pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
+    let mut cleaning = JoinSet::new();
+    for (number, (_, server)) in target.slaves.iter().enumerate() {
+        let (server, runs) = (server.clone(), target.runs);
+        cleaning.spawn(async move { (number, hang_up::clean(&server, runs).await) });
+    }
+    let mut cleaned: Vec<_> = target.slaves.iter().map(|_| None).collect();
+    while let Some(done) = cleaning.join_next().await {
+        let (number, result) = done?;
+        cleaned[number] = Some(result);
+    }
+    let mut report = Report { summary: String::new(), unreached: false, left: false };
+    if target.slaves.is_empty() {
+        report.line("no real slaves: simulated ones have ended with their run");
+    }
+    for ((name, server), cleaned) in target.slaves.iter().zip(cleaned.into_iter().flatten()) {
+        let place = if *name == server.address { name.clone() } else { format!("{name} ({})", server.address) };
+        report.slave(&place, target.runs, cleaned);
+    }
+    if let Some(folder) = &target.folder {
+        let servers: Vec<_> = target.slaves.iter().map(|(_, server)| server.clone()).collect();
+        for failure in limits::put_back(folder, &servers).await? {
+            report.left = true;
+            report.line(&failure);
+        }
+    }
+    let exit_code = match () {
+        () if report.unreached => EXIT_NO_SLAVE,
+        () if report.left => EXIT_LEFT,
+        () => 0,
+    };
+    Ok(Outcome { summary: report.summary, exit_code })
+}
+
+struct Report {
+    summary: String,
+    unreached: bool,
+    left: bool,
+}
+
+impl Report {
+    fn line(&mut self, line: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.summary, "{line}");
+    }
+
+    fn slave(&mut self, place: &str, runs: Runs, cleaned: Result<Cleaned, esl_core::Error>) {
+        let cleaned = match cleaned {
+            Ok(cleaned) => cleaned,
+            Err(error) => {
+                self.unreached = true;
+                return self.line(&format!("{place}: not reached: {error}"));
+            }
+        };
+        if cleaned.runs.is_empty() {
+            let whose = if let Runs::One(run) = runs { format!("run {run}") } else { "any run".to_owned() };
+            return self.line(&format!("{place}: no channel of {whose}"));
+        }
+        for run in &cleaned.runs {
+            let there = format!("{place}: {} of run {}", channels(run.found), run.id);
+            match (runs, run.left) {
+                (Runs::List, _) => {
+                    self.left = true;
+                    self.line(&format!(
+                        "{there}, not hung up, since that run may be going on: say --run-id {}, or --all-runs",
+                        run.id
+                    ));
+                }
+                (_, 0) => self.line(&format!("{there}, none left after {:.1} s", run.took.as_secs_f64())),
+                (_, left) => {
+                    self.left = true;
+                    self.line(&format!("{there}, {left} left after {:.1} s", run.took.as_secs_f64()));
+                }
+            }
+        }
+    }
+}
+
+fn channels(count: usize) -> String {
+    if count == 1 { "1 channel".to_owned() } else { format!("{count} channels") }
+}
