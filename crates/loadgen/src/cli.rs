@@ -60,11 +60,40 @@ pub enum Command {
         /// The run's id, 12 hexadecimal digits: the first ones of its calls' UUIDs. Random where it is left out.
         #[arg(long, value_name = "ID")]
         run_id: Option<RunId>,
+        /// Dial without a look at the slaves before it.
+        #[arg(long)]
+        no_preflight: bool,
     },
     /// Validate a configuration and print the plan.
     Check {
         /// The configuration.
         config: PathBuf,
+        /// Also connect to every slave, and say what does not fit the plan: exits with 3 where it cannot work.
+        #[arg(long)]
+        preflight: bool,
+    },
+    /// Hang up what a killed run left on its slaves, and put back the limits that it raised.
+    ///
+    /// Exits with 0 where everything is clean, 1 where something is left, 3 where a slave could not be reached.
+    Cleanup {
+        /// A run folder, or a configuration. A configuration is about the run in its run folder; without one, about the
+        /// run of --run-id, and without that the runs that have calls are listed.
+        path: PathBuf,
+        /// The run whose calls are hung up, instead of the run folder's.
+        #[arg(long, value_name = "ID")]
+        run_id: Option<RunId>,
+        /// Hang up every run's calls, other people's too.
+        #[arg(long, conflicts_with = "run_id")]
+        all_runs: bool,
+        /// With a run folder: the configuration that has the slaves' passwords.
+        #[arg(long, value_name = "CONFIG")]
+        config: Option<PathBuf>,
+        /// A file whose first line is the password of slaves that no configuration has, instead of LOADGEN_PASSWORD.
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
+        /// Also where the run goes on.
+        #[arg(long)]
+        force: bool,
     },
     /// Run simulated FreeSWITCH servers, alone, until they are stopped.
     Sim {

@@ -20,6 +20,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod plan;
 pub mod preflight;
+pub mod prepare;
 pub mod questions;
 pub mod record;
 pub mod recorder;

@@ -4,7 +4,7 @@
 //! ARCHITECTURE.md says how the modules fit together.
 
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -13,10 +13,10 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use loadgen::cli::{Cli, Command, LogFormat, complain, print};
-use loadgen::config::{self, ConfigError};
+use loadgen::config::{self, Config, ConfigError};
 use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
-use loadgen::{apps, check, conductor, run, sim};
+use loadgen::{apps, check, cleanup, conductor, prepare, run, sim};
 
 /// What runs without a configuration.
 const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
@@ -48,22 +48,48 @@ async fn main() -> ExitCode {
 
 async fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run { config, out, run_id } => {
-            let mut plan = load(config.as_deref(), run_id)?;
-            plan.out = out.or(plan.out);
+        Command::Run { config, out, run_id, no_preflight } => {
+            let mut plan = load(config.as_deref(), run_id, out)?;
+            plan.preflight.enabled &= !no_preflight;
             let (_operator, controls) = conductor::controls();
             let outcome = run::run(plan, controls).await?;
             print(&outcome.summary);
             Ok(outcome.exit_code)
         }
-        Command::Check { config } => {
+        Command::Check { config, preflight } => {
             let (name, text) = config::text(&config)?;
-            let plan = match sim::is_for_sim(&text) {
-                true => sim::describe(&sim::servers(name, text, environment)?),
-                false => check::describe(&plan(name, text, None)?),
+            if sim::is_for_sim(&text) {
+                print(&sim::describe(&sim::servers(name, text, environment)?));
+                return Ok(0);
+            }
+            let plan = plan(name, text, None)?;
+            print(&check::describe(&plan));
+            if !preflight {
+                return Ok(0);
+            }
+            let outcome = prepare::check(&plan).await?;
+            print(&outcome.summary);
+            Ok(outcome.exit_code)
+        }
+        Command::Cleanup { path, run_id, all_runs, config, password_file, force } => {
+            let options = cleanup::Options { run_id, all_runs, password_file, force };
+            let plan_of = |path: &Path| config::text(path).and_then(|(name, text)| plan(name, text, None));
+            let target = if path.is_dir() {
+                let config = config.as_deref().map(plan_of).transpose()?;
+                cleanup::Target::of_folder(&path, config.as_ref(), &options, environment)
+            } else {
+                cleanup::Target::of_plan(&plan_of(&path)?, &options)
             };
-            print(&plan);
-            Ok(0)
+            let target = match target {
+                Ok(target) => target,
+                Err(error) => {
+                    complain(&format!("{error:#}"));
+                    return Ok(EXIT_CONFIG);
+                }
+            };
+            let outcome = cleanup::cleanup(target).await?;
+            print(&outcome.summary);
+            Ok(outcome.exit_code)
         }
         Command::Sim { config, servers, listen, seed, format } => {
             let mut servers = match config.as_deref().map(config::text).transpose()? {
@@ -82,12 +108,21 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
     }
 }
 
-fn load(path: Option<&Path>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
+fn load(path: Option<&Path>, run_id: Option<RunId>, out: Option<PathBuf>) -> Result<Plan, ConfigError> {
     let (name, text) = match path {
         Some(path) => config::text(path)?,
         None => ("quickstart".to_owned(), QUICKSTART.to_owned()),
     };
-    plan(name, text, run_id)
+    let (mut config, source) = config::parse::<Config>(name, text, environment)?;
+    config.run.out = out.or(config.run.out);
+    if let (Some(raise), None) = (&config.run.raise_limits, &config.run.out)
+        && *raise.get_ref()
+    {
+        let message = "raise_limits = true needs a run folder, where \"loadgen cleanup\" finds what to put back when the \
+                       run is killed: set \"out\" in [run], or give --out";
+        return Err(source.error(raise.span(), message));
+    }
+    Plan::new(config, &source, run_id.unwrap_or_else(RunId::random))
 }
 
 fn plan(name: String, text: String, run_id: Option<RunId>) -> Result<Plan, ConfigError> {

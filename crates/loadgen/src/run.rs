@@ -15,6 +15,7 @@ use crate::http::Http;
 use crate::live;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, ServerPlan};
+use crate::prepare;
 use crate::report::{CallLog, LatencyLog, Report as RunReport, RunFacts, summary};
 use crate::slave::{self, Order, Report, Server, TICK};
 use crate::snapshot::{Collector, Snapshot, Whole};
@@ -53,16 +54,45 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
         Some(address) => Some(Http::bind(address).await?),
         None => None,
     };
+    let mut held = None;
     if let Some(folder) = &plan.out {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
+        held = prepare::hold(&plan)?;
         // What an earlier run left there is not this one's.
         for name in ["report.json", "latency.hlog", "calls.csv"] {
             let _ = std::fs::remove_file(folder.join(name));
         }
     }
     let (servers, simulated) = servers(&plan).await?;
-    let plan = Arc::new(plan);
+    let prepared = tokio::select! {
+        prepared = prepare::prepare(&plan, &servers) => prepared?,
+        signal = signals.next() => {
+            prepare::undo_halfway(&plan, &servers).await;
+            return Ok(Outcome { summary: String::new(), exit_code: signal.exit_code() });
+        }
+    };
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(impossible) => return Ok(impossible),
+    };
+    let outcome = place_calls(plan, servers, http, signals, controls).await;
+    prepared.undo().await;
+    for server in simulated {
+        server.stop().await;
+    }
+    drop(held);
+    outcome
+}
 
+/// Connects the slaves, lets them place the calls, and judges what came of it.
+async fn place_calls(
+    plan: Plan,
+    servers: Vec<Server>,
+    http: Option<Http>,
+    mut signals: Signals,
+    controls: mpsc::Receiver<Control>,
+) -> anyhow::Result<Outcome> {
+    let plan = Arc::new(plan);
     let (orders, order) = watch::channel(Order::Prepare);
     let (reporting, mut reports) = mpsc::channel(REPORTS_MAX);
     let (slaves, shared, posts) = slave::slaves(&plan, servers, &order, &reporting);
@@ -127,14 +157,11 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
             finding = judge(&plan, &last, &troubles);
         }
     }
-    for server in simulated {
-        server.stop().await;
-    }
     Ok(Outcome { summary: summary(&plan, &facts, &whole, &finding), exit_code: finding.exit_code })
 }
 
 /// Where each slave's server is; those that are simulated are started.
-async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_sim::Server>)> {
+pub(crate) async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_sim::Server>)> {
     let mut servers = Vec::new();
     let mut simulated = Vec::new();
     // A call of one reaches another by its name.
@@ -168,7 +195,6 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
                 let version = about.version.as_deref().unwrap_or("of an unknown version");
                 info!(slave = name, version, "connected");
                 ready += 1;
-                warn_of_limits(plan, slave, &about.health);
             }
             Some(Report::Ready(slave, Err(error))) => {
                 error!(slave = plan.slaves[slave].name, %error, "cannot be used");
@@ -180,25 +206,6 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
         warn!("going on with {ready} of {} slaves: the others' calls are skipped", plan.slaves.len());
     }
     ready
-}
-
-/// A server's own limits refuse calls that a plan counts on.
-fn warn_of_limits(plan: &Plan, slave: usize, health: &crate::slave::Health) {
-    let name = &plan.slaves[slave].name;
-    let rate = plan.schedule.rate_max() * plan.schedule.slaves.share(slave);
-    if let Some(max) = health.sessions_per_second_max.filter(|max| rate > *max as f64) {
-        warn!(
-            slave = name,
-            "{rate:.1} calls/s are planned, and the server allows {max} sessions a second: raise it with \"fsctl sps\""
-        );
-    }
-    let concurrent = rate * plan.mean_hold(plan.schedule.rate_max());
-    if let Some(max) = health.sessions_max.filter(|max| concurrent > *max as f64) {
-        warn!(
-            slave = name,
-            "{concurrent:.0} calls at a time are planned, and the server allows {max} sessions: raise it with \"fsctl max_sessions\""
-        );
-    }
 }
 
 /// What is written while a run goes on.

@@ -75,7 +75,10 @@ fn app<'a>(run: &'a Run, name: &str) -> &'a Value {
 
 async fn every_end_of_a_call(address: &str, password: &str) {
     let limits = Limits::raise(address, password).await;
-    let mut load = "[run]\nduration = \"3s\"\n[load]\nrate = 30\n[call]\ntimeout = \"2s\"\nhold = \"1s\"\n".to_owned();
+    // What an unknown profile comes to is among what is looked at.
+    let mut load = "[preflight]\nenabled = false\n\
+        [run]\nduration = \"3s\"\n[load]\nrate = 30\n[call]\ntimeout = \"2s\"\nhold = \"1s\"\n"
+        .to_owned();
     for (name, to) in [
         ("answered", "sofia/external/9196@127.0.0.1:5080"),
         ("busy", "sofia/external/486@127.0.0.1:5080"),

@@ -32,6 +32,9 @@ to = "sofia/external/9196@127.0.0.1:5080"
 timeout = "10s"
 hold = "500ms"
 
+[preflight]
+enabled = false  # one slave refuses calls, on purpose
+
 [[slaves]]
 name = "wide"
 simulated = { count = 2, ring_after = "20ms", answer_after = "200ms", failures = { USER_BUSY = 0.1, CALL_REJECTED = 0.1 } }

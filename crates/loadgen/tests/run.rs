@@ -149,6 +149,8 @@ async fn a_server_s_own_limit_refuses() {
         hold = "5s"
         [[slaves]]
         simulated = { max_sessions = 15 }
+        [preflight]
+        enabled = false
         [thresholds]
         refused = "<= 0"
     "#;
@@ -163,7 +165,8 @@ async fn other_ends_have_their_names() {
     // The server counts a time-out in seconds of its clock: one of 2 s lasts at least 1 s.
     let run = |to: &'static str| async move {
         let text = format!(
-            "[run]\nduration = \"500ms\"\n[load]\nrate = 20\n[call]\nto = \"{to}\"\ntimeout = \"2s\"\nhold = \"1500ms\"\n{SIMULATED}"
+            "[preflight]\nenabled = false\n[run]\nduration = \"500ms\"\n[load]\nrate = 20\n[call]\nto = \"{to}\"\n\
+             timeout = \"2s\"\nhold = \"1500ms\"\n{SIMULATED}"
         );
         config(&text).run().await
     };

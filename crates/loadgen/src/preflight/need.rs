@@ -1,11 +1,13 @@
 //! What the plan needs of each slave.
 
+use std::time::Duration;
+
 use esl_core::KeepAwake;
 
 use crate::apps::AppKind;
 use crate::plan::{Plan, ServerPlan};
 use crate::run_id::RunId;
-use crate::schedule::Arrivals;
+use crate::schedule::{Arrivals, load_max};
 
 /// What the plan needs of one slave.
 #[derive(Clone, Debug)]
@@ -81,13 +83,11 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     slaves.collect()
 }
 
-/// By Little's law, the highest rate × time, within what is offered and what is allowed at a time.
+/// The most at once of all slaves' calls, within what is allowed.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
-    let schedule = &plan.schedule;
-    let hold = plan.mean_hold(schedule.rate_max());
-    let lasts = schedule.duration().map_or(hold, |duration| duration.as_secs_f64().min(hold));
-    let most = [plan.limit, schedule.max_offered].into_iter().flatten().min();
-    (schedule.rate_max() * lasts).min(most.map_or(f64::INFINITY, |most| most as f64)) * share
+    let hold = Duration::try_from_secs_f64(plan.mean_hold(plan.schedule.rate_max())).unwrap_or(Duration::MAX);
+    let (_, most) = load_max(&plan.schedule, hold);
+    most.min(plan.limit.map_or(f64::INFINITY, |limit| limit as f64)) * share
 }
 
 /// What the arrivals promise of any window, see [`Arrivals`].

@@ -1,0 +1,98 @@
+//! What happens before anything is dialled, and what is undone at the end: the look at every slave, limits that are
+//! raised and put back, and the run's mark in its folder.
+
+use tracing::{error, info, warn};
+
+use crate::limits::{self, Limits};
+use crate::plan::Plan;
+use crate::preflight::{self, Preflight, Severity};
+use crate::run::{self, EXIT_NO_SLAVE, Outcome};
+use crate::run_file::{Held, RunFile};
+use crate::slave::Server;
+
+/// A run that may begin.
+#[derive(Debug)]
+pub struct Prepared {
+    /// What was raised; `None` where nothing was to be.
+    pub limits: Option<Limits>,
+}
+
+/// Makes the run folder this run's, as long as it goes on: `loadgen cleanup` finds in it whose calls are where.
+///
+/// # Errors
+/// It is another run's that goes on, or cannot be written.
+pub fn hold(plan: &Plan) -> anyhow::Result<Option<Held>> {
+    plan.out.as_deref().map(|folder| RunFile::of(plan).hold(folder)).transpose()
+}
+
+/// Looks at every slave, and raises limits where the plan says so. `Err` has what the run comes to where the plan is
+/// impossible.
+///
+/// # Errors
+/// What is to be raised cannot be written down.
+pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<Prepared, Outcome>> {
+    if !plan.preflight.enabled && !plan.raise_limits {
+        return Ok(Ok(Prepared { limits: None }));
+    }
+    let found = preflight::preflight(plan, servers).await;
+    if plan.preflight.enabled {
+        log(&found);
+        if found.has_errors() {
+            let summary = format!("{}nothing was dialled\n", preflight::describe(&found));
+            return Ok(Err(Outcome { summary, exit_code: EXIT_NO_SLAVE }));
+        }
+    }
+    let limits = match (&plan.out, plan.raise_limits) {
+        (Some(folder), true) => Some(Limits::raise(&found, servers, folder).await?),
+        _ => None,
+    };
+    Ok(Ok(Prepared { limits }))
+}
+
+impl Prepared {
+    /// Puts back what was raised.
+    pub async fn undo(self) {
+        if let Some(limits) = &self.limits {
+            complain(&limits.put_back().await);
+        }
+    }
+}
+
+/// Puts back what was raised for a run that was stopped before it began.
+pub async fn undo_halfway(plan: &Plan, servers: &[Server]) {
+    if let Some(folder) = plan.out.as_deref().filter(|_| plan.raise_limits) {
+        complain(&limits::put_back(folder, servers).await.unwrap_or_else(|error| vec![format!("{error:#}")]));
+    }
+}
+
+fn complain(failures: &[String]) {
+    for failure in failures {
+        error!("{failure}: loadgen cleanup puts it back");
+    }
+}
+
+fn log(found: &Preflight) {
+    let reached = found.slaves.iter().filter(|slave| slave.reached).count();
+    info!("preflight: {reached} of {} slaves reached", found.slaves.len());
+    for (finding, slaves) in found.together() {
+        let remedy = finding.remedy.lines().map(str::trim).collect::<Vec<_>>().join(" ");
+        match finding.severity {
+            Severity::Error => error!("{slaves}{} → {remedy}", finding.what),
+            Severity::Warning => warn!("{slaves}{} → {remedy}", finding.what),
+        }
+    }
+}
+
+/// `loadgen check --preflight`: looks at every slave, and says what it found.
+///
+/// # Errors
+/// A simulated slave cannot be started.
+pub async fn check(plan: &Plan) -> anyhow::Result<Outcome> {
+    let (servers, simulated) = run::servers(plan).await?;
+    let found = preflight::preflight(plan, &servers).await;
+    for server in simulated {
+        server.stop().await;
+    }
+    let exit_code = if found.has_errors() { EXIT_NO_SLAVE } else { 0 };
+    Ok(Outcome { summary: preflight::describe(&found), exit_code })
+}
