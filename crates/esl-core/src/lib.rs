@@ -186,7 +186,7 @@ pub use reply::Reply;
 pub use router::{Handling, Match, Router, RouterStats, Routing};
 pub use scope::{Scope, Scoped};
 pub use service::{Service, Stopper};
-pub use session::{Action, Bridge, Done, Playback, Session, Times};
+pub use session::{Action, Bridge, Done, Playback, Session, Times, word};
 pub use slave::{Contact, Slave};
 pub use subscription::{Filter, Subscription};
 pub use tracker::ListenerOptions;

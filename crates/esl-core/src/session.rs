@@ -14,8 +14,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 pub use self::action::{Action, Done};
-pub(crate) use self::commands::word;
-pub use self::commands::{Bridge, Playback};
+pub use self::commands::{Bridge, Playback, word};
 use crate::call::{Call, CallInner};
 use crate::error::{Error, Kind};
 use crate::handle::{Awaited, AwaitedGuard, Handle, WeakHandle};

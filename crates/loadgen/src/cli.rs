@@ -115,8 +115,11 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t = Format::Text)]
         format: Format,
     },
-    /// List the call apps.
-    Apps,
+    /// List the call apps with their options, defaults and results, or say all of one.
+    Apps {
+        /// The one.
+        name: Option<String>,
+    },
 }
 
 /// Prints a result on stdout. A reader that is gone, such as `head`, is no error.

@@ -101,10 +101,20 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             print(&sim::sim(servers, format).await?);
             Ok(0)
         }
-        Command::Apps => {
+        Command::Apps { name: None } => {
             print(&apps::describe());
             Ok(0)
         }
+        Command::Apps { name: Some(name) } => match apps::describe_one(&name) {
+            Ok(text) => {
+                print(&text);
+                Ok(0)
+            }
+            Err(message) => {
+                complain(&message);
+                Ok(EXIT_CONFIG)
+            }
+        },
     }
 }
 

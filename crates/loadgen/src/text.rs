@@ -33,8 +33,10 @@ const LITERAL: &str = "a brace itself is written \"{{\" or \"}}\"";
 /// assert!(Template::parse("{nubmer}", &columns).unwrap_err().contains("did you mean \"number\"?"));
 /// # Ok::<(), String>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
+    /// As it is written.
+    source: Box<str>,
     parts: Box<[Part]>,
 }
 
@@ -101,7 +103,8 @@ impl Template {
 
     /// A text that is taken as it is, braces and all.
     pub fn constant(text: impl Into<String>) -> Self {
-        Self { parts: [Part::Text(text.into().into_boxed_str())].into() }
+        let source = text.into().into_boxed_str();
+        Self { parts: [Part::Text(source.clone())].into(), source }
     }
 
     /// The text for one call. Costs nothing where it is the same for all of them.
@@ -165,21 +168,10 @@ fn put_uuid(uuid: Uuid, out: &mut String) {
     out.push_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }
 
-/// As it would be written in a configuration, but for the names of columns, which it does not keep.
+/// As it is written in the configuration.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.parts.iter().try_for_each(|part| match part {
-            Part::Text(text) => f.write_str(&text.replace('{', "{{").replace('}', "}}")),
-            Part::Fill(fill) => match fill {
-                Fill::Uuid => f.write_str("{uuid}"),
-                Fill::Run => f.write_str("{run}"),
-                Fill::Attempt => f.write_str("{attempt}"),
-                Fill::Slave => f.write_str("{slave}"),
-                Fill::App => f.write_str("{app}"),
-                Fill::Far => f.write_str("{far_uuid}"),
-                Fill::Column(index) => write!(f, "{{column {}}}", index + 1),
-            },
-        })
+        f.write_str(&self.source)
     }
 }
 
@@ -219,7 +211,7 @@ impl Parser<'_> {
         }
         literal.push_str(rest);
         push_text(&mut parts, &mut literal);
-        Ok(Template { parts: parts.into_boxed_slice() })
+        Ok(Template { source: text.into(), parts: parts.into_boxed_slice() })
     }
 
     fn fill(&self, name: &str) -> Result<Fill, String> {

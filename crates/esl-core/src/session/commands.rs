@@ -449,8 +449,17 @@ fn brackets(params: &[(String, String)]) -> Result<String, CommandError> {
     Ok(format!("{{{}}}", pairs.join(",")))
 }
 
-/// A text that stays one argument of an `api` command as it is, quoted where it has to be.
-pub(crate) fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
+/// A text as one argument of an `api` command, in quotes where it needs them, so that the server reads it back the same
+/// (`switch_separate_string`). `place` is what an error calls it.
+///
+/// ```
+/// assert_eq!(esl_core::word("a path", "/tmp/a b.wav")?, "'/tmp/a b.wav'");
+/// # Ok::<(), esl_core::CommandError>(())
+/// ```
+///
+/// # Errors
+/// It is empty, or has a line's end or a NUL, which no command carries.
+pub fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
     sound(place, text)?;
     match text.chars().all(|c| !" '\\".contains(c)) {
         true => Ok(text.to_owned()),

@@ -2,6 +2,7 @@
 //!
 //! [`crate::plan`] turns it into something that cannot be invalid.
 
+mod app;
 mod read;
 mod value;
 
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use toml::Spanned;
 
+pub use app::{AppConfig, KEYS as APP_KEYS};
 pub use fs_sim::value::{Count, Number, Time};
 pub use read::{ConfigError, Source, beside, did_you_mean, has_key, parse, read, text};
-pub use value::Password;
+pub use value::{Password, Value};
 
 /// A whole file.
 #[derive(Debug, Deserialize)]
@@ -235,20 +237,6 @@ pub struct FarNumberConfig {
     pub caller_id: Option<String>,
     /// What the far leg has as the number that was called.
     pub destination: Option<String>,
-}
-
-/// `[[apps]]`
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AppConfig {
-    /// Which app, see `loadgen apps`.
-    pub kind: Spanned<String>,
-    /// Its name in the results; its kind where it is left out.
-    pub name: Option<Spanned<String>>,
-    /// Its share of the calls, against the others' weights.
-    pub weight: Option<Spanned<Count>>,
-    /// Where its calls go, instead of `[call]`'s `to`.
-    pub to: Option<Spanned<ToConfig>>,
 }
 
 /// `[[slaves]]`

@@ -12,6 +12,9 @@ use toml::de::{DeTable, DeValue, Deserializer};
 /// In a dialplan `${name}` is a variable of the call, and no place for one of the environment.
 const DIALPLAN: &str = "dialplan";
 
+/// How the `toml` crate shows a date to those that do not ask for one.
+const DATE: &str = "$__toml_private_datetime";
+
 /// How alike a word must be to a known one to be taken for a slip of the pen (Jaro-Winkler, 0 to 1).
 const ALIKE: f64 = 0.7;
 
@@ -47,7 +50,8 @@ impl Source {
     }
 }
 
-/// Reads the file at `path`. `${NAME}` and `${NAME:-default}` in text values come from `environment`.
+/// Reads the file at `path`. `${NAME}` and `${NAME:-default}` in text values come from `environment`; `$${NAME}` is
+/// `${NAME}` itself, which FreeSWITCH knows.
 ///
 /// # Errors
 /// The file cannot be read, is no TOML, has a key that is not known or a value of the wrong type, or names a variable
@@ -142,6 +146,9 @@ fn explain(message: &str, span: &Range<usize>, keys: &[Key]) -> String {
     if message.starts_with("missing field") {
         return format!("the key {:?} is missing here", quoted(message).concat());
     }
+    if message.contains(DATE) {
+        return "a date is of no use here: a text is in quotes".to_owned();
+    }
     message.replace('`', "\"").lines().collect::<Vec<_>>().join(" ")
 }
 
@@ -188,6 +195,13 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
     let mut expanded = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
+        if let Some(before) = before.strip_suffix('$') {
+            // Meant for FreeSWITCH.
+            expanded.push_str(before);
+            expanded.push_str("${");
+            rest = after;
+            continue;
+        }
         expanded.push_str(before);
         let Some((inner, after)) = after.split_once('}') else {
             // Without the text: it may be a password.
@@ -205,7 +219,8 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
             Some(value) => expanded.push_str(&value),
             None => {
                 return Err(format!(
-                    "the environment variable {name:?} is not set: set it, or give a default with ${{{name}:-…}}"
+                    "the environment variable {name:?} is not set: set it, or give a default with ${{{name}:-…}}, or \
+                     write $${{{name}}} where FreeSWITCH's variable is meant"
                 ));
             }
         }

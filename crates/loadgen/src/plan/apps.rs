@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use toml::Spanned;
 
@@ -29,7 +30,8 @@ impl Check<'_> {
             }
         };
         if configs.is_empty() {
-            let app = App { name: DEFAULT.name.to_owned(), kind: DEFAULT, targets: called(to)? };
+            let script = Arc::new(DEFAULT.script(None, &texts.numbers.columns, self.source)?);
+            let app = App { name: DEFAULT.name.to_owned(), kind: DEFAULT, script, targets: called(to)? };
             return Ok((vec![app], vec![1]));
         }
         let mut names = BTreeSet::new();
@@ -52,7 +54,8 @@ impl Check<'_> {
                 return Err(self.source.error(span, message));
             }
             weights.push(config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?);
-            apps.push(App { name, kind, targets: called(config.to.as_ref().or(to))? });
+            let script = Arc::new(kind.script(Some(config), &texts.numbers.columns, self.source)?);
+            apps.push(App { name, kind, script, targets: called(config.to.as_ref().or(to))? });
         }
         Ok((apps, weights))
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::check::{Check, TIME_MAX};
 use super::{Hold, Mode, Numbers, Target};
+use crate::apps::script::ARGUMENT;
 use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, beside, did_you_mean};
 use crate::schedule::Turns;
 use crate::text::{Context, Template};
@@ -17,7 +18,8 @@ use crate::text::{Context, Template};
 /// Targets at most: each has figures of its own in every slave's record.
 const TARGETS_MAX: usize = 1000;
 /// The variables that an originate has from `loadgen` itself, and what a call's caller is said by.
-const RESERVED: [&str; 8] = [
+const RESERVED: [&str; 9] = [
+    ARGUMENT,
     "origination_uuid",
     "ignore_early_media",
     "originate_timeout",

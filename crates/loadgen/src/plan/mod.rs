@@ -11,6 +11,7 @@ mod slaves;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use esl_core::{Credentials, KeepAwake, Originate};
@@ -23,6 +24,7 @@ pub use numbers::Numbers;
 pub use slaves::read_password;
 
 use crate::apps::AppKind;
+use crate::apps::script::Script;
 use crate::config::{Config, ConfigError, PreflightConfig, Source};
 use crate::recorder::Labels;
 use crate::run_id::RunId;
@@ -93,6 +95,8 @@ pub struct App {
     pub name: String,
     /// What it is.
     pub kind: &'static AppKind,
+    /// What its calls do.
+    pub script: Arc<Script>,
     /// Where its calls go.
     pub targets: Targets,
 }
@@ -270,10 +274,10 @@ impl Plan {
         if !target.is_constant() && !self.allowed.allows(&to) {
             return Ok(None);
         }
-        let kind = self.apps[usize::from(call.labels.app)].kind;
+        let script = &self.apps[usize::from(call.labels.app)].script;
         // Whole seconds, and at least the hold: the timer here is the one that ends a call on time.
         let guard = (call.hold + GUARD).as_millis().div_ceil(1000);
-        let mut originate = Originate::new(context.uuid, &*to, kind.application)
+        let mut originate = Originate::new(context.uuid, &*to, script.on_answer())
             // Early media would answer the originate, and no time-out would apply any more.
             .variable("ignore_early_media", "true")
             .variable("originate_timeout", self.timeout.as_secs().to_string())
@@ -281,6 +285,9 @@ impl Plan {
             .variable("loadgen_run", self.run_id.to_string())
             // Travels with the call, so that a far leg and a capture can be matched to it.
             .variable("sip_h_X-loadgen-call", context.uuid.to_string());
+        for (name, value) in script.variables(&context) {
+            originate = originate.variable(name, value);
+        }
         for (name, value) in &self.variables {
             originate = originate.variable(name, value.render(&context));
         }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use esl_core::KeepAwake;
 
-use crate::apps::AppKind;
 use crate::plan::{Plan, ServerPlan};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, load_max};
@@ -59,7 +58,8 @@ pub struct Target {
 /// What the plan needs of each slave, in its order.
 pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
-    let mut modules: Vec<_> = plan.apps.iter().flat_map(|app| modules_of(app.kind)).copied().collect();
+    let mut modules: Vec<_> = plan.apps.iter().flat_map(|app| app.kind.modules).copied().collect();
+    modules.push("mod_dptools");
     modules.sort_unstable();
     modules.dedup();
     let schedule = &plan.schedule;
@@ -104,22 +104,17 @@ fn targets(plan: &Plan) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for (index, app) in plan.apps.iter().enumerate() {
         let share = plan.schedule.phases.iter().map(|phase| phase.apps.share(index)).fold(0.0, f64::max);
+        let parked = app.script.controls_far_leg();
         for (member, of_app) in app.targets.shares() {
             let (to, share) = (plan.address(member), share * of_app);
             match targets.iter_mut().find(|target| target.to == to) {
-                Some(target) => target.share += share,
-                // No app controls the far leg yet.
-                None => targets.push(Target { to, share, parked: false }),
+                Some(target) => {
+                    target.share += share;
+                    target.parked |= parked;
+                }
+                None => targets.push(Target { to, share, parked }),
             }
         }
     }
     targets
-}
-
-/// The modules that an app needs on its slave.
-fn modules_of(kind: &AppKind) -> &'static [&'static str] {
-    match kind.application {
-        "bert_test" => &["mod_bert", "mod_dptools"],
-        _ => &["mod_dptools"],
-    }
 }

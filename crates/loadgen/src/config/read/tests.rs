@@ -34,6 +34,9 @@ fn values_come_from_the_environment() {
     assert_eq!(rate(r#""${OTHER:-12.5}""#), Ok(12.5));
     let error = rate(r#""${OTHER}""#).unwrap_err();
     assert!(error.starts_with(r#"a.toml:2:8: the environment variable "OTHER" is not set"#), "{error}");
+    let text = GOOD.replace("null/x", "a $${RATE} ${RATE} $$${x}");
+    let to = read_text(&text).map(|config| format!("{:?}", config.call.get_ref().to));
+    assert!(to.is_ok_and(|to| to.contains("\"a ${RATE} 75 $${x}\"")), "FreeSWITCH's own are escaped");
     let error = rate(r#""${RATE""#).unwrap_err();
     assert!(error.starts_with("a.toml:2:8: "), "{error}");
 }

@@ -1,0 +1,100 @@
+//! `bert`
+
+use super::script::{Action, Application, Require, Rule, Script, Step, Then, Watch};
+use super::{AppKind, AppOption, AppResult, CALLEE, Options};
+use crate::config::ConfigError;
+use crate::text::Template;
+
+pub(super) const KIND: AppKind = AppKind {
+    name: "bert",
+    about: "Measures whether speech arrives as it was sent: a known pattern goes out, and what comes back is compared \
+            with it, bit for bit (PCMU only). A call that does not get in sync, or loses it, has failed.",
+    options: &[
+        AppOption {
+            name: "sides",
+            shape: "1 or 2",
+            default: "1",
+            about: "On one side, the far leg echoes; on two, each compares what the other one sends.",
+        },
+        AppOption {
+            name: "timeout",
+            shape: "a time",
+            default: "5s",
+            about: "How long it may take to get in sync. It takes a second at least, the window's length.",
+        },
+        AppOption {
+            name: "max_error",
+            shape: "a number, in percent",
+            default: "10",
+            about: "How many samples of a window of a second may differ before sync is lost.",
+        },
+        AppOption {
+            name: "max_lost_sync",
+            shape: "a number",
+            default: "0",
+            about: "How often a call may lose sync and not have failed.",
+        },
+        CALLEE,
+    ],
+    results: &[
+        AppResult { name: "in_sync", about: "legs that got in sync, each time that they did" },
+        AppResult { name: "lost_sync", about: "times that a leg lost it again" },
+        AppResult { name: "timeouts", about: "legs that did not get in sync in time" },
+    ],
+    modules: &["mod_bert"],
+    far: true,
+    build,
+};
+
+const IN_SYNC: usize = 0;
+const LOST_SYNC: usize = 1;
+const TIMEOUTS: usize = 2;
+
+fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+    let sides = options.count("sides", 2)?;
+    if sides == 0 {
+        return Err(options.error("sides", "sides = 0: it must be 1 or 2"));
+    }
+    let ours = super::is_callee_ours(options)?;
+    if sides == 2 && !ours {
+        return Err(options.error("sides", "sides = 2 needs the far leg, which callee = \"none\" leaves alone"));
+    }
+    let constant = |value: String| Template::constant(value);
+    let mut settings = vec![
+        ("bert_timeout_ms", constant(options.time("timeout")?.as_millis().to_string())),
+        ("bert_max_err", constant(options.count("max_error", 100)?.to_string())),
+        // Without a timer of its own it sends only as often as it hears something.
+        ("bert_timer_name", constant("soft".to_owned())),
+    ];
+    let on_callee = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    settings.push(("absolute_codec_string", constant("PCMU".to_owned())));
+    let callee: Vec<Step> = match (ours, sides) {
+        (false, _) => Vec::new(),
+        (true, 1) => vec![Action::Answer.into(), super::run_on("echo")],
+        (true, _) => {
+            vec![Action::SetVariables(on_callee).into(), Action::Answer.into(), super::run_on("bert_test")]
+        }
+    };
+    let rule = |subclass, result| Rule { watch: Watch::custom(subclass), then: Then::Count(result) };
+    let lost = options.count("max_lost_sync", 1000)?;
+    Ok(Script {
+        application: Application::new("bert_test"),
+        settings,
+        callee,
+        rules: vec![
+            rule("mod_bert::in_sync", IN_SYNC),
+            rule("mod_bert::lost_sync", LOST_SYNC),
+            rule("mod_bert::timeout", TIMEOUTS),
+        ],
+        requires: vec![
+            Require {
+                result: IN_SYNC,
+                times: u32::from(sides)..=u32::MAX,
+                expected: "to get in sync on each side".to_owned(),
+            },
+            Require { result: LOST_SYNC, times: 0..=u32::from(lost), expected: "to stay in sync".to_owned() },
+            Require { result: TIMEOUTS, times: 0..=0, expected: "no time-out".to_owned() },
+        ],
+        ..Script::default()
+    })
+}

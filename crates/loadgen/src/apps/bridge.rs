@@ -1,0 +1,60 @@
+//! `bridge`
+
+use esl_core::EventName;
+
+use super::script::{Action, Application, Require, Rule, Script, Side, Then, Watch};
+use super::{AppKind, AppOption, AppResult, Options};
+use crate::config::ConfigError;
+use crate::text::Template;
+
+/// Whom to connect a leg to, and how its own far end is called.
+pub(super) const TO: AppOption = AppOption {
+    name: "bridge_to",
+    shape: "an address",
+    default: "",
+    about: "Whom it is connected to, as FreeSWITCH writes it: \"sofia/external/9196@pbx.example:5060\". A space between \
+            brackets and commas ends it: placeholders are filled, and ${…} is FreeSWITCH's.",
+};
+
+pub(super) const KIND: AppKind = AppKind {
+    name: "bridge",
+    about: "Connects the near leg to somebody else when it is answered; the slave is between the two then. A call whose \
+            bridge does not come about has failed.",
+    options: &[
+        TO,
+        AppOption {
+            name: "callee",
+            shape: "\"app\" or \"none\"",
+            default: "none",
+            about: "Whether the far leg of the first call is this app's, which answers it and has it echo; it has to be \
+                    parked on a slave for that.",
+        },
+    ],
+    results: &[AppResult { name: "bridged", about: "calls that were connected" }],
+    far: true,
+    build,
+    ..AppKind::PLAIN
+};
+
+fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+    let argument = destination(options)?;
+    let callee = match super::is_callee_ours(options)? {
+        true => vec![Action::Answer.into(), super::run_on("echo")],
+        false => Vec::new(),
+    };
+    let watch = Watch::new(EventName::ChannelBridge).on(Side::Caller);
+    Ok(Script {
+        application: Application { name: "bridge", argument },
+        // The new leg is the run's too, so that nothing of it stays.
+        settings: vec![("export_vars", Template::constant("loadgen_run"))],
+        callee,
+        rules: vec![Rule { watch, then: Then::Count(0) }],
+        requires: vec![Require { result: 0, times: 1..=u32::MAX, expected: "a bridge".to_owned() }],
+        ..Script::default()
+    })
+}
+
+/// The address to connect to.
+pub(super) fn destination(options: &Options<'_>) -> Result<Template, ConfigError> {
+    options.required(TO.name)
+}

@@ -1,0 +1,74 @@
+//! `flow`: a call flow written in TOML, as lists of steps for the two legs.
+
+mod order;
+mod step;
+
+use toml::Spanned;
+
+use super::script::{Script, Side, Step};
+use super::{AppKind, AppOption, Options};
+use crate::config::{ConfigError, Value};
+use order::Leg;
+
+pub(super) use step::STEPS;
+
+pub(super) const KIND: AppKind = AppKind {
+    name: "flow",
+    about: "What the configuration says, step by step, for the caller and for the callee: an IVR can be walked through. \
+            A step that fails names itself, and its call has failed.",
+    options: &[
+        AppOption {
+            name: "caller",
+            shape: "a list of steps",
+            default: "",
+            about: "What is done on the near leg, from its answer on.",
+        },
+        AppOption {
+            name: "callee",
+            shape: "a list of steps",
+            default: "",
+            about: "What is done on the far leg, which has to be parked on a slave, from then on; left alone without any.",
+        },
+    ],
+    far: true,
+    build,
+    ..AppKind::PLAIN
+};
+
+/// Steps of a leg at most: expected events are remembered as bits of 128, and nobody reads a longer list.
+const STEPS_MAX: usize = 100;
+
+fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+    let caller = steps(options, Side::Caller)?;
+    let callee = steps(options, Side::Callee)?;
+    if caller.is_empty() && callee.is_empty() {
+        return Err(options.error("caller", "a flow needs steps: caller = [\"hang_up\"]"));
+    }
+    Ok(Script { caller, callee, ..Script::default() })
+}
+
+fn steps(options: &Options<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
+    let name = if side == Side::Caller { "caller" } else { "callee" };
+    let Some(value) = options.value(name) else { return Ok(Vec::new()) };
+    let Value::List(list) = value.get_ref() else {
+        return Err(options.error(name, format!("{name} is {}: it must be a list of steps", value.get_ref().what())));
+    };
+    if list.len() > STEPS_MAX {
+        return Err(options.error(name, format!("{} steps are over the limit of {STEPS_MAX}", list.len())));
+    }
+    let mut leg = Leg::new(side);
+    let read = |value: &Spanned<Value>| {
+        let (kind, action) = step::read(options, side, value)?;
+        leg.take(kind).map_err(|message| options.source().error(value.span(), message))?;
+        Ok(Step::from(action))
+    };
+    let steps = list.iter().map(read).collect::<Result<Vec<Step>, ConfigError>>()?;
+    if side == Side::Callee && !leg.is_decided() && options.value("caller").is_some() {
+        let message = "no step of the callee's answers the call, so that the caller's steps are never begun";
+        return Err(options.error(name, message));
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests;

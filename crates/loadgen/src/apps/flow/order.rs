@@ -1,0 +1,91 @@
+//! Which steps can follow which: a leg as it would be when they are taken.
+
+use super::step::StepKind;
+use crate::apps::script::Side;
+
+/// What a step needs of its leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// A far leg that has not been answered.
+    NoAnswer,
+    /// The same, and no provisional response to it yet that says more.
+    NoMedia,
+    /// Media: early ones will do.
+    Media,
+    /// An answer.
+    Answer,
+}
+
+/// What a step makes of its leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Makes {
+    /// What it was.
+    Nothing,
+    /// One that rings.
+    Ringing,
+    /// One with early media.
+    EarlyMedia,
+    /// One that is answered.
+    Answered,
+    /// None.
+    Over,
+}
+
+/// A leg, as its steps so far leave it.
+pub(super) struct Leg {
+    side: Side,
+    is: Makes,
+    /// The step that ended it.
+    last: &'static str,
+}
+
+impl Leg {
+    pub(super) fn new(side: Side) -> Self {
+        let is = if side == Side::Caller { Makes::Answered } else { Makes::Nothing };
+        Self { side, is, last: "" }
+    }
+
+    /// Takes a step.
+    ///
+    /// # Errors
+    /// It cannot be taken here: why.
+    pub(super) fn take(&mut self, step: &StepKind) -> Result<(), String> {
+        let name = step.name;
+        if self.is == Makes::Over {
+            return Err(format!("nothing can follow {:?}: the call is over", self.last));
+        }
+        let for_callee = matches!(step.needs, Needs::NoAnswer | Needs::NoMedia);
+        if for_callee && self.side == Side::Caller {
+            return Err(format!("{name:?} is for the callee: the caller's steps begin when it has been answered"));
+        }
+        match (step.needs, self.is) {
+            (Needs::NoAnswer | Needs::NoMedia, Makes::Answered) => {
+                Err(format!("{name:?} after an answer: the call is answered already"))
+            }
+            (Needs::NoMedia, Makes::EarlyMedia) => {
+                Err(format!("{name:?} after \"early_media\": the call has more than ringing already"))
+            }
+            (Needs::NoMedia, Makes::Ringing) if step.makes == Makes::Ringing => {
+                Err(format!("{name:?} a second time: it rings already"))
+            }
+            (Needs::Media, Makes::Nothing | Makes::Ringing) => {
+                Err(format!("{name:?} on a leg without media: put \"answer\" or \"early_media\" before it"))
+            }
+            (Needs::Answer, Makes::Nothing | Makes::Ringing | Makes::EarlyMedia) => {
+                Err(format!("{name:?} on a leg that is not answered: put \"answer\" before it"))
+            }
+            _ => Ok(()),
+        }?;
+        if step.makes != Makes::Nothing {
+            (self.is, self.last) = (step.makes, name);
+        }
+        Ok(())
+    }
+
+    /// Whether its steps answer it or turn it down.
+    pub(super) fn is_decided(&self) -> bool {
+        matches!(self.is, Makes::Answered | Makes::Over)
+    }
+}

@@ -1,0 +1,455 @@
+//! The steps that a flow can have: a line of the table for each, which help and errors walk.
+
+use std::time::Duration;
+
+use esl_core::{EventName, HangupCause};
+use regex_lite::Regex;
+use toml::Spanned;
+
+use super::order::{Makes, Needs};
+use crate::apps::Options;
+use crate::apps::callee_block::check_response;
+use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
+use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch};
+use crate::config::{ConfigError, Value, did_you_mean};
+use crate::text::Template;
+
+/// A kind of step.
+pub(in crate::apps) struct StepKind {
+    /// Its key.
+    pub(in crate::apps) name: &'static str,
+    /// How it is written.
+    pub(in crate::apps) shape: &'static str,
+    /// What it does, in a sentence.
+    pub(in crate::apps) about: &'static str,
+    /// What can stand beside its key.
+    with: &'static [&'static str],
+    /// Whether its name alone will do.
+    bare: bool,
+    /// What its leg has to be like.
+    pub(super) needs: Needs,
+    /// What its leg is like after it.
+    pub(super) makes: Makes,
+    read: fn(&Written<'_>) -> Result<Action, ConfigError>,
+}
+
+const PLAIN: StepKind = StepKind {
+    name: "",
+    shape: "",
+    about: "",
+    with: &[],
+    bare: false,
+    needs: Needs::Nothing,
+    makes: Makes::Nothing,
+    read: |_| Ok(Action::Repeat(0)),
+};
+
+/// Every step, in the order in which they are shown.
+pub(in crate::apps) const STEPS: &[StepKind] = &[
+    StepKind {
+        name: "wait",
+        shape: "{ wait = \"500ms\" }",
+        about: "Lets time pass, from when the step before it was done.",
+        read: |step| Ok(Action::Wait(step.time(step.name, step.value)?)),
+        ..PLAIN
+    },
+    StepKind {
+        name: "ring",
+        shape: "\"ring\"",
+        about: "Has the far leg ring (180).",
+        bare: true,
+        needs: Needs::NoMedia,
+        makes: Makes::Ringing,
+        read: |step| step.only(Action::Ring),
+        ..PLAIN
+    },
+    StepKind {
+        name: "early_media",
+        shape: "\"early_media\"",
+        about: "Opens the far leg's media before it is answered (183).",
+        bare: true,
+        needs: Needs::NoMedia,
+        makes: Makes::EarlyMedia,
+        read: |step| step.only(Action::EarlyMedia),
+        ..PLAIN
+    },
+    StepKind {
+        name: "answer",
+        shape: "\"answer\"",
+        about: "Answers the far leg.",
+        bare: true,
+        needs: Needs::NoAnswer,
+        makes: Makes::Answered,
+        read: |step| step.only(Action::Answer),
+        ..PLAIN
+    },
+    StepKind {
+        name: "respond",
+        shape: "{ respond = 486 }",
+        about: "Turns the far leg down with this SIP status, from 400 to 699; words may follow it.",
+        needs: Needs::NoAnswer,
+        makes: Makes::Over,
+        read: respond,
+        ..PLAIN
+    },
+    StepKind {
+        name: "play",
+        shape: "{ play = \"menu.wav\", background = false }",
+        about: "Plays a file of the slave, or a stream, to its end; in the background the next step follows at once.",
+        with: &["background"],
+        needs: Needs::Media,
+        read: |step| Ok(Action::Play { file: step.text()?, background: step.flag("background")? }),
+        ..PLAIN
+    },
+    StepKind {
+        name: "stop_play",
+        shape: "\"stop_play\"",
+        about: "Ends what is being played.",
+        bare: true,
+        needs: Needs::Media,
+        read: |step| step.only(Action::StopPlay),
+        ..PLAIN
+    },
+    StepKind {
+        name: "record",
+        shape: "{ record = \"/tmp/{uuid}.wav\" }",
+        about: "Records what the leg says and hears into a file of the slave. The file's name is in the call records.",
+        needs: Needs::Media,
+        read: |step| Ok(Action::Record { path: step.text()?, every: 1 }),
+        ..PLAIN
+    },
+    StepKind {
+        name: "stop_record",
+        shape: "\"stop_record\"",
+        about: "Ends the leg's recordings.",
+        bare: true,
+        needs: Needs::Media,
+        read: |step| step.only(Action::StopRecord),
+        ..PLAIN
+    },
+    StepKind {
+        name: "mute",
+        shape: "\"mute\"",
+        about: "Sends silence instead of what the leg says.",
+        bare: true,
+        needs: Needs::Media,
+        read: |step| step.only(Action::Mute(true)),
+        ..PLAIN
+    },
+    StepKind {
+        name: "unmute",
+        shape: "\"unmute\"",
+        about: "Takes that back.",
+        bare: true,
+        needs: Needs::Media,
+        read: |step| step.only(Action::Mute(false)),
+        ..PLAIN
+    },
+    StepKind {
+        name: "send_digits",
+        shape: "{ send_digits = \"42#\", duration = \"100ms\" }",
+        about: "Sends digits; w and W are pauses of 0.5 s and 1 s. The next step follows at once, while they are sent.",
+        with: &["duration"],
+        needs: Needs::Answer,
+        read: send_digits,
+        ..PLAIN
+    },
+    StepKind {
+        name: "expect_digits",
+        shape: "{ expect_digits = \"42#\", timeout = \"10s\" }",
+        about: "Awaits digits. Those that this leg has heard before count, from its beginning on.",
+        with: &["timeout"],
+        needs: Needs::Answer,
+        read: |step| Ok(Action::ExpectDigits { digits: step.digits()?, timeout: step.timeout(TIMEOUT)? }),
+        ..PLAIN
+    },
+    StepKind {
+        name: "expect_event",
+        shape: "{ expect_event = \"PLAYBACK_START\", headers = { Playback-File-Path = \"~menu\" }, leg = \"any\", \
+                timeout = \"10s\" }",
+        about: "Awaits an event of FreeSWITCH's on either leg, or the caller's or callee's; a CUSTOM one with its \
+                \"subclass\". A header's value is as it is written, or matches what stands after ~. An event counts for \
+                the first open step that it fits, also where it comes before its step.",
+        with: &["headers", "subclass", "leg", "timeout"],
+        read: expect_event,
+        ..PLAIN
+    },
+    StepKind {
+        name: "set",
+        shape: "{ set = { name = \"value\" } }",
+        about: "Sets variables of the leg's channel; an empty value unsets one.",
+        read: set,
+        ..PLAIN
+    },
+    StepKind {
+        name: "execute",
+        shape: "{ execute = \"application\", argument = \"\", timeout = \"10s\", background = false }",
+        about: "Runs an application of FreeSWITCH's, to its end.",
+        with: &["argument", "timeout", "background"],
+        read: execute,
+        ..PLAIN
+    },
+    StepKind {
+        name: "bridge",
+        shape: "{ bridge = \"sofia/external/9196@pbx.example:5060\", timeout = \"60s\" }",
+        about: "Connects the leg to somebody else; a far leg is answered by their answer.",
+        with: &["timeout"],
+        makes: Makes::Answered,
+        read: |step| Ok(Action::Bridge { to: step.text()?, timeout: step.timeout(BRIDGE_TIMEOUT)? }),
+        ..PLAIN
+    },
+    StepKind {
+        name: "hang_up",
+        shape: "\"hang_up\" or { hang_up = \"USER_BUSY\" }",
+        about: "Ends the call as planned, with this cause or NORMAL_CLEARING.",
+        bare: true,
+        makes: Makes::Over,
+        read: hang_up,
+        ..PLAIN
+    },
+];
+
+/// How long somebody may ring whom a leg is connected to, unless it is said.
+const BRIDGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A step as it is written.
+struct Written<'a> {
+    options: &'a Options<'a>,
+    side: Side,
+    name: &'static str,
+    /// What stands behind its key; empty text where it is its name alone.
+    value: &'a Spanned<Value>,
+    /// What stands beside it.
+    with: &'a [(Spanned<String>, Spanned<Value>)],
+    bare: bool,
+}
+
+/// Reads one step of a list.
+pub(super) fn read(
+    options: &Options<'_>,
+    side: Side,
+    value: &Spanned<Value>,
+) -> Result<(&'static StepKind, Action), ConfigError> {
+    let error = |span, message: String| options.source().error(span, message);
+    match value.get_ref() {
+        Value::Text(name) => {
+            let kind = named(name).ok_or_else(|| error(value.span(), unknown(name)))?;
+            if !kind.bare {
+                return Err(error(value.span(), format!("{name:?} needs more: {}", kind.shape)));
+            }
+            let written = Written { options, side, name: kind.name, value, with: &[], bare: true };
+            Ok((kind, (kind.read)(&written)?))
+        }
+        Value::Table(table) => {
+            let steps: Vec<_> = table.iter().filter_map(|(key, it)| Some((named(key.get_ref())?, key, it))).collect();
+            let (kind, it) = match (&steps[..], table.first()) {
+                ([(kind, _, it)], _) => (*kind, *it),
+                ([], None) => return Err(error(value.span(), "this step is empty".to_owned())),
+                ([], Some((key, _))) => return Err(error(key.span(), unknown(key.get_ref()))),
+                ([(first, ..), (second, key, _), ..], _) => {
+                    let message = format!("{:?} beside {:?}: a step does one thing", second.name, first.name);
+                    return Err(error(key.span(), message));
+                }
+            };
+            let beside = table
+                .iter()
+                .find(|(key, _)| key.get_ref() != kind.name && !kind.with.contains(&key.get_ref().as_str()));
+            if let Some((key, _)) = beside {
+                let word = key.get_ref();
+                let known = match kind.with {
+                    [] => ": nothing stands beside it".to_owned(),
+                    known => did_you_mean(word, known),
+                };
+                return Err(error(key.span(), format!("unknown key {word:?} beside {:?}{known}", kind.name)));
+            }
+            let written = Written { options, side, name: kind.name, value: it, with: table, bare: false };
+            Ok((kind, (kind.read)(&written)?))
+        }
+        other => {
+            let message =
+                format!("a step is {}: it must be its name or a table, see \"loadgen apps flow\"", other.what());
+            Err(error(value.span(), message))
+        }
+    }
+}
+
+fn named(name: &str) -> Option<&'static StepKind> {
+    STEPS.iter().find(|kind| kind.name == name)
+}
+
+fn unknown(name: &str) -> String {
+    let known: Vec<&str> = STEPS.iter().map(|kind| kind.name).collect();
+    format!("unknown step {name:?}{}", did_you_mean(name, &known))
+}
+
+impl Written<'_> {
+    fn error(&self, value: &Spanned<Value>, message: impl Into<String>) -> ConfigError {
+        self.options.source().error(value.span(), message)
+    }
+
+    fn beside(&self, name: &str) -> Option<&Spanned<Value>> {
+        self.with.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+    }
+
+    /// A step that is no more than its name.
+    fn only(&self, action: Action) -> Result<Action, ConfigError> {
+        let is_true = matches!(self.value.get_ref(), Value::Flag(true));
+        match self.bare || is_true {
+            true => Ok(action),
+            false => Err(self.error(self.value, format!("{0:?} takes no value: write \"{0}\"", self.name))),
+        }
+    }
+
+    fn time(&self, name: &str, value: &Spanned<Value>) -> Result<Duration, ConfigError> {
+        read_time(name, value.get_ref()).map_err(|message| self.error(value, message))
+    }
+
+    fn timeout(&self, default: Duration) -> Result<Duration, ConfigError> {
+        self.beside("timeout").map_or(Ok(default), |value| self.time("timeout", value))
+    }
+
+    fn flag(&self, name: &str) -> Result<bool, ConfigError> {
+        let Some(value) = self.beside(name) else { return Ok(false) };
+        read_flag(name, value.get_ref()).map_err(|message| self.error(value, message))
+    }
+
+    fn text(&self) -> Result<Template, ConfigError> {
+        self.text_of(self.name, self.value)
+    }
+
+    fn text_of(&self, name: &str, value: &Spanned<Value>) -> Result<Template, ConfigError> {
+        let text = read_text(name, value.get_ref()).and_then(|text| match text.trim().is_empty() {
+            true => Err(format!("{name} is empty")),
+            false => template(name, text, self.options.columns()),
+        });
+        text.map_err(|message| self.error(value, message))
+    }
+
+    /// Digits, in which placeholders may stand.
+    fn digits(&self) -> Result<Template, ConfigError> {
+        let digits = read_words(self.name, self.value.get_ref()).and_then(|text| {
+            let digits = template(self.name, &text, self.options.columns())?;
+            if digits.is_constant() {
+                check_digits(&text)?;
+            }
+            digits.constants().try_for_each(check_digits)?;
+            Ok(digits)
+        });
+        digits.map_err(|message| self.error(self.value, message))
+    }
+}
+
+fn respond(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let status = read_words(step.name, step.value.get_ref());
+    let status = status.and_then(|status| check_response(&status).map(Template::constant));
+    status.map(Action::Respond).map_err(|message| step.error(step.value, message))
+}
+
+fn send_digits(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let duration = step.beside("duration").map(|value| step.time("duration", value)).transpose()?;
+    Ok(Action::SendDigits { digits: step.digits()?, duration })
+}
+
+fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let name = read_text(step.name, step.value.get_ref()).and_then(event_name);
+    let mut watch = Watch::new(name.map_err(|message| step.error(step.value, message))?);
+    match (step.beside("subclass"), watch.name) {
+        (Some(value), EventName::Custom) => {
+            let subclass = read_text("subclass", value.get_ref()).map_err(|message| step.error(value, message))?;
+            if subclass.is_empty() || subclass.contains(char::is_whitespace) {
+                return Err(step.error(value, format!("{subclass:?} is no subclass: one is like \"sofia::register\"")));
+            }
+            watch.subclass = Some(subclass.to_owned());
+        }
+        (None, EventName::Custom) => {
+            return Err(step.error(step.value, "a CUSTOM event needs its \"subclass\", such as \"mod_bert::in_sync\""));
+        }
+        (Some(value), _) => return Err(step.error(value, "only CUSTOM events have a subclass")),
+        (None, _) => {}
+    }
+    if let Some(value) = step.beside("leg") {
+        watch.side = match value.get_ref() {
+            Value::Text(leg) if leg == "caller" => Some(Side::Caller),
+            Value::Text(leg) if leg == "callee" => Some(Side::Callee),
+            Value::Text(leg) if leg == "any" => None,
+            _ => return Err(step.error(value, "leg must be \"caller\", \"callee\" or \"any\"")),
+        };
+    }
+    if let Some(value) = step.beside("headers") {
+        let Value::Table(headers) = value.get_ref() else {
+            return Err(step.error(value, "headers must be a table: { Playback-File-Path = \"menu.wav\" }"));
+        };
+        for (name, value) in headers {
+            watch.headers.push((name.get_ref().clone(), pattern(step, name.get_ref(), value)?));
+        }
+    }
+    Ok(Action::ExpectEvent { watch, timeout: step.timeout(TIMEOUT)? })
+}
+
+fn pattern(step: &Written<'_>, name: &str, value: &Spanned<Value>) -> Result<Pattern, ConfigError> {
+    let words = read_words(name, value.get_ref()).map_err(|message| step.error(value, message))?;
+    match words.strip_prefix('~') {
+        Some(regex) => {
+            let regex = Regex::new(regex).map_err(|error| step.error(value, format!("{name}: {regex:?}: {error}")))?;
+            Ok(Pattern::Matches(regex))
+        }
+        None => {
+            let text = template(name, &words, step.options.columns());
+            Ok(Pattern::Is(text.map_err(|message| step.error(value, message))?))
+        }
+    }
+}
+
+fn event_name(text: &str) -> Result<EventName, String> {
+    match EventName::of(text.as_bytes()) {
+        EventName::Unknown => {
+            let known: Vec<&str> = EventName::ALL.iter().map(|name| name.as_str()).collect();
+            Err(format!("unknown event {text:?}{}", did_you_mean(text, &known)))
+        }
+        name => Ok(name),
+    }
+}
+
+fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let Value::Table(variables) = step.value.get_ref() else {
+        return Err(step.error(step.value, "set must be a table: { set = { name = \"value\" } }"));
+    };
+    let variables = variables.iter().map(|(name, value)| {
+        if name.get_ref().is_empty() || name.get_ref().contains(|c: char| c.is_whitespace() || "'\\".contains(c)) {
+            let message = format!("{:?} is no variable's name", name.get_ref());
+            return Err(step.options.source().error(name.span(), message));
+        }
+        let text = read_words(name.get_ref(), value.get_ref());
+        let text = text.and_then(|text| template(name.get_ref(), &text, step.options.columns()));
+        Ok((name.get_ref().clone(), text.map_err(|message| step.error(value, message))?))
+    });
+    Ok(Action::SetVariables(variables.collect::<Result<_, _>>()?))
+}
+
+fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let application = read_text(step.name, step.value.get_ref()).map_err(|message| step.error(step.value, message))?;
+    // FreeSWITCH ends a call that is told to run what it does not know.
+    if application.is_empty() || !application.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        return Err(step.error(step.value, format!("{application:?} is no application: one is like \"sleep\"")));
+    }
+    let argument = match step.beside("argument") {
+        Some(value) => {
+            let text = read_words("argument", value.get_ref());
+            let text = text.and_then(|text| template("argument", &text, step.options.columns()));
+            text.map_err(|message| step.error(value, message))?
+        }
+        None => Template::default(),
+    };
+    let timeout = step.timeout(TIMEOUT)?;
+    let timeout = (!step.flag("background")?).then_some(timeout);
+    Ok(Action::Execute { application: application.to_owned(), argument, timeout })
+}
+
+fn hang_up(step: &Written<'_>) -> Result<Action, ConfigError> {
+    let cause = match step.bare {
+        true => Ok(HangupCause::NORMAL_CLEARING),
+        false => read_text(step.name, step.value.get_ref()).and_then(cause),
+    };
+    let cause = cause.map_err(|message| step.error(step.value, message))?;
+    Ok(Action::HangUp { side: step.side, cause })
+}

@@ -1,0 +1,278 @@
+//! An app's options, as its kind names them: read from the configuration, or their defaults.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use std::borrow::Cow;
+
+use esl_core::HangupCause;
+use toml::Spanned;
+
+use super::AppKind;
+use super::script::Side;
+use crate::config::{APP_KEYS, AppConfig, ConfigError, Source, Time, Value, did_you_mean};
+use crate::text::Template;
+
+/// An option of an app.
+#[derive(Clone, Copy, Debug)]
+pub struct AppOption {
+    /// Its key.
+    pub name: &'static str,
+    /// What it is: a time, text, one of some words.
+    pub shape: &'static str,
+    /// What it is where it is left out, as it would be written; empty for nothing.
+    pub default: &'static str,
+    /// What it does, in a sentence.
+    pub about: &'static str,
+}
+
+/// The options of one app in a configuration.
+pub struct Options<'a> {
+    kind: &'static AppKind,
+    config: Option<&'a AppConfig>,
+    columns: &'a [String],
+    source: &'a Source,
+}
+
+/// A value that was given, or a default.
+#[derive(Clone)]
+struct Given<'a> {
+    value: Cow<'a, Value>,
+    span: Range<usize>,
+}
+
+impl<'a> Options<'a> {
+    /// Those of an app of this kind. `columns` are those of the CSV file, which the texts' placeholders can name.
+    ///
+    /// # Errors
+    /// One that the kind does not have, with the nearest one that it has.
+    pub(super) fn new(
+        kind: &'static AppKind,
+        config: Option<&'a AppConfig>,
+        columns: &'a [String],
+        source: &'a Source,
+    ) -> Result<Self, ConfigError> {
+        let known: Vec<&str> = kind.options.iter().map(|option| option.name).chain(APP_KEYS).collect();
+        let given = config.map_or(&[][..], |config| &config.options);
+        if let Some((key, _)) = given.iter().find(|(key, _)| !known.contains(&key.get_ref().as_str())) {
+            let word = key.get_ref();
+            let message = format!("the app {} has no option {word:?}{}", kind.name, did_you_mean(word, &known));
+            return Err(source.error(key.span(), message));
+        }
+        Ok(Self { kind, config, columns, source })
+    }
+
+    /// The value of an option as it stands, where it was given.
+    pub(super) fn value(&self, name: &str) -> Option<&'a Spanned<Value>> {
+        let options = self.config.map_or(&[][..], |config| &config.options);
+        options.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
+    }
+
+    /// An error about an option, at its place; at its app's where it was left out.
+    pub(super) fn error(&self, name: &str, message: impl Into<String>) -> ConfigError {
+        self.source.error(self.get(name).span, message)
+    }
+
+    /// What errors about values that an app reads itself are made with.
+    pub(super) fn source(&self) -> &'a Source {
+        self.source
+    }
+
+    /// The columns that placeholders can name.
+    pub(super) fn columns(&self) -> &'a [String] {
+        self.columns
+    }
+
+    /// A time above nothing.
+    pub(super) fn time(&self, name: &str) -> Result<Duration, ConfigError> {
+        let given = self.get(name);
+        read_time(name, &given.value).map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// A time, where one was given or is the default.
+    pub(super) fn time_or_none(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
+        if self.is_empty(name) { Ok(None) } else { self.time(name).map(Some) }
+    }
+
+    /// A number from `0` to `max`.
+    pub(super) fn number(&self, name: &str, max: f64) -> Result<f64, ConfigError> {
+        let given = self.get(name);
+        let number = match &*given.value {
+            Value::Whole(value) => Ok(*value as f64),
+            Value::Number(value) => Ok(*value),
+            Value::Text(text) => text.trim().parse().map_err(|_| format!("{name}: {text:?} is not a number")),
+            other => Err(format!("{name} is {}: it must be a number", other.what())),
+        };
+        let number = number.and_then(|value| match (0.0..=max).contains(&value) {
+            true => Ok(value),
+            false => Err(format!("{name} = {value}: it must be from 0 to {max}")),
+        });
+        number.map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// A whole number from `0` to `max`.
+    pub(super) fn count(&self, name: &str, max: u16) -> Result<u16, ConfigError> {
+        let value = self.number(name, f64::from(max))?;
+        match value.fract() == 0.0 {
+            true => Ok(value as u16),
+            false => Err(self.error(name, format!("{name} = {value}: it must be a whole number"))),
+        }
+    }
+
+    /// A text with placeholders. Empty only where nothing is the default.
+    pub(super) fn template(&self, name: &str) -> Result<Template, ConfigError> {
+        let given = self.get(name);
+        let text = read_text(name, &given.value).and_then(|text| template(name, text, self.columns));
+        let text = text.map_err(|message| self.source.error(given.span, message))?;
+        if text.to_string().trim().is_empty() && self.value(name).is_some() {
+            return Err(self.error(name, format!("{name} is empty: leave it out instead")));
+        }
+        Ok(text)
+    }
+
+    /// The same with something behind it.
+    pub(super) fn template_with(&self, name: &str, suffix: &str) -> Result<Template, ConfigError> {
+        let given = self.get(name);
+        let text = read_text(name, &given.value).map(|text| format!("{text}{suffix}"));
+        let text = text.and_then(|text| template(name, &text, self.columns));
+        text.map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// Text, or a number that can stand for it.
+    pub(super) fn words(&self, name: &str) -> Result<String, ConfigError> {
+        let given = self.get(name);
+        read_words(name, &given.value).map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// A text that has to be there.
+    pub(super) fn required(&self, name: &str) -> Result<Template, ConfigError> {
+        match self.is_empty(name) {
+            true => Err(self.error(name, format!("the app {} needs the option {name:?}", self.kind.name))),
+            false => self.template(name),
+        }
+    }
+
+    /// One of these words.
+    pub(super) fn choice(&self, name: &str, known: &[&'static str]) -> Result<&'static str, ConfigError> {
+        let given = self.get(name);
+        let text = read_text(name, &given.value).map_err(|message| self.source.error(given.span.clone(), message))?;
+        known.iter().copied().find(|word| *word == text).ok_or_else(|| {
+            self.source.error(given.span, format!("unknown {name} {text:?}{}", did_you_mean(text, known)))
+        })
+    }
+
+    /// `"caller"`, `"callee"`, or `"both"`.
+    pub(super) fn sides(&self, name: &str) -> Result<&'static [Side], ConfigError> {
+        Ok(match self.choice(name, &["caller", "callee", "both"])? {
+            "caller" => &[Side::Caller],
+            "callee" => &[Side::Callee],
+            _ => &Side::BOTH,
+        })
+    }
+
+    /// A hangup cause by its name.
+    pub(super) fn cause(&self, name: &str) -> Result<HangupCause, ConfigError> {
+        let given = self.get(name);
+        let cause = read_text(name, &given.value).and_then(cause);
+        cause.map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// Digits, without placeholders.
+    pub(super) fn digits(&self, name: &str) -> Result<String, ConfigError> {
+        let given = self.get(name);
+        let digits = read_words(name, &given.value);
+        let digits = digits.and_then(|digits| check_digits(&digits).map(|()| digits));
+        digits.map_err(|message| self.source.error(given.span, message))
+    }
+
+    /// Whether nothing was given and nothing is the default.
+    pub(super) fn is_empty(&self, name: &str) -> bool {
+        matches!(&*self.get(name).value, Value::Text(text) if text.is_empty())
+    }
+
+    fn get(&self, name: &str) -> Given<'a> {
+        match self.value(name) {
+            Some(value) => Given { value: Cow::Borrowed(value.get_ref()), span: value.span() },
+            None => {
+                let option = self.kind.options.iter().find(|option| option.name == name);
+                let default = option.map_or("", |option| option.default);
+                let span = self.config.map_or(0..0, |config| config.kind.span());
+                Given { value: Cow::Owned(Value::Text(default.to_owned())), span }
+            }
+        }
+    }
+}
+
+/// A text of an app, with its placeholders, that a command can carry.
+pub(super) fn template(name: &str, text: &str, columns: &[String]) -> Result<Template, String> {
+    let template = Template::parse_in_app(text, columns).map_err(|message| format!("{name}: {message}"))?;
+    if template.constants().any(|text| text.contains(['\r', '\n', '\0'])) {
+        return Err(format!("{name} must not have line breaks: no command carries them"));
+    }
+    Ok(template)
+}
+
+/// A cause by its name.
+pub(super) fn cause(text: &str) -> Result<HangupCause, String> {
+    match HangupCause::of(text) {
+        HangupCause::UNKNOWN => {
+            let known: Vec<&str> = HangupCause::all().map(HangupCause::as_str).collect();
+            Err(format!("unknown hangup cause {text:?}{}", did_you_mean(text, &known)))
+        }
+        cause => Ok(cause),
+    }
+}
+
+/// What a telephone has, and the two pauses of FreeSWITCH (half a second, a second).
+const DIGITS: &str = "0123456789*#ABCDabcdFfwW";
+
+/// Whether they can be sent.
+pub(super) fn check_digits(text: &str) -> Result<(), String> {
+    match text.chars().find(|c| !DIGITS.contains(*c)) {
+        Some(c) => Err(format!("{c:?} is no digit: there are {DIGITS}")),
+        None if text.is_empty() => Err("there are no digits".to_owned()),
+        None => Ok(()),
+    }
+}
+
+/// A time above nothing.
+pub(super) fn read_time(name: &str, value: &Value) -> Result<Duration, String> {
+    let Value::Text(text) = value else {
+        return Err(format!("{name} is {}: it must be a time such as \"250ms\", \"3s\" or \"1h\"", value.what()));
+    };
+    match Time::parse(text) {
+        Ok(Time(time)) if time.is_zero() => Err(format!("{name} = {time:?}: it must be above 0")),
+        Ok(Time(time)) if time > TIME_MAX => Err(format!("{name} = {time:?}: it must be at most {TIME_MAX:?}")),
+        Ok(Time(time)) => Ok(time),
+        Err(message) => Err(format!("{name}: {message}")),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn read_flag(name: &str, value: &Value) -> Result<bool, String> {
+    match value {
+        Value::Flag(flag) => Ok(*flag),
+        Value::Text(text) if text == "true" => Ok(true),
+        Value::Text(text) if text == "false" => Ok(false),
+        other => Err(format!("{name} is {}: it must be true or false", other.what())),
+    }
+}
+
+/// Text, or a whole number that is meant as one: digits, a status.
+pub(super) fn read_words(name: &str, value: &Value) -> Result<String, String> {
+    match value {
+        Value::Whole(number) if *number >= 0 => Ok(number.to_string()),
+        value => read_text(name, value).map(str::to_owned),
+    }
+}
+
+/// Text.
+pub(super) fn read_text<'v>(name: &str, value: &'v Value) -> Result<&'v str, String> {
+    match value {
+        Value::Text(text) => Ok(text),
+        other => Err(format!("{name} is {}: it must be text, in quotes", other.what())),
+    }
+}
+
+/// A step may take so long at most: as long as a call may last.
+const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);

@@ -1,0 +1,655 @@
+//! One call's script as it is performed. No I/O, no clock: events and instants come in, what is to be done goes out.
+//!
+//! ```text
+//!   begin         the step is entered          its event, its time          no step is left
+//!   ──────► Ready ───────────────────► Pending ───────────────────► Ready ─────────────────► Done
+//!                                         │ no event in time, another one
+//!                                         ▼
+//!                                       Failure: the call is hung up
+//! ```
+//!
+//! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
+//! events come: digits and expected events that come before their step are kept for it.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esl_core::{Event, EventName, HangupCause, word};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use super::script::{Action, Script, Side, TIMEOUT, Then};
+use crate::text::Context;
+
+/// Results of an app at most.
+pub const RESULTS_MAX: usize = 4;
+
+/// Digits of a leg that are kept at most, for steps that expect them: the longest number and a menu's way before it.
+const DIGITS_MAX: usize = 128;
+
+/// Recordings of a call that are named at most.
+const FILES_MAX: usize = 8;
+
+/// Steps that are taken at once at most: more than that is a circle without a wait, or a clock that jumped.
+const STEPS_AT_ONCE: usize = 512;
+
+/// How long after its answer a near leg may take to be parked. Its application is started in the same millisecond; what it
+/// is told before that is broken off by it.
+const PARKED_BY: Duration = Duration::from_secs(2);
+
+/// What is to be done for a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// An API command about a leg, to be sent to its server.
+    Api {
+        /// The leg.
+        side: Side,
+        /// The command.
+        command: String,
+        /// It takes milliseconds of its connection, 3 to 6 for an answer, 13 for a recording: to be sent as a job.
+        slow: bool,
+    },
+    /// An application that a leg is to run (`sendmsg`).
+    Execute {
+        /// The leg.
+        side: Side,
+        /// Its name.
+        application: String,
+        /// What it is given.
+        argument: String,
+        /// What its events are to say (`Event-UUID`).
+        event_uuid: Uuid,
+    },
+    /// A leg is to be hung up: the call has ended as planned, or it has failed.
+    HangUp {
+        /// The leg.
+        side: Side,
+        /// Why, as its server is told.
+        cause: HangupCause,
+    },
+}
+
+/// Why a call's script has failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Whose steps.
+    pub side: Side,
+    /// The step, from 1 on; 0 where it was none.
+    pub step: usize,
+    /// What was expected.
+    pub expected: String,
+    /// What came instead.
+    pub got: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.side, self.step) {
+            (_, 0) => {}
+            (Side::Caller, step) => write!(f, "step {step}, ")?,
+            (Side::Callee, step) => write!(f, "callee's step {step}, ")?,
+        }
+        write!(f, "expected {}, got {}", self.expected, self.got)
+    }
+}
+
+/// A call's script, and how far it is.
+#[derive(Debug)]
+pub struct Performance {
+    script: Arc<Script>,
+    tracks: [Track; 2],
+    counts: [u32; RESULTS_MAX],
+    /// Applications that were run: each one's events have a UUID of their own.
+    executions: u16,
+    files: Vec<String>,
+    failure: Option<Box<Failure>>,
+    /// The call was to be hung up: no step follows.
+    over: bool,
+}
+
+/// Where one leg is in its steps.
+#[derive(Debug, Default)]
+struct Track {
+    state: State,
+    /// The next step, or the one that is pending.
+    at: usize,
+    /// When the step before it was done; once the leg is there.
+    since: Option<Instant>,
+    /// When the pending step has waited for long enough.
+    deadline: Option<Instant>,
+    /// What the events of the application that was run last say.
+    execution: Uuid,
+    /// The near leg runs its application, the far leg is parked: it does what it is told.
+    parked: bool,
+    answered: bool,
+    /// Digits that came and were not expected yet.
+    digits: String,
+    /// Expected events that came before their step, as bits.
+    seen: u128,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// The leg is not there yet.
+    #[default]
+    Before,
+    /// The next step can be entered.
+    Ready,
+    /// The next step needs a leg that does what it is told.
+    Parking,
+    /// A step is under way.
+    Pending,
+    /// There is nothing left to do.
+    Done,
+}
+
+/// What entering a step came to.
+enum Entered {
+    /// It is done.
+    Done,
+    /// It is not this call's.
+    Skipped,
+    /// It is under way, until this time at most.
+    Pending(Option<Instant>),
+    /// It is done, and nothing follows.
+    Last,
+    /// It cannot be done: what came instead.
+    Failed(String),
+}
+
+impl Performance {
+    /// One that has not begun.
+    pub fn new(script: Arc<Script>) -> Self {
+        Self {
+            script,
+            tracks: Default::default(),
+            counts: [0; RESULTS_MAX],
+            executions: 0,
+            files: Vec::new(),
+            failure: None,
+            over: false,
+        }
+    }
+
+    /// A leg's steps begin: the caller's when it was answered, the callee's when it is parked. The latter begin by
+    /// themselves when [`Performance::on_event`] gets that event.
+    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+        let track = &mut self.tracks[side as usize];
+        if track.state != State::Before {
+            return;
+        }
+        track.state = State::Ready;
+        track.since = Some(at);
+        // A far leg begins by being parked; any application but that does not listen, and is not told anything.
+        track.parked |= side == Side::Callee || !self.script.application.is_park();
+        track.answered |= side == Side::Caller;
+        self.advance(side, context, at, acts);
+    }
+
+    /// Something happened to a leg. It may be anything, at any time, in any order.
+    pub fn on_event(&mut self, side: Side, event: &Event, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+        self.note(side, event);
+        if event.name() == EventName::ChannelPark && side == Side::Callee {
+            self.begin(side, context, at, acts);
+        }
+        self.apply_rules(side, event, context, acts);
+        self.remember(side, event, context);
+        for of in Side::BOTH {
+            self.progress(of, (side, event), context, at, acts);
+        }
+    }
+
+    /// When [`Performance::on_alarm`] is to be called next.
+    pub fn alarm(&self) -> Option<Instant> {
+        let deadlines = self.tracks.iter().filter_map(|track| track.deadline);
+        deadlines.min().filter(|_| !self.over)
+    }
+
+    /// It is that time. To come early or twice does no harm.
+    pub fn on_alarm(&mut self, at: Instant, context: &Context<'_>, acts: &mut Vec<Act>) {
+        for side in Side::BOTH {
+            let track = &mut self.tracks[side as usize];
+            let Some(deadline) = track.deadline.filter(|deadline| *deadline <= at && !self.over) else { continue };
+            track.deadline = None;
+            match track.state {
+                State::Parking => (track.parked, track.since) = (true, Some(at)),
+                State::Pending => match self.script.steps(side).get(track.at).map(|step| &step.action) {
+                    // The next one counts from when it should have been over, so that delays do not add up.
+                    Some(Action::Wait(_)) => self.done(side, deadline),
+                    Some(Action::ExpectDigits { .. }) => {
+                        let got = got_digits(&track.digits);
+                        self.fail_at(side, got, context, acts);
+                    }
+                    _ => self.fail_at(side, "nothing".to_owned(), context, acts),
+                },
+                State::Before | State::Ready | State::Done => {}
+            }
+            self.advance(side, context, at, acts);
+        }
+    }
+
+    /// An answered call is over, or its hold is: what should have happened and did not is a failure.
+    pub fn end(&mut self, context: &Context<'_>) {
+        self.over = true;
+        for side in Side::BOTH {
+            if self.failure.is_none() {
+                self.check_steps(side, context);
+            }
+        }
+        let script = Arc::clone(&self.script);
+        for require in &script.requires {
+            let times = self.counts.get(require.result).copied().unwrap_or_default();
+            if !require.times.contains(&times) && self.failure.is_none() {
+                let got = if times == 0 { "none".to_owned() } else { times.to_string() };
+                self.fail(Failure { side: Side::Caller, step: 0, expected: require.expected.clone(), got });
+            }
+        }
+    }
+
+    /// How often each of the app's results was counted.
+    pub fn results(&self) -> &[u32; RESULTS_MAX] {
+        &self.counts
+    }
+
+    /// The first failure.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_deref()
+    }
+
+    /// Whether the script has asked for the call's end, by plan or because it failed.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What was recorded, on the servers.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// What an event says of a leg itself.
+    fn note(&mut self, side: Side, event: &Event) {
+        let hears = self.script.steps(side).iter().any(|step| matches!(step.action, Action::ExpectDigits { .. }));
+        let track = &mut self.tracks[side as usize];
+        match event.name() {
+            EventName::ChannelPark => {
+                track.parked = true;
+                track.answered |= event.get("Answer-State").is_some_and(|state| state == "answered");
+            }
+            EventName::ChannelAnswer => track.answered = true,
+            EventName::Dtmf if hears => {
+                let digit = event.get("DTMF-Digit");
+                let digit = digit.as_deref().and_then(|digit| digit.chars().next());
+                track.digits.extend(digit.filter(|digit| digit.is_ascii_graphic() && track.digits.len() < DIGITS_MAX));
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, acts: &mut Vec<Act>) {
+        let script = Arc::clone(&self.script);
+        for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
+            match &rule.then {
+                Then::Count(result) => self.count(Some(*result)),
+                Then::Fail { expected } if !self.over => {
+                    let got = event.get("Application-Response").unwrap_or_default();
+                    let got = if got.is_empty() { event.name().as_str().to_owned() } else { got.into_owned() };
+                    self.fail(Failure { side, step: 0, expected: expected.clone(), got });
+                    hang_up(acts);
+                }
+                Then::Fail { .. } => {}
+            }
+        }
+    }
+
+    /// Keeps an event for the first open step that expects it, of each leg.
+    fn remember(&mut self, side: Side, event: &Event, context: &Context<'_>) {
+        for of in Side::BOTH {
+            let track = &mut self.tracks[of as usize];
+            let open = self.script.steps(of).iter().enumerate().skip(track.at).find(|(index, step)| {
+                let is_open = track.seen & bit(*index) == 0;
+                matches!(&step.action, Action::ExpectEvent { watch, .. } if is_open && watch.fits(side, event, context))
+            });
+            track.seen |= open.map_or(0, |(index, _)| bit(index));
+        }
+    }
+
+    /// Goes on with the leg's step where this event is what it waits for.
+    fn progress(
+        &mut self,
+        of: Side,
+        (side, event): (Side, &Event),
+        context: &Context<'_>,
+        at: Instant,
+        acts: &mut Vec<Act>,
+    ) {
+        let track = &self.tracks[of as usize];
+        if self.over {
+            return;
+        }
+        if track.state == State::Parking && track.parked {
+            self.tracks[of as usize].since = Some(at);
+            return self.advance(of, context, at, acts);
+        }
+        let script = Arc::clone(&self.script);
+        let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == State::Pending) else { return };
+        let outcome = match (&step.action, event.name()) {
+            (Action::ExpectDigits { digits, .. }, EventName::Dtmf) if side == of => {
+                heard(&digits.render(context), &mut self.tracks[of as usize].digits)
+            }
+            (Action::ExpectEvent { .. }, _) => (track.seen & bit(track.at) != 0).then_some(Ok(())),
+            (action, _) if side == of => track.outcome(action, event),
+            _ => None,
+        };
+        match outcome {
+            None => return,
+            Some(Ok(())) => {
+                if let Action::Record { path, .. } = &step.action
+                    && self.files.len() < FILES_MAX
+                {
+                    self.files.push(path.render(context).into_owned());
+                }
+                self.done(of, at);
+            }
+            Some(Err(got)) => self.fail_at(of, got, context, acts),
+        }
+        self.advance(of, context, at, acts);
+    }
+
+    /// Enters steps for as long as they are done at once.
+    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+        let script = Arc::clone(&self.script);
+        let steps = script.steps(side);
+        for _ in 0..STEPS_AT_ONCE {
+            let track = &mut self.tracks[side as usize];
+            if self.over || !matches!(track.state, State::Ready | State::Parking) {
+                return;
+            }
+            let Some(step) = steps.get(track.at) else {
+                track.state = State::Done;
+                track.deadline = None;
+                return;
+            };
+            let waits = matches!(step.action, Action::Wait(_)) || step.action.is_expectation();
+            if !track.parked && !waits {
+                track.deadline.get_or_insert(at + PARKED_BY);
+                track.state = State::Parking;
+                return;
+            }
+            match self.enter(side, &step.action, context, at, acts) {
+                // What takes no time does not put off what follows.
+                Entered::Done => self.done(side, self.tracks[side as usize].since.unwrap_or(at)),
+                Entered::Skipped => self.tracks[side as usize].at += 1,
+                Entered::Pending(deadline) => {
+                    let track = &mut self.tracks[side as usize];
+                    (track.state, track.deadline) = (State::Pending, deadline);
+                    if let (Action::Wait(_), Some(over)) = (&step.action, deadline)
+                        && over <= at
+                    {
+                        self.done(side, over);
+                    }
+                }
+                Entered::Last => {
+                    let track = &mut self.tracks[side as usize];
+                    (track.state, track.deadline) = (State::Done, None);
+                    self.count(step.met);
+                }
+                Entered::Failed(got) => self.fail_at(side, got, context, acts),
+            }
+        }
+        // The next alarm goes on from here.
+        let track = &mut self.tracks[side as usize];
+        if matches!(track.state, State::Ready) {
+            (track.deadline, track.state) = (Some(at), State::Parking);
+        }
+    }
+
+    /// The pending step, or the one that was entered, is done.
+    fn done(&mut self, side: Side, at: Instant) {
+        let track = &mut self.tracks[side as usize];
+        let step = self.script.steps(side).get(track.at);
+        let met = step.and_then(|step| step.met);
+        track.at = match step.map(|step| &step.action) {
+            Some(Action::Repeat(index)) => *index,
+            _ => track.at + 1,
+        };
+        (track.state, track.since, track.deadline) = (State::Ready, Some(at), None);
+        self.count(met);
+    }
+
+    fn enter(
+        &mut self,
+        side: Side,
+        action: &Action,
+        context: &Context<'_>,
+        at: Instant,
+        acts: &mut Vec<Act>,
+    ) -> Entered {
+        let track = &mut self.tracks[side as usize];
+        let soon = Entered::Pending(Some(at + TIMEOUT));
+        match action {
+            Action::Wait(time) => return Entered::Pending(track.since.unwrap_or(at).checked_add(*time)),
+            Action::Repeat(_) => return Entered::Done,
+            Action::Record { every, .. } if !context.attempt.is_multiple_of(*every) => return Entered::Skipped,
+            Action::ExpectDigits { digits, timeout } => {
+                return match heard(&digits.render(context), &mut track.digits) {
+                    Some(Ok(())) => Entered::Done,
+                    Some(Err(got)) => Entered::Failed(got),
+                    None => Entered::Pending(at.checked_add(*timeout)),
+                };
+            }
+            Action::ExpectEvent { timeout, .. } => {
+                return match track.seen & bit(track.at) != 0 {
+                    true => Entered::Done,
+                    false => Entered::Pending(at.checked_add(*timeout)),
+                };
+            }
+            Action::Answer if track.answered => return Entered::Done,
+            Action::HangUp { side, cause } => {
+                acts.push(Act::HangUp { side: *side, cause: *cause });
+                self.over = true;
+                return Entered::Last;
+            }
+            Action::Respond(status) => {
+                self.execute(side, "respond", status.render(context).into_owned(), context, acts);
+                return Entered::Last;
+            }
+            Action::Play { file, background } => {
+                self.execute(side, "playback", file.render(context).into_owned(), context, acts);
+                return if *background { Entered::Done } else { Entered::Pending(None) };
+            }
+            Action::Execute { application, argument, timeout } => {
+                self.execute(side, application, argument.render(context).into_owned(), context, acts);
+                return match timeout {
+                    Some(timeout) => Entered::Pending(at.checked_add(*timeout)),
+                    None => Entered::Done,
+                };
+            }
+            Action::Bridge { to, timeout } => {
+                self.execute(side, "bridge", to.render(context).into_owned(), context, acts);
+                return Entered::Pending(at.checked_add(*timeout));
+            }
+            _ => {}
+        }
+        // All others are API commands.
+        let Some(uuid) = (match side {
+            Side::Caller => Some(context.uuid),
+            Side::Callee => context.far,
+        }) else {
+            return Entered::Failed("a leg that nobody knows".to_owned());
+        };
+        match commands(action, uuid, context) {
+            Err(error) => Entered::Failed(error.to_string()),
+            Ok(Commands { commands, slow }) => {
+                acts.extend(commands.into_iter().map(|command| Act::Api { side, command, slow }));
+                if slow { soon } else { Entered::Done }
+            }
+        }
+    }
+
+    fn execute(&mut self, side: Side, application: &str, argument: String, context: &Context<'_>, acts: &mut Vec<Act>) {
+        self.executions = self.executions.wrapping_add(1);
+        // Nobody else's, and unlike a call's.
+        let event_uuid = Uuid::from_u128(!context.uuid.as_u128() ^ u128::from(self.executions));
+        self.tracks[side as usize].execution = event_uuid;
+        acts.push(Act::Execute { side, application: application.to_owned(), argument, event_uuid });
+    }
+
+    /// The first expectation that is open, or was never reached, is a failure.
+    fn check_steps(&mut self, side: Side, context: &Context<'_>) {
+        let script = Arc::clone(&self.script);
+        let track = &self.tracks[side as usize];
+        let steps = script.steps(side);
+        let failure = |index: usize, expected: String, got: &str| {
+            Some(Failure { side, step: index + 1, expected, got: got.to_owned() })
+        };
+        let failure = match (track.state, steps.first()) {
+            (State::Done, _) | (_, None) => None,
+            // Somebody else answered it.
+            (State::Before, Some(_)) if side == Side::Callee => {
+                failure(0, "a far leg that is parked on one of the slaves".to_owned(), "none")
+            }
+            _ => {
+                let open = steps.iter().enumerate().skip(track.at).find(|(index, step)| {
+                    // An event that came before its step could be taken was there.
+                    step.action.is_expectation() && track.seen & bit(*index) == 0
+                });
+                open.and_then(|(index, step)| {
+                    let expected = step.action.expected(context);
+                    match (&step.action, track.state == State::Pending && index == track.at) {
+                        (Action::ExpectDigits { .. }, true) => failure(index, expected, &got_digits(&track.digits)),
+                        (_, true) => failure(index, expected, "nothing"),
+                        (_, false) => failure(index, expected, "an end before that"),
+                    }
+                })
+            }
+        };
+        if let Some(failure) = failure {
+            let missed = failure.step.checked_sub(1).and_then(|index| steps.get(index)?.missed);
+            self.count(missed);
+            self.fail(failure);
+        }
+    }
+
+    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, acts: &mut Vec<Act>) {
+        let script = Arc::clone(&self.script);
+        let track = &mut self.tracks[side as usize];
+        (track.state, track.deadline) = (State::Done, None);
+        let at = track.at;
+        if let Some(step) = script.steps(side).get(at) {
+            self.count(step.missed);
+            self.fail(Failure { side, step: at + 1, expected: step.action.expected(context), got });
+        }
+        hang_up(acts);
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.over = true;
+        self.failure.get_or_insert_with(|| Box::new(failure));
+    }
+
+    fn count(&mut self, result: Option<usize>) {
+        if let Some(count) = result.and_then(|result| self.counts.get_mut(result)) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+impl Track {
+    /// What an event on this leg says of the step that is under way.
+    fn outcome(&self, action: &Action, event: &Event) -> Option<Result<(), String>> {
+        let name = event.name();
+        let executed = name == EventName::ChannelExecuteComplete && event.application_uuid() == Some(self.execution);
+        match action {
+            Action::Answer => (name == EventName::ChannelAnswer).then_some(Ok(())),
+            Action::Ring | Action::EarlyMedia => {
+                let media = [EventName::ChannelProgressMedia, EventName::ChannelAnswer].contains(&name);
+                let rings = matches!(action, Action::Ring) && name == EventName::ChannelProgress;
+                (media || rings).then_some(Ok(()))
+            }
+            Action::Play { .. } if executed => {
+                let response = event.get("Application-Response").unwrap_or_default();
+                Some(if NOT_PLAYED.contains(&&*response) { Err(response.into_owned()) } else { Ok(()) })
+            }
+            Action::Execute { .. } if executed => Some(Ok(())),
+            Action::Record { .. } => (name == EventName::RecordStart).then_some(Ok(())),
+            Action::StopRecord => (name == EventName::RecordStop).then_some(Ok(())),
+            Action::Bridge { .. } if name == EventName::ChannelBridge => Some(Ok(())),
+            Action::Bridge { .. } if executed => {
+                let disposition = event.variable("originate_disposition").unwrap_or_default();
+                Some(Err(if disposition.is_empty() { "no bridge".to_owned() } else { disposition.into_owned() }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What `playback` says of a file that it could not play (`mod_dptools`).
+pub(super) const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
+
+/// Commands about one leg.
+struct Commands {
+    commands: Vec<String>,
+    /// An event says when they have worked, and they take their time.
+    slow: bool,
+}
+
+/// The API commands of a step, `mod_commands`.
+fn commands(action: &Action, uuid: Uuid, context: &Context<'_>) -> Result<Commands, esl_core::CommandError> {
+    let one = |slow: bool, command: String| Ok(Commands { commands: vec![command], slow });
+    match action {
+        Action::Answer => one(true, format!("uuid_answer {uuid}")),
+        Action::Ring => one(true, format!("uuid_ring_ready {uuid}")),
+        Action::EarlyMedia => one(true, format!("uuid_pre_answer {uuid}")),
+        Action::Record { path, .. } => {
+            one(true, format!("uuid_record {uuid} start {}", word("a path", &path.render(context))?))
+        }
+        Action::StopRecord => one(true, format!("uuid_record {uuid} stop all")),
+        Action::StopPlay => one(false, format!("uuid_break {uuid} all")),
+        Action::Mute(on) => one(false, format!("uuid_audio {uuid} start write mute {}", u8::from(*on))),
+        Action::SendDigits { digits, duration } => {
+            let digits = word("digits", &digits.render(context))?;
+            let duration = duration.map(|duration| format!("@{}", duration.as_millis())).unwrap_or_default();
+            one(false, format!("uuid_send_dtmf {uuid} {digits}{duration}"))
+        }
+        Action::SetVariables(variables) => {
+            let commands = variables.iter().map(|(name, value)| {
+                let (name, value) = (word("a variable's name", name)?, value.render(context));
+                Ok(match value.is_empty() {
+                    true => format!("uuid_setvar {uuid} {name}"),
+                    false => format!("uuid_setvar {uuid} {name} {}", word("a variable's value", &value)?),
+                })
+            });
+            Ok(Commands { commands: commands.collect::<Result<_, _>>()?, slow: false })
+        }
+        _ => Ok(Commands { commands: Vec::new(), slow: false }),
+    }
+}
+
+/// Whether the digits are those expected, so far: they are taken away when they are all there.
+fn heard(expected: &str, digits: &mut String) -> Option<Result<(), String>> {
+    if let Some(rest) = digits.strip_prefix(expected) {
+        *digits = rest.to_owned();
+        return Some(Ok(()));
+    }
+    match expected.starts_with(&**digits) {
+        true => None,
+        false => Some(Err(digits.clone())),
+    }
+}
+
+fn got_digits(digits: &str) -> String {
+    if digits.is_empty() { "nothing".to_owned() } else { digits.to_owned() }
+}
+
+fn hang_up(acts: &mut Vec<Act>) {
+    acts.push(Act::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
+}
+
+/// A step's bit; none for a step that is beyond what can be kept, which flows are not long enough for.
+fn bit(step: usize) -> u128 {
+    1_u128.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

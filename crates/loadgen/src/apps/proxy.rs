@@ -1,0 +1,46 @@
+//! `proxy`
+
+use std::time::Duration;
+
+use super::script::{Action, Script, Step};
+use super::{AppKind, AppOption, AppResult, Options, bridge};
+use crate::config::ConfigError;
+use crate::text::Template;
+
+pub(super) const KIND: AppKind = AppKind {
+    name: "proxy",
+    about: "The far leg is connected on to somebody else, whose answer answers the call: the slave is a PBX between \
+            the two. A call whose far leg cannot be connected fails as that one does.",
+    options: &[
+        bridge::TO,
+        AppOption {
+            name: "timeout",
+            shape: "a time",
+            default: "60s",
+            about: "How long whom it is connected to may ring.",
+        },
+    ],
+    results: &[
+        AppResult { name: "proxied", about: "calls that were connected on" },
+        AppResult { name: "unreached", about: "calls that were not" },
+    ],
+    far: true,
+    build,
+    ..AppKind::PLAIN
+};
+
+/// How long beyond its own time-out the server may take to say so.
+const GRACE: Duration = Duration::from_secs(5);
+
+fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+    let timeout = options.time("timeout")?;
+    let seconds = timeout.as_millis().div_ceil(1000);
+    let variables = vec![
+        // When one side hangs up, so does the other.
+        ("hangup_after_bridge".to_owned(), Template::constant("true")),
+        ("call_timeout".to_owned(), Template::constant(seconds.to_string())),
+    ];
+    let action = Action::Bridge { to: bridge::destination(options)?, timeout: timeout + GRACE };
+    let callee = vec![Action::SetVariables(variables).into(), Step { action, met: Some(0), missed: Some(1) }];
+    Ok(Script { callee, ..Script::default() })
+}

@@ -1,0 +1,430 @@
+//! What an app's calls do, as data: worked out once from its options, and then performed for each call
+//! ([`Performance`](super::performance::Performance)).
+
+use std::borrow::Cow;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use esl_core::{Event, EventName, HangupCause};
+use regex_lite::Regex;
+
+use crate::text::{Context, Template};
+
+/// How long what was asked for may take to show, unless it is said.
+pub const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A leg of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    /// The near leg: the one that was originated.
+    Caller,
+    /// The far leg: the call as it came in again, on a slave.
+    Callee,
+}
+
+impl Side {
+    /// Both of them.
+    pub const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
+
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Caller => Self::Callee,
+            Self::Callee => Self::Caller,
+        }
+    }
+}
+
+/// The variable that carries the argument of the near leg's application: the first `)` in an originate would end it.
+pub const ARGUMENT: &str = "loadgen_argument";
+
+/// What an app's calls do.
+#[derive(Debug, Default)]
+pub struct Script {
+    /// The application that the near leg runs when it is answered (`mod_dptools`), with its argument.
+    pub application: Application,
+    /// Variables of the near leg, on top of the call's own, see [`Script::variables`].
+    pub settings: Vec<(&'static str, Template)>,
+    /// What is done on the near leg, from its answer on.
+    pub caller: Vec<Step>,
+    /// What is done on the far leg, from the moment that it is parked. Where it is empty, the far leg is left alone.
+    pub callee: Vec<Step>,
+    /// What events mean besides.
+    pub rules: Vec<Rule>,
+    /// What must have happened by the end of an answered call.
+    pub requires: Vec<Require>,
+}
+
+/// An application of a FreeSWITCH dialplan.
+#[derive(Clone, Debug)]
+pub struct Application {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is given.
+    pub argument: Template,
+}
+
+/// A near leg that is parked runs what it is told from outside.
+const PARK: &str = "park";
+
+impl Application {
+    /// Without an argument.
+    pub fn new(name: &'static str) -> Self {
+        Self { name, argument: Template::default() }
+    }
+
+    fn has_argument(&self) -> bool {
+        self.argument.constants().next().is_some() || !self.argument.is_constant()
+    }
+
+    /// Whether it does what it is told from outside.
+    pub(super) fn is_park(&self) -> bool {
+        self.name == PARK
+    }
+}
+
+impl Default for Application {
+    fn default() -> Self {
+        Self::new(PARK)
+    }
+}
+
+/// One thing that is done or awaited, after what stands before it.
+#[derive(Debug)]
+pub struct Step {
+    /// What it is.
+    pub action: Action,
+    /// The result to count when it is done, as an index of the app's results.
+    pub met: Option<usize>,
+    /// The result to count when it fails.
+    pub missed: Option<usize>,
+}
+
+impl From<Action> for Step {
+    fn from(action: Action) -> Self {
+        Self { action, met: None, missed: None }
+    }
+}
+
+/// What a step does.
+#[derive(Debug)]
+pub enum Action {
+    /// Lets time pass.
+    Wait(Duration),
+    /// Answers the far leg (`uuid_answer`).
+    Answer,
+    /// Has the far leg ring (180, `uuid_ring_ready`).
+    Ring,
+    /// Opens the far leg's media before it is answered (183, `uuid_pre_answer`).
+    EarlyMedia,
+    /// Plays a file or a stream (`playback`), to its end unless it is in the background.
+    Play {
+        /// What.
+        file: Template,
+        /// Whether the next step follows at once.
+        background: bool,
+    },
+    /// Ends what is being played (`uuid_break`).
+    StopPlay,
+    /// Records what the leg says and hears into a file of its server (`uuid_record`).
+    Record {
+        /// The file.
+        path: Template,
+        /// Every how many attempts of the slave; the others go on at once.
+        every: u64,
+    },
+    /// Ends all recordings of the leg.
+    StopRecord,
+    /// Sends silence instead of what the leg says, or no longer (`uuid_audio`).
+    Mute(bool),
+    /// Sends digits (`uuid_send_dtmf`). The next step follows at once: the server needs its time for each digit.
+    SendDigits {
+        /// Which.
+        digits: Template,
+        /// How long each of them, where it is not the server's own choice.
+        duration: Option<Duration>,
+    },
+    /// Awaits digits on this leg. Those that came earlier count, since its beginning.
+    ExpectDigits {
+        /// Which.
+        digits: Template,
+        /// For how long.
+        timeout: Duration,
+    },
+    /// Awaits an event. One that came before its step was reached counts: each event for the first open step it fits.
+    ExpectEvent {
+        /// Which.
+        watch: Watch,
+        /// For how long.
+        timeout: Duration,
+    },
+    /// Sets channel variables (`uuid_setvar`). An empty value unsets one.
+    SetVariables(Vec<(String, Template)>),
+    /// Runs an application (`sendmsg`).
+    Execute {
+        /// Its name.
+        application: String,
+        /// What it is given.
+        argument: Template,
+        /// How long it may take; the next step follows at once where nobody waits for its end.
+        timeout: Option<Duration>,
+    },
+    /// Connects the leg to somebody else (`bridge`).
+    Bridge {
+        /// To whom, as FreeSWITCH writes it.
+        to: Template,
+        /// How long that may take to come about.
+        timeout: Duration,
+    },
+    /// Answers the far leg's INVITE with a final SIP status (`respond`).
+    Respond(Template),
+    /// Ends the call, as planned.
+    HangUp {
+        /// By which leg.
+        side: Side,
+        /// Why, as the server is told.
+        cause: HangupCause,
+    },
+    /// Goes back to the step at this index.
+    Repeat(usize),
+}
+
+impl Action {
+    /// What a failure says was expected.
+    pub fn expected(&self, context: &Context<'_>) -> String {
+        self.words(|text| text.render(context).into_owned())
+    }
+
+    /// The same with its placeholders, for all calls of the app.
+    pub fn label(&self) -> String {
+        self.words(Template::to_string)
+    }
+
+    fn words(&self, text: impl Fn(&Template) -> String) -> String {
+        match self {
+            Self::Wait(time) => format!("to wait {time:?}"),
+            Self::Answer => "an answer".to_owned(),
+            Self::Ring => "ringing".to_owned(),
+            Self::EarlyMedia => "early media".to_owned(),
+            Self::Play { file, .. } => format!("{} to be played", text(file)),
+            Self::StopPlay => "what is played to end".to_owned(),
+            Self::Record { path, .. } => format!("the recording {} to begin", text(path)),
+            Self::StopRecord => "the recording to end".to_owned(),
+            Self::Mute(true) => "silence".to_owned(),
+            Self::Mute(false) => "an end of silence".to_owned(),
+            Self::SendDigits { digits, .. } => format!("digits {} to be sent", text(digits)),
+            Self::ExpectDigits { digits, .. } => format!("digits {}", text(digits)),
+            Self::ExpectEvent { watch, .. } => watch.words(text),
+            Self::SetVariables(variables) => {
+                let names: Vec<&str> = variables.iter().map(|(name, _)| name.as_str()).collect();
+                format!("{} to be set", names.join(", "))
+            }
+            Self::Execute { application, .. } => format!("{application} to end"),
+            Self::Bridge { to, .. } => format!("a bridge to {}", text(to)),
+            Self::Respond(status) => format!("the answer {}", text(status)),
+            Self::HangUp { cause, .. } => format!("to hang up with {cause}"),
+            Self::Repeat(_) => "to begin again".to_owned(),
+        }
+    }
+
+    /// Whether a call has failed that ends before this was done.
+    pub(super) fn is_expectation(&self) -> bool {
+        matches!(self, Self::ExpectDigits { .. } | Self::ExpectEvent { .. } | Self::Bridge { .. })
+    }
+
+    /// The event that says that it is done, besides those that an [`Action::ExpectEvent`] names.
+    fn event(&self) -> &'static [EventName] {
+        match self {
+            Self::Answer => &[EventName::ChannelAnswer],
+            Self::Ring => &[EventName::ChannelProgress, EventName::ChannelProgressMedia],
+            Self::EarlyMedia => &[EventName::ChannelProgressMedia],
+            Self::Play { background: false, .. } | Self::Execute { timeout: Some(_), .. } => {
+                &[EventName::ChannelExecuteComplete]
+            }
+            Self::Record { .. } => &[EventName::RecordStart],
+            Self::StopRecord => &[EventName::RecordStop],
+            Self::ExpectDigits { .. } => &[EventName::Dtmf],
+            Self::Bridge { .. } => &[EventName::ChannelBridge, EventName::ChannelExecuteComplete],
+            _ => &[],
+        }
+    }
+}
+
+/// Which event is meant.
+#[derive(Debug)]
+pub struct Watch {
+    /// On which leg; on either where it is not said.
+    pub side: Option<Side>,
+    /// Its name.
+    pub name: EventName,
+    /// A CUSTOM event's subclass.
+    pub subclass: Option<String>,
+    /// What its headers say.
+    pub headers: Vec<(String, Pattern)>,
+}
+
+impl Watch {
+    /// Every event of this name.
+    pub fn new(name: EventName) -> Self {
+        Self { side: None, name, subclass: None, headers: Vec::new() }
+    }
+
+    /// Every CUSTOM event of this subclass.
+    pub fn custom(subclass: &str) -> Self {
+        Self { subclass: Some(subclass.to_owned()), ..Self::new(EventName::Custom) }
+    }
+
+    /// Those of one leg.
+    #[must_use]
+    pub fn on(self, side: Side) -> Self {
+        Self { side: Some(side), ..self }
+    }
+
+    /// Those whose header has this value.
+    #[must_use]
+    pub fn with(mut self, header: &str, value: &str) -> Self {
+        self.headers.push((header.to_owned(), Pattern::Is(Template::constant(value))));
+        self
+    }
+
+    /// Whether an event on this leg is meant.
+    pub fn fits(&self, side: Side, event: &Event, context: &Context<'_>) -> bool {
+        self.name == event.name()
+            && self.side.is_none_or(|of| of == side)
+            && self.subclass.as_deref().is_none_or(|subclass| event.subclass().is_some_and(|of| of == subclass))
+            && self.headers.iter().all(|(name, pattern)| event.get(name).is_some_and(|it| pattern.fits(&it, context)))
+    }
+
+    fn words(&self, text: impl Fn(&Template) -> String) -> String {
+        let mut words = self.subclass.clone().unwrap_or_else(|| self.name.as_str().to_owned());
+        for (at, (name, pattern)) in self.headers.iter().enumerate() {
+            let value = match pattern {
+                Pattern::Is(value) => text(value),
+                Pattern::Matches(regex) => format!("~{regex}"),
+            };
+            words += &format!("{} {name} {value}", if at == 0 { " with" } else { "," });
+        }
+        words
+    }
+}
+
+/// What a header's value has to be.
+#[derive(Debug)]
+pub enum Pattern {
+    /// This.
+    Is(Template),
+    /// Something that this regular expression finds itself in.
+    Matches(Regex),
+}
+
+impl Pattern {
+    fn fits(&self, value: &str, context: &Context<'_>) -> bool {
+        match self {
+            Self::Is(expected) => expected.render(context) == value,
+            Self::Matches(regex) => regex.is_match(value),
+        }
+    }
+}
+
+/// What an event means, whenever it comes.
+#[derive(Debug)]
+pub struct Rule {
+    /// The event.
+    pub watch: Watch,
+    /// What it means.
+    pub then: Then,
+}
+
+/// What an event means.
+#[derive(Debug)]
+pub enum Then {
+    /// A result to be counted, as an index of the app's results.
+    Count(usize),
+    /// The call has failed.
+    Fail {
+        /// What was expected instead.
+        expected: String,
+    },
+}
+
+/// How often a result must have been counted by the end of an answered call.
+#[derive(Debug)]
+pub struct Require {
+    /// The result, as an index of the app's results.
+    pub result: usize,
+    /// How often.
+    pub times: RangeInclusive<u32>,
+    /// What a failure says was expected.
+    pub expected: String,
+}
+
+impl Script {
+    /// A near leg that runs this application, and nothing else.
+    pub fn running(application: Application) -> Self {
+        Self { application, ..Self::default() }
+    }
+
+    /// What the near leg runs when it is answered, as an originate is told. The argument is in a variable.
+    pub fn on_answer(&self) -> esl_core::Application {
+        let application = esl_core::Application::new(self.application.name);
+        match self.application.has_argument() {
+            true => application.expanded_arguments(format!("${{{ARGUMENT}}}")),
+            false => application,
+        }
+    }
+
+    /// The variables of the near leg's originate, beside the call's own.
+    pub fn variables<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
+        let argument = &self.application.argument;
+        let argument = self.application.has_argument().then_some((ARGUMENT, argument));
+        let settings = self.settings.iter().map(|(name, value)| (*name, value));
+        argument.into_iter().chain(settings).map(|(name, value)| (name, value.render(context)))
+    }
+
+    /// Whether there is nothing to be done or watched on its calls.
+    pub fn is_empty(&self) -> bool {
+        self.caller.is_empty() && self.callee.is_empty() && self.rules.is_empty() && self.requires.is_empty()
+    }
+
+    /// Whether it tells the far leg what to do, which has to be parked for that.
+    pub fn controls_far_leg(&self) -> bool {
+        !self.callee.is_empty()
+    }
+
+    /// The steps of one leg.
+    pub fn steps(&self, side: Side) -> &[Step] {
+        match side {
+            Side::Caller => &self.caller,
+            Side::Callee => &self.callee,
+        }
+    }
+
+    /// The events that have to be subscribed to.
+    pub fn events(&self) -> Vec<EventName> {
+        let mut names: Vec<EventName> = self.watches().map(|watch| watch.name).collect();
+        names.extend(Side::BOTH.iter().flat_map(|side| self.steps(*side)).flat_map(|step| step.action.event()));
+        let parks = self.controls_far_leg() || (!self.caller.is_empty() && self.application.is_park());
+        names.extend(parks.then_some(EventName::ChannelPark));
+        names.sort_by_key(|name| name.as_str());
+        names.dedup();
+        names
+    }
+
+    /// The CUSTOM events that have to be subscribed to.
+    pub fn customs(&self) -> Vec<String> {
+        let mut customs: Vec<String> = self.watches().filter_map(|watch| watch.subclass.clone()).collect();
+        customs.sort();
+        customs.dedup();
+        customs
+    }
+
+    fn watches(&self) -> impl Iterator<Item = &Watch> {
+        let steps = Side::BOTH.iter().flat_map(|side| self.steps(*side));
+        let expected = steps.filter_map(|step| match &step.action {
+            Action::ExpectEvent { watch, .. } => Some(watch),
+            _ => None,
+        });
+        expected.chain(self.rules.iter().map(|rule| &rule.watch))
+    }
+}
