@@ -15,7 +15,7 @@ pub enum Arrivals {
     Constant,
     /// p(n) = the sum of n + 1 gaps, each exponential with a mean of one: independent callers. Positions that are a
     /// Poisson process of rate 1 become due times that are one with the rate λ(t) (E. Çinlar, *Introduction to
-    /// Stochastic Processes*, Prentice-Hall 1975, ch. 4.7; P. A. W. Lewis and G. S. Shedler, *Simulation of
+    /// Stochastic Processes*, Prentice-Hall 1975, ch. 4; P. A. W. Lewis and G. S. Shedler, *Simulation of
     /// nonhomogeneous Poisson processes by thinning*, Naval Research Logistics Quarterly 26 (1979) 403–413; for rates
     /// that are straight lines R. W. Klein and S. D. Roberts, *A time-varying Poisson arrival process generator*,
     /// Simulation 43 (1984) 193–195). Of any window, the calls are Poisson distributed with the integral of the rate
