@@ -135,7 +135,8 @@ pub struct Conductor {
     paused: Option<Instant>,
     /// The schedule's length, as far as it has one.
     length: Option<Duration>,
-    rate: Option<f64>,
+    /// How many calls have been offered, those of other shards too.
+    offered: u64,
     /// Handed out at the next opportunity, by slave.
     handfuls: Vec<Vec<Placement>>,
     /// How many calls each slave has had with each app.
@@ -169,7 +170,7 @@ impl Conductor {
                 Mode::Skip => plan.schedule.length(),
                 Mode::Wait => plan.schedule.duration(),
             },
-            rate: None,
+            offered: 0,
             handfuls: vec![Vec::new(); plan.slaves.len()],
             turns: vec![vec![0; plan.apps.len()]; plan.slaves.len()],
             substitutes: Substitutes::default(),
@@ -274,6 +275,7 @@ impl Conductor {
     fn hand_out_ahead(&mut self, now: Instant) -> Next {
         let until = (now + AHEAD).saturating_duration_since(self.start);
         while let Some(due) = self.calls.next_before(until) {
+            self.offered = due.attempt + 1;
             let at = self.start + due.at;
             self.hand(&due, at, due.slave, false);
         }
@@ -309,6 +311,7 @@ impl Conductor {
                     };
                 }
             };
+            self.offered = due.attempt + 1;
             if !self.plan.shard.owns(due.slave) {
                 continue;
             }
@@ -350,7 +353,7 @@ impl Conductor {
         let turn = &mut self.turns[due.slave][due.app];
         let target = self.plan.apps[due.app].targets.of(*turn);
         *turn += 1;
-        let rate = self.rate.unwrap_or_else(|| self.plan.schedule.rate_at(due.at));
+        let rate = self.calls.rate_at(due.at);
         self.handfuls[slave].push(Placement {
             attempt: due.attempt,
             due: at,
@@ -375,6 +378,10 @@ impl Conductor {
 
     /// There are no more calls: the offering lasts to the schedule's end.
     fn over_at(&mut self, now: Instant) -> Next {
+        if self.length.is_none() && self.plan.schedule.max_offered.is_none_or(|max| self.offered < max) {
+            // Nothing moves it on at the moment, as when the rate was set to 0.
+            return Next::Never;
+        }
         let end = self.length.and_then(|length| self.start.checked_add(length)).unwrap_or(now);
         if now < end {
             return Next::At(end);
@@ -389,8 +396,7 @@ impl Conductor {
 
     fn show_target(&self) {
         let on = self.ended.is_none() && self.paused.is_none();
-        let planned = || self.plan.schedule.rate_at(self.start.elapsed());
-        self.target.set(if on { self.rate.unwrap_or_else(planned) } else { 0.0 });
+        self.target.set(if on { self.calls.rate_at(self.start.elapsed()) } else { 0.0 });
     }
 
     fn obey(&mut self, control: Control) {
@@ -398,10 +404,7 @@ impl Conductor {
         let now = Instant::now();
         let at = (now + AHEAD).saturating_duration_since(self.start);
         match control {
-            Control::Rate(rate) => {
-                self.rate = rate;
-                self.calls.set_rate(at, rate);
-            }
+            Control::Rate(rate) => self.calls.set_rate(at, rate),
             Control::Limit(limit) => self.orchestra.shared.slots.set_max(limit),
             Control::Weights(weights) => {
                 if weights.len() == self.plan.slaves.len()
