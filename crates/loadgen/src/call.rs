@@ -15,16 +15,19 @@
 
 use std::time::Duration;
 
-use esl_core::HangupCause;
+use esl_core::{Event, EventName, HangupCause};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::apps::performance::{Act, Performance};
+use crate::apps::script::Side;
 use crate::latency::Latency;
 use crate::media::Heard;
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::Placement;
 use crate::record::{CallRecord, FarRecord};
 use crate::recorder::{Labels, Shard};
+use crate::text::Context;
 
 /// How long after a refusal a channel may still show itself: events of one call overtake each other by a delivery's
 /// delay, 20 ms, on a server that is not overloaded.
@@ -85,8 +88,10 @@ pub enum FarChange {
 /// Why this program hangs a call up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// Its hold time is over.
+    /// Its hold time is over, or its app has it end.
     Planned,
+    /// Its app has its far leg hang up or refuse.
+    ByCallee,
     /// The run is stopped.
     Stopped,
     /// It gave no sign for too long.
@@ -127,6 +132,8 @@ pub struct Call {
     /// It was hung up before this program asked for it.
     hung_up_by_others: bool,
     asked: Option<(Instant, Why)>,
+    /// With which cause it is to be hung up.
+    cause_asked: HangupCause,
     /// The originate's result.
     job: Option<Result<(), Refusal>>,
     /// A channel that never was one is gone.
@@ -139,6 +146,8 @@ pub struct Call {
     outcome: Option<Outcome>,
     /// The far leg, which stayed, was asked to go.
     far_asked: bool,
+    /// What its app does, where that is more than nothing.
+    performance: Option<Box<Performance>>,
     alarm: Instant,
 }
 
@@ -151,7 +160,7 @@ struct Far {
 
 impl Call {
     /// A call that was sent then.
-    pub fn new(placement: &Placement, timeout: Duration, sent: Instant) -> Self {
+    pub fn new(placement: &Placement, timeout: Duration, performance: Option<Performance>, sent: Instant) -> Self {
         Self {
             labels: placement.labels,
             timeout,
@@ -166,6 +175,7 @@ impl Call {
             hung_up: None,
             hung_up_by_others: false,
             asked: None,
+            cause_asked: HangupCause::NORMAL_CLEARING,
             job: None,
             stillborn: false,
             cause: None,
@@ -174,6 +184,7 @@ impl Call {
             far: None,
             outcome: None,
             far_asked: false,
+            performance: performance.map(Box::new),
             alarm: sent + timeout + RING_GRACE,
         }
     }
@@ -185,7 +196,8 @@ impl Call {
 
     /// When [`Call::on_alarm`] is to be called next.
     pub fn alarm(&self) -> Instant {
-        self.alarm
+        let performance = self.performance.as_ref().and_then(|performance| performance.alarm());
+        performance.map_or(self.alarm, |at| at.min(self.alarm))
     }
 
     /// Whether an event is awaited whose time is measured.
@@ -198,9 +210,19 @@ impl Call {
         self.answered.is_some() && !self.answer_timed
     }
 
-    /// When it was answered.
-    pub fn answered_at(&self) -> Option<Instant> {
-        self.answered
+    /// What its app has come to: its results, and where it failed.
+    pub fn performance(&self) -> Option<&Performance> {
+        self.performance.as_deref()
+    }
+
+    /// Whether its app wants to know what happens to its legs.
+    pub fn performs(&self) -> bool {
+        self.performance.is_some()
+    }
+
+    /// The cause with which it is to be hung up.
+    pub fn cause_asked(&self) -> HangupCause {
+        self.cause_asked
     }
 
     /// Its far leg, and the slave on which that was seen.
@@ -226,8 +248,64 @@ impl Call {
             ended,
             far: self.far.as_ref().map(|far| far.record),
             heard: self.heard,
-            failure: None,
-            files: Vec::new(),
+            failure: self.performance().and_then(Performance::failure).map(ToString::to_string),
+            files: self.performance().map_or_else(Vec::new, |performance| performance.files().to_vec()),
+        }
+    }
+
+    /// An event of one of its legs, for its app. What is to be done for it goes to `acts`; what the call itself has to do
+    /// comes back. To be told before the change that the event is.
+    pub fn perform(
+        &mut self,
+        side: Side,
+        event: &Event,
+        context: &Context<'_>,
+        at: Instant,
+        acts: &mut Vec<Act>,
+    ) -> Step {
+        let context = Context { far: self.far().map(|(leg, _)| leg), ..*context };
+        let Some(performance) = &mut self.performance else { return Step::Wait };
+        let first = acts.len();
+        if side == Side::Caller && event.name() == EventName::ChannelAnswer {
+            performance.begin(side, &context, at, acts);
+        }
+        performance.on_event(side, event, &context, at, acts);
+        let step = self.performed(first, at, acts);
+        let ends = matches!(event.name(), EventName::ChannelHangup | EventName::ChannelDestroy);
+        if side == Side::Caller && ends && self.answered.is_some() && self.ends_as_planned() {
+            self.performance.iter_mut().for_each(|performance| performance.end(&context));
+        }
+        step
+    }
+
+    /// Takes out of its app's acts what the call itself has to do.
+    fn performed(&mut self, first: usize, at: Instant, acts: &mut Vec<Act>) -> Step {
+        let mut step = Step::Wait;
+        let mut index = first;
+        while index < acts.len() {
+            match acts[index] {
+                Act::HangUp { side: Side::Caller, cause } => {
+                    acts.remove(index);
+                    if let Step::HangUp = self.hang_up(at, Why::Planned) {
+                        self.cause_asked = cause;
+                        step = Step::HangUp;
+                    }
+                }
+                Act::HangUp { side: Side::Callee, .. } => {
+                    self.ends_by_callee(at);
+                    index += 1;
+                }
+                _ => index += 1,
+            }
+        }
+        step
+    }
+
+    /// Its far leg ends it, as planned.
+    fn ends_by_callee(&mut self, at: Instant) {
+        if self.asked.is_none() && self.outcome.is_none() {
+            self.asked = Some((at, Why::ByCallee));
+            self.alarm = at + END_GRACE;
         }
     }
 
@@ -267,7 +345,8 @@ impl Call {
             Change::HungUp if self.hung_up.is_none() => {
                 self.is_there = true;
                 self.hung_up = Some(at);
-                self.hung_up_by_others = self.asked.is_none();
+                let planned = self.performance().is_some_and(Performance::is_over);
+                self.hung_up_by_others = self.asked.is_none() && !planned;
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
                     shard.measured(self.labels, Latency::Hold, at.saturating_duration_since(answered));
                 }
@@ -334,8 +413,23 @@ impl Call {
         Step::Wait
     }
 
-    /// Its alarm went off.
-    pub fn on_alarm(&mut self, now: Instant, shard: &mut Shard) -> Step {
+    /// Its alarm went off: its app's, or its own.
+    pub fn on_alarm(&mut self, now: Instant, context: &Context<'_>, shard: &mut Shard, acts: &mut Vec<Act>) -> Step {
+        if let Some(performance) = &mut self.performance
+            && performance.alarm().is_some_and(|alarm| alarm <= now)
+        {
+            let context = Context { far: self.far.as_ref().map(|far| far.record.uuid), ..*context };
+            let first = acts.len();
+            performance.on_alarm(now, &context, acts);
+            match self.performed(first, now, acts) {
+                Step::Wait if self.alarm <= now => {}
+                step => return step,
+            }
+        }
+        self.on_own_alarm(now, shard)
+    }
+
+    fn on_own_alarm(&mut self, now: Instant, shard: &mut Shard) -> Step {
         if let Some(outcome) = self.outcome {
             // Its far leg stayed, or nobody told of its end: once it is asked to go, and then forgotten, since it may be
             // on a server that cannot be reached.
@@ -402,6 +496,24 @@ impl Call {
         Step::Wait
     }
 
+    /// Whether its end is what its hold or its app asked for.
+    fn ends_as_planned(&self) -> bool {
+        let asked = matches!(self.asked, Some((_, Why::Planned | Why::ByCallee)));
+        !self.hung_up_by_others && (asked || self.performance().is_some_and(Performance::is_over))
+    }
+
+    /// What became of a call that was answered.
+    fn end_of_answered(&self) -> Outcome {
+        // Its answer was missed, so that the guard, which counts from there, came before the timer here.
+        let guarded = self.answer_missed() && self.cause == Some(HangupCause::ALLOTTED_TIMEOUT);
+        let stopped = self.asked.is_some() && !self.hung_up_by_others;
+        match self.performance().and_then(Performance::failure) {
+            Some(_) => Outcome::AppFailed,
+            None if stopped || guarded || self.ends_as_planned() => Outcome::Completed,
+            None => Outcome::Dropped,
+        }
+    }
+
     fn gone(&mut self, at: Instant, shard: &mut Shard) -> Step {
         if self.outcome.is_some() {
             return Step::Wait;
@@ -410,13 +522,12 @@ impl Call {
             shard.measured(self.labels, Latency::Teardown, at.saturating_duration_since(asked));
         }
         let outcome = match (self.answered, self.asked) {
-            (Some(_), Some(_)) if !self.hung_up_by_others => Outcome::Completed,
-            // Its answer was missed, so that the guard, which counts from there, came before the timer here.
-            (Some(_), _) if self.answer_missed() && self.cause == Some(HangupCause::ALLOTTED_TIMEOUT) => {
-                Outcome::Completed
+            (Some(_), _) => self.end_of_answered(),
+            // Asked before the answer: by who stopped the run, or by a plan.
+            (None, Some((_, Why::Stopped | Why::Planned))) => Outcome::Canceled,
+            (None, Some((_, Why::ByCallee))) => {
+                Outcome::Failed { cause: self.cause.unwrap_or(HangupCause::UNKNOWN), sip: self.sip }
             }
-            (Some(_), _) => Outcome::Dropped,
-            (None, Some((_, Why::Stopped))) => Outcome::Canceled,
             (None, Some(_)) => Outcome::Lost,
             (None, None) => match (self.cause, self.job) {
                 (Some(cause), _) => Outcome::Failed { cause, sip: self.sip },

@@ -70,6 +70,15 @@ pub enum Act {
     },
 }
 
+impl Act {
+    /// The leg that it is done to.
+    pub fn side(&self) -> Side {
+        match self {
+            Self::Api { side, .. } | Self::Execute { side, .. } | Self::HangUp { side, .. } => *side,
+        }
+    }
+}
+
 /// Why a call's script has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {

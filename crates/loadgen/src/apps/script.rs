@@ -392,6 +392,11 @@ impl Script {
         !self.callee.is_empty()
     }
 
+    /// Whether it has to know what happens to the far leg.
+    pub fn hears_far_leg(&self) -> bool {
+        self.controls_far_leg() || self.watches().any(|watch| watch.side != Some(Side::Caller))
+    }
+
     /// The steps of one leg.
     pub fn steps(&self, side: Side) -> &[Step] {
         match side {

@@ -17,13 +17,27 @@ fn tell(changes: &[(u64, Change)]) -> (Call, Shard, Instant, Step) {
     shard.scheduled(labels);
     shard.attempted(labels, ms(3));
     let placement = Placement { attempt: 0, due: sent - ms(3), labels, hold: ms(2000), has_slot: true, passed: false };
-    let mut call = Call::new(&placement, ms(60_000), sent);
+    let mut call = Call::new(&placement, ms(60_000), None, sent);
     let mut step = Step::Wait;
     for (at, change) in changes {
         assert_eq!(step, Step::Wait, "before {change:?}");
         step = call.on(*change, sent + ms(*at), &mut shard);
     }
     (call, shard, sent, step)
+}
+
+/// Its alarm goes off. It has no app that does anything.
+fn alarm(call: &mut Call, now: Instant, shard: &mut Shard) -> Step {
+    let mut acts = Vec::new();
+    let step = call.on_alarm(now, &Context::sample(), shard, &mut acts);
+    assert_eq!(acts, []);
+    step
+}
+
+/// The alarm that it waits for goes off.
+fn alarm_of(call: &mut Call, shard: &mut Shard) -> Step {
+    let now = call.alarm();
+    alarm(call, now, shard)
 }
 
 /// The one sample of a latency, in milliseconds.
@@ -39,7 +53,7 @@ fn an_answered_call_is_hung_up_after_its_hold_and_completes() {
     let (mut call, mut shard, sent, _) = tell(&answered);
     assert_eq!(call.alarm(), sent + ms(2040));
     assert!(!call.awaited());
-    assert_eq!(call.on_alarm(sent + ms(2040), &mut shard), Step::HangUp);
+    assert_eq!(alarm(&mut call, sent + ms(2040), &mut shard), Step::HangUp);
     assert!(call.awaited());
     assert_eq!(call.on(Change::HungUp, sent + ms(2045), &mut shard), Step::Wait);
     assert_eq!(call.on(GONE, sent + ms(2060), &mut shard), Step::End(Outcome::Completed));
@@ -73,7 +87,7 @@ fn a_refused_call_has_no_channel() {
     let refused = Change::Job(Err(Refusal::Limit));
     let (mut call, mut shard, sent, step) = tell(&[(2, refused)]);
     assert_eq!((step, call.alarm()), (Step::Wait, sent + ms(252)));
-    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(Outcome::Refused(Refusal::Limit)));
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::End(Outcome::Refused(Refusal::Limit)));
     // An unknown profile makes a channel that never was one.
     let bare = Change::Gone { cause: None, sip: None, heard: None };
     let refused = Change::Job(Err(Refusal::Endpoint));
@@ -116,16 +130,16 @@ fn a_call_that_is_stopped_before_its_channel_is_there_is_hung_up_when_it_comes()
 fn a_call_without_a_sign_is_lost() {
     let (mut call, mut shard, sent, _) = tell(&[]);
     assert_eq!(call.alarm(), sent + ms(64_000));
-    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::HangUp);
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::HangUp);
     assert_eq!(call.alarm(), sent + ms(74_000));
-    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(Outcome::Lost));
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::End(Outcome::Lost));
 }
 
 #[test]
 fn an_answer_whose_event_was_lost_counts_and_is_not_measured() {
     let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created), (40, Change::Job(Ok(())))]);
     assert_eq!(call.alarm(), sent + ms(290));
-    assert_eq!(call.on_alarm(sent + ms(290), &mut shard), Step::Wait);
+    assert_eq!(alarm(&mut call, sent + ms(290), &mut shard), Step::Wait);
     assert!(call.answer_missed());
     assert_eq!(call.alarm(), sent + ms(2290));
     assert_eq!(shard.all().answered, 1);
@@ -175,8 +189,8 @@ fn a_far_leg_that_stays_is_asked_to_go_and_then_forgotten() {
     let failed = Outcome::Failed { cause: HangupCause::NORMAL_CLEARING, sip: Some(486) };
     assert_eq!(call.on(BUSY, sent + ms(20), &mut shard), Step::Wait);
     assert_eq!(call.alarm(), sent + ms(520));
-    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::HangUpFar);
-    assert_eq!(call.on_alarm(call.alarm(), &mut shard), Step::End(failed));
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::HangUpFar);
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::End(failed));
 }
 
 proptest! {
@@ -189,8 +203,7 @@ proptest! {
         for (gap, what) in script {
             now += ms(gap);
             while outcome.is_none() && call.alarm() <= now {
-                let alarm = call.alarm();
-                if let Step::End(end) = call.on_alarm(alarm, &mut shard) { outcome = Some(end); }
+                if let Step::End(end) = alarm_of(&mut call, &mut shard) { outcome = Some(end); }
             }
             if outcome.is_some() { break; }
             let step = match what {
@@ -211,8 +224,7 @@ proptest! {
         }
         for _ in 0..10 {
             if outcome.is_some() { break; }
-            let alarm = call.alarm();
-            if let Step::End(end) = call.on_alarm(alarm, &mut shard) { outcome = Some(end); }
+            if let Step::End(end) = alarm_of(&mut call, &mut shard) { outcome = Some(end); }
         }
         prop_assert!(outcome.is_some(), "{call:?}");
         prop_assert!(call.alarm() <= sent + ms(60_000 + 4_000 + 2_000 + 10_000 + 250 + 90_000));

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use esl_core::{Credentials, KeepAwake, Originate};
+use esl_core::{Credentials, EventName, KeepAwake, Originate};
 use tokio::time::Instant;
 use toml::Spanned;
 
@@ -24,6 +24,7 @@ pub use numbers::Numbers;
 pub use slaves::read_password;
 
 use crate::apps::AppKind;
+use crate::apps::performance::Performance;
 use crate::apps::script::Script;
 use crate::config::{Config, ConfigError, PreflightConfig, Source};
 use crate::recorder::Labels;
@@ -66,6 +67,8 @@ pub struct Plan {
     pub apps: Vec<App>,
     /// Whom they call.
     pub targets: Vec<Target>,
+    /// Whether an app wants to know of far legs.
+    controls_far_legs: bool,
     /// What they differ in.
     pub numbers: Numbers,
     /// How their far legs are known.
@@ -99,6 +102,22 @@ pub struct App {
     pub script: Arc<Script>,
     /// Where its calls go.
     pub targets: Targets,
+}
+
+impl App {
+    /// What one of its calls does, where that is more than to be held.
+    pub fn performance(&self) -> Option<Performance> {
+        (!self.script.is_empty()).then(|| Performance::new(self.script.clone()))
+    }
+}
+
+/// The events that apps want, beside those that are measured.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Wanted {
+    /// By name.
+    pub events: Vec<EventName>,
+    /// `CUSTOM` events, by subclass.
+    pub customs: Vec<String>,
 }
 
 /// Somebody who is called.
@@ -209,6 +228,7 @@ impl Plan {
             redistribute: load.redistribute,
             timeout,
             hold,
+            controls_far_legs: apps.iter().any(|app| app.script.hears_far_leg()),
             apps,
             targets,
             far_leg,
@@ -252,6 +272,21 @@ impl Plan {
             far: None,
             row: self.numbers.row_of(attempt).map(|row| self.numbers.rows[row].as_slice()),
         }
+    }
+
+    /// The events that the apps want.
+    pub fn events(&self) -> Wanted {
+        let mut wanted = Wanted::default();
+        for app in &self.apps {
+            wanted.events.extend(app.script.events().into_iter().filter(|name| *name != EventName::Custom));
+            wanted.customs.extend(app.script.customs());
+        }
+        wanted
+    }
+
+    /// Whether an app wants to know of far legs.
+    pub fn controls_far_legs(&self) -> bool {
+        self.controls_far_legs
     }
 
     /// The row whose number a call's far leg is known by, where it is known by a number.

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::told::Health;
+use crate::plan::Wanted;
 
 /// The event that measures the way of an event: `CUSTOM` of this subclass.
 pub(super) const PROBE: &str = "loadgen::probe";
@@ -30,6 +31,8 @@ pub(super) enum Ask {
     Channels,
     /// To learn whether the call of this attempt is still there.
     Exists(u64),
+    /// To do what a call's app asks for.
+    Act,
     /// To learn something about the server.
     Question,
 }
@@ -68,16 +71,26 @@ impl Link {
     ///
     /// # Errors
     /// One of the connections could not be made, see [`Connection::connect`].
-    pub(super) async fn open(address: &str, credentials: &Credentials, keep_awake: KeepAwake) -> Result<Self, Error> {
+    pub(super) async fn open(
+        address: &str,
+        credentials: &Credentials,
+        keep_awake: KeepAwake,
+        wanted: &Wanted,
+    ) -> Result<Self, Error> {
         // A server that lets in and then does not answer is as good as none.
-        let open = Self::open_unhurried(address, credentials, keep_awake);
+        let open = Self::open_unhurried(address, credentials, keep_awake, wanted);
         let expired = || Error::timed_out("the server's answer to the first commands", OPEN_MAX);
         timeout(OPEN_MAX, open).await.unwrap_or_else(|_| Err(expired()))
     }
 
-    async fn open_unhurried(address: &str, credentials: &Credentials, keep_awake: KeepAwake) -> Result<Self, Error> {
+    async fn open_unhurried(
+        address: &str,
+        credentials: &Credentials,
+        keep_awake: KeepAwake,
+        wanted: &Wanted,
+    ) -> Result<Self, Error> {
         // What is not subscribed to costs nothing. A channel's last event carries all that the one before it does.
-        let subscription = Subscription::new([
+        let measured = [
             EventName::ChannelCreate,
             EventName::ChannelProgress,
             EventName::ChannelProgressMedia,
@@ -86,8 +99,9 @@ impl Link {
             EventName::ChannelDestroy,
             EventName::BackgroundJob,
             EventName::Heartbeat,
-        ])
-        .custom(PROBE);
+        ];
+        let subscription = Subscription::new(measured.into_iter().chain(wanted.events.iter().copied()));
+        let subscription = wanted.customs.iter().fold(subscription.custom(PROBE), |all, one| all.custom(one));
         let options = Options::default();
         let (mut listener, client) = tokio::try_join!(
             Listener::connect(address, credentials, &options, &subscription),

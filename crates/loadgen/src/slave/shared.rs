@@ -7,6 +7,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use crate::apps::performance::Act;
 use crate::call::FarChange;
 use crate::plan::{Placement, Plan};
 
@@ -34,8 +35,10 @@ pub(super) enum Mail {
     Take(Placement),
     /// Something happened to the far leg of your call, here.
     Far(Box<FarMail>),
-    /// Send this to a far leg of mine, which is at your server.
-    Command(String),
+    /// Do this for a far leg of mine, which is at your server.
+    Act(Uuid, Act),
+    /// Hang up a far leg of mine, which is at your server and stayed when its call was over.
+    HangUp(Uuid),
 }
 
 /// Something happened to a far leg.

@@ -1,6 +1,7 @@
 //! The task that owns all that changes at a slave: its connections, what is to be sent, the calls that are up, its shard
 //! of the record.
 
+mod acts;
 mod connect;
 mod far;
 mod resync;
@@ -8,7 +9,7 @@ mod resync;
 use std::sync::Arc;
 use std::time::Duration;
 
-use esl_core::{Command, Error, EventName};
+use esl_core::{Command, Error, EventName, HangupCause};
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, trace, warn};
@@ -24,6 +25,8 @@ use super::shared::{Mail, Shared, Substitutes};
 use super::told::{self, PROBE_ID, Told};
 use super::{Order, Report, Server, Status, TICK};
 use crate::alarm::Alarm;
+use crate::apps::performance::Act;
+use crate::apps::script::Side;
 use crate::call::{Call, Change, Step, Why};
 use crate::outcome::{Outcome, Refusal, Skip};
 use crate::plan::{Placement, Plan};
@@ -54,6 +57,8 @@ pub struct Slave {
     /// How often connecting failed in a row.
     failures: u32,
     originator: Option<Originator>,
+    /// What apps have asked for and is not done yet.
+    acts: Vec<Act>,
     substitutes: Substitutes,
     calls: Calls,
     /// Legs of others' calls, and far legs of its own, at this server.
@@ -97,6 +102,7 @@ pub fn slaves(
             connecting: None,
             failures: 0,
             originator: None,
+            acts: Vec::new(),
             substitutes: Substitutes::default(),
             calls: Calls::default(),
             far_legs: FarLegs::default(),
@@ -284,7 +290,8 @@ impl Slave {
         {
             self.anomaly("number_in_use");
         }
-        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, sent));
+        let performance = self.plan.apps[usize::from(call.labels.app)].performance();
+        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, performance, sent));
         if let Err(error) = flushed {
             self.disconnected(&error);
         }
@@ -298,13 +305,18 @@ impl Slave {
         self.dropped(std::slice::from_ref(call));
     }
 
-    /// Hangs up whose hold is over, gives up who is overdue.
+    /// Hangs up whose hold is over, gives up who is overdue, goes on with what apps wait for.
     fn look_after_calls(&mut self) {
         let now = Instant::now();
+        let plan = self.plan.clone();
         while let Some(attempt) = self.calls.due(now) {
-            let shard = &mut self.shard;
-            let done = self.calls.with(attempt, |call| call.on_alarm(now, shard));
+            let (shard, index, acts) = (&mut self.shard, self.index, &mut self.acts);
+            let done = self.calls.with(attempt, |call| {
+                let context = plan.context(index, attempt, call.labels());
+                call.on_alarm(now, &context, shard, acts)
+            });
             self.follow(attempt, done);
+            self.act(attempt);
         }
     }
 
@@ -320,6 +332,10 @@ impl Slave {
 
     fn ended(&mut self, attempt: u64, outcome: Outcome, call: &Call) {
         self.shard.ended(call.labels(), outcome);
+        if let Some(performance) = call.performance() {
+            let failure = performance.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
+            self.shard.app_said(call.labels(), performance.results(), failure);
+        }
         let uuid = self.plan.run_id.call(self.index, attempt);
         self.shard.record(call.record(uuid, self.index, outcome, Instant::now()));
         self.shared.slots.give_back();
@@ -338,7 +354,13 @@ impl Slave {
 
     fn hang_up(&mut self, attempt: u64) {
         let uuid = self.plan.run_id.call(self.index, attempt);
-        self.send(&Command::api(format!("uuid_kill {uuid}")), Ask::HangUp(attempt));
+        let cause = self.calls.get(attempt).map_or(HangupCause::NORMAL_CLEARING, Call::cause_asked);
+        // The cause that it has by itself is not said.
+        let command = match cause {
+            HangupCause::NORMAL_CLEARING => format!("uuid_kill {uuid}"),
+            cause => format!("uuid_kill {uuid} {cause}"),
+        };
+        self.send(&Command::api(command), Ask::HangUp(attempt));
     }
 
     fn send(&mut self, command: &Command<'_>, ask: Ask) {
@@ -374,8 +396,13 @@ impl Slave {
             Heard::Event(event, at) => {
                 self.status.events += 1;
                 match told::read(&event, self.plan.run_id, self.index) {
-                    Told::Call(attempt, change) => self.changed(attempt, change, at),
-                    Told::Near(_) => {}
+                    Told::Call(attempt, change) => {
+                        if event.name() != EventName::BackgroundJob {
+                            self.perform(attempt, Side::Caller, &event, at);
+                        }
+                        self.changed(attempt, change, at);
+                    }
+                    Told::Near(attempt) => self.perform(attempt, Side::Caller, &event, at),
                     Told::Other(leg, change) => self.heard_of(leg, change, &event, at),
                     Told::Stray(attempt, channel) => {
                         self.anomaly("duplicate_uuid");
@@ -390,6 +417,12 @@ impl Slave {
             Heard::Reply(Ask::Originate(attempt), reply) => {
                 if let Some(reason) = told::refusal(&reply) {
                     self.changed(attempt, Change::Job(Err(reason)), reply.received_at);
+                }
+            }
+            Heard::Reply(Ask::Act, reply) => {
+                if let Err(refusal) = reply.ok() {
+                    debug!(slave = self.name, %refusal, "the server does not do what an app asks for");
+                    self.anomaly("app_command_refused");
                 }
             }
             Heard::Reply(Ask::Channels, reply) => self.channels_there(&reply),

@@ -20,7 +20,8 @@ impl Slave {
     pub(super) fn connect(&self) -> Connecting {
         let Server { address, credentials } = self.server.clone();
         let keep_awake = self.plan.slaves[self.index].keep_awake;
-        Box::pin(async move { Link::open(&address, &credentials, keep_awake).await })
+        let wanted = self.plan.events();
+        Box::pin(async move { Link::open(&address, &credentials, keep_awake, &wanted).await })
     }
 
     pub(super) fn connect_later(&mut self, error: &Error) {

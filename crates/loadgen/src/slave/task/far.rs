@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Slave;
+use crate::apps::script::Side;
 use crate::call::FarChange;
 use crate::plan::FarLeg;
 use crate::slave::link::Ask;
@@ -33,10 +34,12 @@ impl Slave {
             }
             _ => {}
         }
-        let mail = FarMail { attempt, slave: self.index, leg, change, event: None, at };
+        let event = self.plan.controls_far_legs().then(|| event.clone());
+        let told = change.is_some() || event.is_some();
+        let mail = FarMail { attempt, slave: self.index, leg, change, event, at };
         if slave == self.index {
             self.far_leg(mail);
-        } else if change.is_some() && !self.shared.post(slave, Mail::Far(Box::new(mail))) {
+        } else if told && !self.shared.post(slave, Mail::Far(Box::new(mail))) {
             self.anomaly("far_leg_untold");
         }
     }
@@ -71,13 +74,28 @@ impl Slave {
         match mail {
             Mail::Take(call) => self.take(vec![call]),
             Mail::Far(mail) => self.far_leg(*mail),
-            Mail::Command(command) => self.send(&Command::api(command), Ask::Question),
+            Mail::Act(leg, act) => self.perform_act(leg, act),
+            Mail::HangUp(leg) => self.kill_far(leg),
         }
     }
 
     fn far_leg(&mut self, mail: FarMail) {
-        let FarMail { attempt, slave, leg, change, at, .. } = mail;
-        let Some(change) = change else { return };
+        let FarMail { attempt, slave, leg, change, event, at } = mail;
+        if change == Some(FarChange::Created) {
+            self.far_changed(attempt, slave, leg, FarChange::Created, at);
+        }
+        // Of several legs on a call's way, the app has to do with the last one alone.
+        if let Some(event) = event
+            && self.calls.get(attempt).and_then(|call| call.far()) == Some((leg, slave))
+        {
+            self.perform(attempt, Side::Callee, &event, at);
+        }
+        if let Some(change) = change.filter(|change| *change != FarChange::Created) {
+            self.far_changed(attempt, slave, leg, change, at);
+        }
+    }
+
+    fn far_changed(&mut self, attempt: u64, slave: usize, leg: Uuid, change: FarChange, at: Instant) {
         let shard = &mut self.shard;
         let done = self.calls.with(attempt, |call| call.on_far(leg, slave, change, at, shard));
         self.follow(attempt, done);
@@ -87,11 +105,14 @@ impl Slave {
     pub(super) fn hang_up_far(&mut self, attempt: u64) {
         let Some((leg, slave)) = self.calls.get(attempt).and_then(|call| call.far()) else { return };
         self.anomaly("far_leg_stayed");
-        let command = format!("uuid_kill {leg}");
         if slave == self.index {
-            self.send(&Command::api(command), Ask::Question);
-        } else if !self.shared.post(slave, Mail::Command(command)) {
+            self.kill_far(leg);
+        } else if !self.shared.post(slave, Mail::HangUp(leg)) {
             self.anomaly("far_leg_untold");
         }
+    }
+
+    fn kill_far(&mut self, leg: Uuid) {
+        self.send(&Command::api(format!("uuid_kill {leg}")), Ask::Question);
     }
 }
