@@ -333,7 +333,8 @@ impl Slave {
     fn ended(&mut self, attempt: u64, outcome: Outcome, call: &Call) {
         self.shard.ended(call.labels(), outcome);
         if let Some(performance) = call.performance() {
-            let failure = performance.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
+            let failure =
+                performance.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
             self.shard.app_said(call.labels(), performance.results(), failure);
         }
         let uuid = self.plan.run_id.call(self.index, attempt);
