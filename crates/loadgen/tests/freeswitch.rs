@@ -134,12 +134,41 @@ async fn the_server_counts_the_same(address: &str, password: &str) {
     limits.put_back().await;
 }
 
+/// A look at it finds nothing wrong, and a killed run's calls, each with its far leg, are gone after `cleanup`.
+async fn a_killed_run_is_cleaned_up(address: &str, password: &str) {
+    let limits = Limits::raise(address, password).await;
+    let load = "[load]\nrate = 40\nlimit = 20\nmode = \"wait\"\n[call]\nhold = \"60s\"\n\
+                to = \"sofia/external/9196@127.0.0.1:5080\"\n[preflight]\nprobe = true\n";
+    let bench = config(address, password, load);
+    let checked = bench.start(&["check", "a.toml", "--preflight"]).end().await;
+    assert_eq!(checked.code(), 0, "{checked:?}");
+    assert!(checked.stdout.contains("1 of 1 slaves reached, 0 errors"), "{}", checked.stdout);
+    let before = limits.sessions_since_startup().await;
+    let running = bench.start(&["run", "a.toml", "--out", "out"]);
+    let up = async {
+        // The probe's two sessions, and two for each call.
+        while limits.sessions_since_startup().await < before + 42 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), up).await.expect("its calls are up");
+    running.signal("KILL");
+    drop(running);
+    let cleaned = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;
+    assert_eq!(cleaned.code(), 0, "{cleaned:?}");
+    assert!(cleaned.stdout.contains(", none left after "), "{}", cleaned.stdout);
+    let run: String = cleaned.stdout.split("of run ").nth(1).expect("its id").chars().take(12).collect();
+    limits.no_channel_of(&run).await;
+    limits.put_back().await;
+}
+
 #[tokio::test]
 async fn on_a_simulated_server() {
     let server = support::server().await;
     let address = server.addr().to_string();
     every_end_of_a_call(&address, "ClueCon").await;
     the_server_counts_the_same(&address, "ClueCon").await;
+    a_killed_run_is_cleaned_up(&address, "ClueCon").await;
 }
 
 #[tokio::test]
@@ -151,4 +180,5 @@ async fn on_a_real_server() {
     let (address, password) = place.rsplit_once(':').expect("FREESWITCH_ESL is host:port:password");
     every_end_of_a_call(address, password).await;
     the_server_counts_the_same(address, password).await;
+    a_killed_run_is_cleaned_up(address, password).await;
 }

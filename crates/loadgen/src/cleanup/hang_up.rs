@@ -18,6 +18,11 @@ const HANG_UP_MAX: Duration = Duration::from_secs(30);
 /// Calls whose originate is still under way are met by no hang-up, and the list runs behind: only when none was seen for
 /// so long is none left.
 const QUIET: Duration = Duration::from_secs(1);
+/// What a killed run had just placed comes into the list a moment later: it is looked at again before the first hang-up
+/// until it has stayed the same for so long, so that all of it is counted.
+const SAME: Duration = Duration::from_millis(300);
+/// Or for so long.
+const SAME_MAX: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Channels that are asked whose they are: more would hold the server up.
@@ -91,6 +96,7 @@ struct Ending<'a> {
 impl Ending<'_> {
     /// Hangs up again and again until none has been there for a while. Returns how many are left.
     async fn end_all(&mut self, started: Instant) -> Result<usize, Error> {
+        self.see_all(started).await?;
         let mut quiet_since = None;
         loop {
             let there = self.there().await?;
@@ -108,6 +114,18 @@ impl Ending<'_> {
             self.hang_up(&there).await?;
             sleep(LOOK_AGAIN).await;
         }
+    }
+
+    async fn see_all(&mut self, started: Instant) -> Result<(), Error> {
+        let mut same_since = started;
+        let mut seen = 0;
+        while !self.there().await?.is_empty() && same_since.elapsed() < SAME && started.elapsed() < SAME_MAX {
+            if self.seen.len() != seen {
+                (seen, same_since) = (self.seen.len(), Instant::now());
+            }
+            sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
     }
 
     /// The run's channels that are there: its calls by their UUIDs, their far legs by the header that came with them.

@@ -82,10 +82,21 @@ impl Answers {
         })
     }
 
+    /// Where a gateway's calls go first.
+    pub(super) fn gateway_place(&self, gateway: &str) -> Option<(String, u16)> {
+        gateway_field(self.granted(&format!("sofia status gateway {gateway}"))?, "Proxy").and_then(host_of)
+    }
+
     /// Where its SIP profiles listen.
     pub(super) fn sip_places(&self) -> impl Iterator<Item = (String, u16)> {
         self.sofia().filter(|line| line.kind == "profile").filter_map(|line| host_of(line.data))
     }
+}
+
+/// One line of `sofia status gateway …`: `State   <TAB>REGED`.
+pub(super) fn gateway_field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
+    let line = said.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
+    line.map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]

@@ -47,7 +47,7 @@ pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Loa
         };
         add(slave, 1.0);
         for target in &need.targets {
-            match landing(&target.to, slave, &places) {
+            match landing(first_hop(&target.to, asked[slave].as_ref().ok()), slave, &places) {
                 Landing::Here => add(slave, target.share),
                 Landing::There(other) => add(other, target.share),
                 Landing::Elsewhere => {}
@@ -74,12 +74,32 @@ fn load(rate: f64, sessions: f64, spread: Spread) -> Load {
     }
 }
 
-fn landing(to: &str, slave: usize, places: &[Vec<(String, u16)>]) -> Landing {
-    let address = Address::parse(to);
-    if address == Address::Loopback {
-        return Landing::Here;
-    }
-    let Some(host) = address.host() else { return Landing::Elsewhere };
+/// Where a call goes first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Hop {
+    /// Back into the server's own dialplan.
+    Loopback,
+    /// To a host, over SIP.
+    Sip(String, u16),
+    /// Somewhere else, or nobody knows.
+    Unknown,
+}
+
+fn first_hop(to: &str, answers: Option<&Answers>) -> Hop {
+    let place = match Address::parse(to) {
+        Address::Loopback => return Hop::Loopback,
+        Address::Gateway(gateway) => answers.and_then(|answers| answers.gateway_place(gateway)),
+        address => address.host(),
+    };
+    place.map_or(Hop::Unknown, |(host, port)| Hop::Sip(host, port))
+}
+
+fn landing(hop: Hop, slave: usize, places: &[Vec<(String, u16)>]) -> Landing {
+    let host = match hop {
+        Hop::Loopback => return Landing::Here,
+        Hop::Unknown => return Landing::Elsewhere,
+        Hop::Sip(host, port) => (host, port),
+    };
     if places[slave].contains(&host) {
         return Landing::Here;
     }
@@ -95,6 +115,8 @@ mod tests {
     fn far_legs_count_where_they_land() {
         let places =
             [vec![("10.0.0.1".to_owned(), 5080), ("127.0.0.1".to_owned(), 5080)], vec![("10.0.0.2".to_owned(), 5080)]];
+        let mut answers = Answers::default();
+        answers.add("sofia status gateway pstn".into(), "Name\tpstn\nProxy   \tsip:10.0.0.2:5080\n".into());
         for (to, landing_of_0) in [
             ("sofia/external/1@127.0.0.1:5080", Landing::Here),
             ("sofia/external/1@10.0.0.1:5080", Landing::Here),
@@ -102,11 +124,12 @@ mod tests {
             ("sofia/external/1@10.0.0.2:5080", Landing::There(1)),
             ("loopback/1/default", Landing::Here),
             ("null/x", Landing::Elsewhere),
+            ("sofia/gateway/pstn/1", Landing::There(1)),
             ("sofia/gateway/x/1", Landing::Elsewhere),
         ] {
-            assert_eq!(landing(to, 0, &places), landing_of_0, "{to}");
+            assert_eq!(landing(first_hop(to, Some(&answers)), 0, &places), landing_of_0, "{to}");
         }
-        let itself = landing("sofia/external/1@127.0.0.1:5080", 1, &places);
+        let itself = landing(first_hop("sofia/external/1@127.0.0.1:5080", None), 1, &places);
         assert_eq!(itself, Landing::Elsewhere, "each machine's loopback is its own");
     }
 }

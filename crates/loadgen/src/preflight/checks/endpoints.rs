@@ -1,6 +1,7 @@
 //! Whether each address that is dialled can be dialled there: its endpoint, its SIP profile or gateway, up.
 
 use super::super::address::Address;
+use super::super::answers::gateway_field;
 use super::{Answers, Finding, Need, Subject};
 use crate::config::did_you_mean;
 
@@ -98,10 +99,7 @@ fn gateway_down(subject: &Subject<'_>, gateway: &str, said: &str) -> Option<Find
         );
         return Some(subject.error(format!("it has no gateway {gateway:?}{hint}"), remedy));
     }
-    let field = |name: &str| {
-        let line = said.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
-        line.map(|(_, value)| value.trim())
-    };
+    let field = |name| gateway_field(said, name);
     let (state, profile) = (field("State").unwrap_or("unknown"), field("Profile").unwrap_or("<profile>"));
     if field("Status").is_some_and(|status| status.starts_with("DOWN")) {
         return Some(subject.error(
