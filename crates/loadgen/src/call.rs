@@ -376,7 +376,9 @@ impl Call {
     pub fn on_far(&mut self, leg: Uuid, slave: usize, change: FarChange, at: Instant, shard: &mut Shard) -> Step {
         let known = self.far.as_ref().is_some_and(|far| far.record.uuid == leg);
         if !known {
-            let replaces = self.far.as_ref().is_none_or(|far| far.record.answered.is_none() && !far.gone);
+            // One that does what its app tells it is the call's, whomever it may be connected to.
+            let performs = self.performance().is_some_and(|performance| performance.has_begun(Side::Callee));
+            let replaces = self.far.as_ref().is_none_or(|far| far.record.answered.is_none() && !far.gone && !performs);
             if !replaces || self.answered.is_some() && self.far.is_some() || matches!(change, FarChange::Gone { .. }) {
                 return Step::Wait;
             }

@@ -1,290 +1,154 @@
-//! Each app's script as it is performed for one call: on a simulated FreeSWITCH always, and on a real one, set up as the
-//! recorded one was, where `FREESWITCH_ESL=host:port:password` is set. The far legs are parked at its port 5090.
+//! The apps as a user has them: one body for a simulated FreeSWITCH always, and for a real one, set up as the recorded one
+//! was, where `FREESWITCH_ESL=host:port:password` is set. The far legs are parked at its port 5090.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod support;
 
-use esl_core::{Client, Credentials, Event, EventName, Listener, Message, Options, Originate, Subscription};
-use loadgen::apps::AppKind;
-use loadgen::apps::performance::{Act, Performance};
-use loadgen::apps::script::{Script, Side};
-use loadgen::config::{self, Config};
-use loadgen::run_id::RunId;
-use loadgen::text::Context;
-use tokio::time::Instant;
-use uuid::Uuid;
+use serde_json::Value;
+use support::{Bench, Run, server, slave, slave_at};
 
-/// A call of these tests ends by then, whatever happens.
-const DEADLINE: Duration = Duration::from_secs(40);
-
-/// What became of a call.
-#[derive(Debug)]
-struct Played {
-    failure: String,
-    results: Vec<(&'static str, u32)>,
-    files: Vec<String>,
-    answered: bool,
-    cause: String,
+/// An app's table, and what its calls come to.
+struct Case {
+    name: &'static str,
+    options: &'static str,
+    /// How all of its calls end.
+    ends: &'static str,
+    /// How often each result is counted, for each call.
+    results: &'static [(&'static str, u64)],
 }
 
-/// Where the calls are placed.
-struct Server {
-    address: String,
-    password: String,
-    /// Keeps a simulated one.
-    _simulated: Option<fs_sim::Server>,
+/// What `{folder}` stands for in options.
+const FOLDER: &str = "{folder}";
+
+/// Calls of each app.
+const CALLS: u64 = 2;
+
+const TO: &str = "sofia/external/x@127.0.0.1:5090";
+
+/// A run of these apps on a server, to its end.
+async fn run(tables: &str, apps: usize, slave: &str) -> (Bench, Run) {
+    let calls = CALLS * apps as u64;
+    let config = format!(
+        "[run]\ngrace = \"20s\"\n[load]\nrate = 8\nmax_offered = {calls}\n\
+         [call]\nto = \"{TO}\"\ntimeout = \"10s\"\nhold = \"4s\"\n{slave}{tables}"
+    );
+    let bench = Bench::new(&config);
+    let folder = bench.path().display().to_string();
+    std::fs::write(bench.path().join("a.toml"), config.replace(FOLDER, &folder)).expect("a file");
+    let run = bench.run().await;
+    assert_eq!(run.calls("attempted"), calls, "{run:?}");
+    (bench, run)
 }
 
-async fn servers() -> Vec<Server> {
-    let simulated = fs_sim::Server::start(fs_sim::Config::default()).await.expect("a port");
-    let address = simulated.addr().to_string();
-    let mut servers = vec![Server { address, password: "ClueCon".to_owned(), _simulated: Some(simulated) }];
+fn app<'a>(run: &'a Run, name: &str) -> &'a Value {
+    let apps = run.report()["apps"].as_array().expect("apps");
+    apps.iter().find(|app| app["name"] == name).unwrap_or_else(|| panic!("no {name}: {apps:?}"))
+}
+
+fn tables(cases: &[Case]) -> String {
+    let table = |case: &Case| {
+        let kind = case.name.split(' ').next().expect("a word");
+        format!("[[apps]]\nkind = \"{kind}\"\nname = \"{}\"\n{}\n", case.name, case.options)
+    };
+    cases.iter().map(table).collect()
+}
+
+/// The slaves' tables, with what keeps them.
+async fn slaves() -> Vec<(String, Option<fs_sim::Server>)> {
+    let simulated = server().await;
+    let mut slaves = vec![(slave(&simulated), Some(simulated))];
     if let Ok(real) = std::env::var("FREESWITCH_ESL") {
         let (address, password) = real.rsplit_once(':').expect("host:port:password");
-        servers.push(Server { address: address.to_owned(), password: password.to_owned(), _simulated: None });
+        let (_, port) = address.rsplit_once(':').expect("host:port");
+        slaves.push((slave_at(port.parse().expect("a port"), password), None));
     }
-    servers
+    slaves
 }
 
-fn script(kind: &str, options: &str) -> (&'static AppKind, Script) {
-    let text =
-        format!("[load]\nrate = 1\n[call]\nto = \"null/x\"\nhold = \"1s\"\n[[apps]]\nkind = \"{kind}\"\n{options}\n");
-    let (config, source): (Config, _) = config::parse("a.toml".to_owned(), text, |_| None).expect("a configuration");
-    let kind = AppKind::of(kind).expect("a kind");
-    (kind, kind.script(Some(&config.apps[0]), &[], &source).expect("a script"))
-}
-
-/// Plays one call of an app, held for so long.
-async fn play(server: &Server, kind: &str, options: &str, to: &str, hold: f64) -> Played {
-    let (kind, script) = script(kind, options);
-    let credentials = Credentials::password(server.password.as_str());
-    let mut subscription = Subscription::new(script.events())
-        .with(EventName::ChannelCreate)
-        .with(EventName::ChannelAnswer)
-        .with(EventName::ChannelHangup)
-        .with(EventName::ChannelDestroy);
-    for custom in script.customs() {
-        subscription = subscription.custom(custom);
-    }
-    let options = Options::default();
-    let mut listener =
-        Listener::connect(&server.address, &credentials, &options, &subscription).await.expect("a listener");
-    let client = Client::connect(&server.address, &credentials, &options).await.expect("a client");
-
-    let run = RunId::random();
-    let script = Arc::new(script);
-    let mut context = Context { run, uuid: run.call(0, 1), ..Context::sample() };
-    context.far = None;
-    let mut originate = Originate::new(context.uuid, to, script.on_answer())
-        .variable("ignore_early_media", "true")
-        .variable("originate_timeout", "20")
-        .variable("execute_on_answer", "sched_hangup +60 allotted_timeout")
-        .variable("sip_h_X-loadgen-call", context.uuid.to_string());
-    for (name, value) in script.variables(&context) {
-        originate = originate.variable(name, value);
-    }
-    let command = originate.command().expect("an originate");
-    client.api(&format!("bgapi uuid:{} {command}", context.uuid)).await.expect("a job");
-
-    let mut performance = Performance::new(Arc::clone(&script));
-    let mut hold_over: Option<Instant> = None;
-    let (mut answered, mut ended) = (false, false);
-    let end = Instant::now() + DEADLINE;
-    loop {
-        let alarm = performance.alarm().into_iter().chain(hold_over.filter(|_| !ended)).min().unwrap_or(end).min(end);
-        let mut acts = Vec::new();
-        tokio::select! {
-            event = listener.next() => {
-                let event = event.expect("an event");
-                let now = Instant::now();
-                let Some(side) = side_of(&event, &mut context) else { continue };
-                if side == Side::Caller && event.name() == EventName::ChannelAnswer {
-                    answered = true;
-                    hold_over = Some(now + Duration::from_secs_f64(hold));
-                    performance.begin(side, &context, now, &mut acts);
-                }
-                performance.on_event(side, &event, &context, now, &mut acts);
-                if side == Side::Caller && event.name() == EventName::ChannelHangup && answered {
-                    performance.end(&context);
-                }
-                if side == Side::Caller && event.name() == EventName::ChannelDestroy {
-                    let cause = event.get("Hangup-Cause").unwrap_or_default().into_owned();
-                    return played(kind, &performance, answered, cause);
-                }
+/// Each app's calls end as they should, count what they should, and say nothing against it.
+#[tokio::test]
+async fn every_app_does_what_it_says() {
+    let cases = [
+        Case { name: "park", options: "to = \"sofia/external/9196@127.0.0.1:5080\"", ends: "completed", results: &[] },
+        Case { name: "echo", options: "to = \"sofia/external/9197@127.0.0.1:5080\"", ends: "completed", results: &[] },
+        Case { name: "tone_play", options: "", ends: "completed", results: &[] },
+        Case {
+            name: "play_rec",
+            options: "record = \"both\"\npath = \"{folder}/a folder/{uuid}\"",
+            ends: "completed",
+            results: &[("recorded", 2)],
+        },
+        Case {
+            name: "muted_play_rec",
+            options: "turn = \"500ms\"\npath = \"{folder}/{uuid}\"",
+            ends: "completed",
+            results: &[("recorded", 1)],
+        },
+        Case { name: "bert", options: "", ends: "completed", results: &[("in_sync", 1)] },
+        Case { name: "bert both", options: "sides = 2", ends: "completed", results: &[("in_sync", 2)] },
+        Case {
+            name: "dtmf_check",
+            options: "digits = \"42#\"\nsender = \"both\"\nduration = \"80ms\"",
+            ends: "completed",
+            results: &[("matched", 2)],
+        },
+        Case { name: "callee_ringback", options: "after = \"1s\"", ends: "failed", results: &[("rung", 1)] },
+        Case {
+            name: "callee_ringback by caller",
+            options: "ring = \"ring\"\nafter = \"1s\"\nhang_up = \"caller\"",
+            ends: "canceled",
+            results: &[("rung", 1)],
+        },
+        Case { name: "callee_block", options: "response = 486", ends: "failed", results: &[("blocked", 1)] },
+        Case {
+            name: "callee_block by cause",
+            options: "after = \"500ms\"",
+            ends: "failed",
+            results: &[("blocked", 1)],
+        },
+        Case {
+            name: "bridge",
+            options: "callee = \"app\"\nbridge_to = \"sofia/external/9196@127.0.0.1:5080\"",
+            ends: "completed",
+            results: &[("bridged", 1)],
+        },
+        Case {
+            name: "proxy",
+            options: "bridge_to = \"sofia/external/9196@127.0.0.1:5080\"",
+            ends: "completed",
+            results: &[("proxied", 1)],
+        },
+        Case { name: "flow", options: IVR, ends: "completed", results: &[] },
+    ];
+    for (slave, _keep) in slaves().await {
+        let (bench, run) = run(&tables(&cases), cases.len(), &slave).await;
+        for case in &cases {
+            let app = app(&run, case.name);
+            assert_eq!(app["calls"][case.ends], CALLS, "{}: {app}", case.name);
+            for (name, count) in case.results {
+                assert_eq!(app["results"][name], CALLS * count, "{}: {app}", case.name);
             }
-            () = tokio::time::sleep_until(alarm) => {
-                let now = Instant::now();
-                assert!(now < end, "the call does not end: {performance:?}");
-                performance.on_alarm(now, &context, &mut acts);
-                if hold_over.is_some_and(|over| over <= now) && !ended {
-                    ended = true;
-                    performance.end(&context);
-                    let side = Side::Caller;
-                    acts.push(Act::HangUp { side, cause: esl_core::HangupCause::NORMAL_CLEARING });
-                }
-            }
+            assert_eq!(app["failures"].as_array().map(Vec::len).unwrap_or_default(), 0, "{}: {app}", case.name);
         }
-        for act in acts {
-            perform(&client, &context, act).await;
-        }
+        let causes = &run.report()["hangup_causes"];
+        assert_eq!((&causes["USER_BUSY"], &causes["CALL_REJECTED"]), (&(2 * CALLS).into(), &CALLS.into()), "{causes}");
+        let real = _keep.is_none();
+        let recorded = std::fs::read_dir(bench.path().join("a folder")).map(Iterator::count).unwrap_or_default();
+        assert!(!real || recorded as u64 == 2 * CALLS, "{recorded} files");
     }
 }
 
-fn played(kind: &AppKind, performance: &Performance, answered: bool, cause: String) -> Played {
-    Played {
-        failure: performance.failure().map(ToString::to_string).unwrap_or_default(),
-        results: kind.results.iter().map(|result| result.name).zip(*performance.results()).collect(),
-        files: performance.files().to_vec(),
-        answered,
-        cause,
-    }
-}
-
-/// Whose event it is. The first call that comes in with the call's header is its far leg.
-fn side_of(event: &Event, context: &mut Context<'_>) -> Option<Side> {
-    let leg = event.unique_id()?;
-    if leg == context.uuid {
-        return Some(Side::Caller);
-    }
-    let tag = event.variable("sip_h_X-loadgen-call").and_then(|tag| Uuid::try_parse(&tag).ok());
-    let comes_in = event.get("Call-Direction").is_some_and(|direction| direction == "inbound");
-    if context.far.is_none() && tag == Some(context.uuid) && comes_in {
-        context.far = Some(leg);
-    }
-    (context.far == Some(leg)).then_some(Side::Callee)
-}
-
-async fn perform(client: &Client, context: &Context<'_>, act: Act) {
-    let leg = |side| if side == Side::Caller { context.uuid } else { context.far.expect("a far leg") };
-    // A leg may have gone meanwhile, which is no news to its performance.
-    let _reply = match act {
-        Act::Api { command, slow: true, .. } => client.api(&format!("bgapi {command}")).await.map(drop),
-        Act::Api { command, slow: false, .. } => client.api(&command).await.map(drop),
-        Act::HangUp { side, cause } => client.api(&format!("uuid_kill {} {cause}", leg(side))).await.map(drop),
-        Act::Execute { side, application, argument, event_uuid } => {
-            let message = Message::execute(application, argument).to(leg(side)).event_uuid(event_uuid);
-            client.sendmsg(&message).await.map(drop)
-        }
-    };
-}
-
-const PARKED: &str = "sofia/external/x@127.0.0.1:5090";
-
-/// An app that has nothing to say against its call.
-async fn works(kind: &str, options: &str, hold: f64, results: &[u32]) -> Vec<Played> {
-    let mut all = Vec::new();
-    for server in servers().await {
-        let played = play(&server, kind, options, PARKED, hold).await;
-        assert_eq!(played.failure, "", "{kind} {options}: {played:?}");
-        let counts: Vec<u32> = played.results.iter().map(|(_, count)| *count).collect();
-        assert_eq!(counts, results, "{kind} {options}: {played:?}");
-        all.push(played);
-    }
-    all
-}
-
-/// One that has.
-async fn fails(kind: &str, options: &str, to: &str, hold: f64, failure: &str) {
-    for server in servers().await {
-        let played = play(&server, kind, options, to, hold).await;
-        assert_eq!(played.failure, failure, "{kind} {options}: {played:?}");
-    }
-}
-
-#[tokio::test]
-async fn tones_are_played_and_echoed() {
-    let played = works("tone_play", "", 1.0, &[]).await;
-    assert!(played.iter().all(|played| played.answered && played.cause == "NORMAL_CLEARING"), "{played:?}");
-    fails(
-        "tone_play",
-        "",
-        "sofia/external/9196@127.0.0.1:5080",
-        0.5,
-        "callee's step 1, expected a far leg that is parked on one of the slaves, got none",
-    )
-    .await;
-}
-
-#[tokio::test]
-async fn calls_are_recorded() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("sub folder/{uuid}");
-    let options = format!("record = \"both\"\npath = \"{}\"", path.display());
-    for played in works("play_rec", &options, 1.5, &[2]).await {
-        assert_eq!(played.files.len(), 2, "{played:?}");
-        assert!(played.files.iter().any(|file| file.ends_with("-caller.wav")), "{played:?}");
-    }
-    for played in works("muted_play_rec", &format!("{options}\nturn = \"300ms\""), 1.5, &[2]).await {
-        assert_eq!(played.files.len(), 2, "{played:?}");
-    }
-    assert_eq!(works("play_rec", "record_every = 2", 0.5, &[0]).await[0].files, [""; 0]);
-    let missing = "play = \"/no/such/file.wav\"\nrecord_every = 0";
-    fails("play_rec", missing, PARKED, 2.0, "expected /no/such/file.wav to be played, got FILE NOT FOUND").await;
-}
-
-#[tokio::test]
-async fn speech_is_compared_bit_for_bit() {
-    works("bert", "", 2.5, &[1, 0, 0]).await;
-    works("bert", "sides = 2", 2.5, &[2, 0, 0]).await;
-    fails("bert", "", PARKED, 0.3, "expected to get in sync on each side, got none").await;
-}
-
-#[tokio::test]
-async fn digits_arrive_as_they_were_sent() {
-    works("dtmf_check", "digits = \"12*#\"", 4.5, &[1, 0]).await;
-    works("dtmf_check", "digits = \"42\"\nsender = \"both\"", 4.5, &[2, 0]).await;
-    fails("dtmf_check", "digits = \"1234\"", PARKED, 0.3, "callee's step 2, expected digits 1234, got nothing").await;
-}
-
-#[tokio::test]
-async fn calls_ring_and_are_not_answered() {
-    for ring in ["ring", "early_media"] {
-        let options = format!("ring = \"{ring}\"\nafter = \"500ms\"");
-        let played = works("callee_ringback", &options, 1.0, &[1]).await;
-        assert!(played.iter().all(|played| !played.answered && played.cause == "USER_BUSY"), "{played:?}");
-    }
-    let played = works("callee_ringback", "after = \"500ms\"\nhang_up = \"caller\"", 1.0, &[1]).await;
-    assert!(played.iter().all(|played| !played.answered), "{played:?}");
-}
-
-#[tokio::test]
-async fn calls_are_turned_down() {
-    for (options, cause) in [
-        ("", "CALL_REJECTED"),
-        ("cause = \"USER_BUSY\"", "USER_BUSY"),
-        ("response = 486", "USER_BUSY"),
-        ("response = \"404 Nobody\"\nafter = \"200ms\"", "UNALLOCATED_NUMBER"),
-    ] {
-        let played = works("callee_block", options, 1.0, &[1, 0]).await;
-        assert!(played.iter().all(|played| !played.answered && played.cause == cause), "{options}: {played:?}");
-    }
-}
-
-#[tokio::test]
-async fn legs_are_connected() {
-    let to = |number: &str| format!("bridge_to = \"sofia/external/{number}@127.0.0.1:5080\"");
-    works("bridge", &format!("{}\ncallee = \"app\"", to("9196")), 1.0, &[1]).await;
-    works("proxy", &to("9196"), 1.0, &[1, 0]).await;
-    let busy = format!("{}\ncallee = \"app\"", to("486"));
-    fails("bridge", &busy, PARKED, 1.0, "expected a bridge, got none").await;
-    for server in servers().await {
-        let played = play(&server, "proxy", &to("486"), PARKED, 1.0).await;
-        assert_eq!((played.answered, played.cause.as_str()), (false, "USER_BUSY"), "{played:?}");
-        assert_eq!(played.results, [("proxied", 0), ("unreached", 1)]);
-    }
-}
-
-const FLOW: &str = r##"
+/// A flow of ten steps through an IVR.
+const IVR: &str = r##"
 caller = [
-    { wait = "500ms" },
+    { wait = "300ms" },
     { send_digits = "1", duration = "100ms" },
     { expect_event = "PLAYBACK_START", headers = { Playback-File-Path = "~tone_stream" }, leg = "callee" },
     { expect_digits = "42#", timeout = "5s" },
     { play = "tone_stream://%(200,0,440)" },
-    { set = { some_thing = "it's {attempt}" } },
+    { set = { some_thing = "it's $${caller_id_number} {attempt}" } },
     "mute",
-    { execute = "sleep", argument = 200 },
-    { wait = "200ms" },
+    { execute = "sleep", argument = 100 },
+    { wait = "100ms" },
     "hang_up",
 ]
 callee = [
@@ -294,15 +158,50 @@ callee = [
     { expect_digits = "1" },
     { play = "tone_stream://%(300,0,600)" },
     { send_digits = "42#", duration = "100ms" },
-    { expect_event = "CHANNEL_HANGUP", leg = "caller", timeout = "10s" },
-]"##;
+]
+"##;
 
+/// A step or a check that fails names itself, and its calls count as such.
 #[tokio::test]
-async fn a_flow_of_ten_steps_is_walked() {
-    let played = works("flow", FLOW, 20.0, &[]).await;
-    assert!(played.iter().all(|played| played.answered && played.cause == "NORMAL_CLEARING"), "{played:?}");
-    let other = FLOW.replace("send_digits = \"42#\"", "send_digits = \"43#\"");
-    fails("flow", &other, PARKED, 20.0, "step 4, expected digits 42#, got 43").await;
-    let fewer = FLOW.replace("send_digits = \"42#\"", "send_digits = \"4\"");
-    fails("flow", &fewer, PARKED, 20.0, "step 4, expected digits 42#, got 4").await;
+async fn what_fails_says_where() {
+    let flow = |digits: &str| IVR.replace("send_digits = \"42#\"", &format!("send_digits = \"{digits}\""));
+    let not_parked = "to = \"sofia/external/9196@127.0.0.1:5080\"";
+    let cases = [
+        ("flow wrong", flow("43#"), "step 4, expected digits 42#, got 43"),
+        ("flow short", flow("4"), "step 4, expected digits 42#, got 4"),
+        (
+            "tone_play",
+            not_parked.to_owned(),
+            "callee's step 1, expected a far leg that is parked on one of the slaves, got none",
+        ),
+        (
+            "bert",
+            "callee = \"none\"\nto = \"sofia/external/drop10000@127.0.0.1:5080\"".to_owned(),
+            "expected to get in sync on each side, got none",
+        ),
+        (
+            "play_rec",
+            "play = \"/no/such/file.wav\"\nrecord_every = 0".to_owned(),
+            "expected /no/such/file.wav to be played, got FILE NOT FOUND",
+        ),
+        (
+            "bridge",
+            "callee = \"app\"\nbridge_to = \"sofia/external/486@127.0.0.1:5080\"".to_owned(),
+            "expected a bridge, got USER_BUSY",
+        ),
+    ];
+    let table = |(name, options, _): &(&str, String, &str)| {
+        let kind = name.split(' ').next().expect("a word");
+        format!("[[apps]]\nkind = \"{kind}\"\nname = \"{name}\"\n{options}\n")
+    };
+    let tables: String = cases.iter().map(table).collect();
+    for (slave, _keep) in slaves().await {
+        let (_bench, run) = run(&tables, cases.len(), &format!("[preflight]\nenabled = false\n{slave}")).await;
+        for (name, _, failure) in &cases {
+            let app = app(&run, name);
+            assert_eq!(app["calls"]["app_failed"], CALLS, "{name}: {app}");
+            assert_eq!(app["failures"][0]["example"], *failure, "{name}: {app}");
+            assert_eq!(app["failures"][0]["count"], CALLS, "{name}: {app}");
+        }
+    }
 }

@@ -2,18 +2,18 @@
 
 use esl_core::EventName;
 
-use super::script::{Action, Application, Require, Rule, Script, Side, Then, Watch};
+use super::script::{Action, Application, DIAL, Require, Rule, Script, Side, Then, Watch};
 use super::{AppKind, AppOption, AppResult, Options};
 use crate::config::ConfigError;
 use crate::text::Template;
 
-/// Whom to connect a leg to, and how its own far end is called.
+/// Whom to connect a leg to.
 pub(super) const TO: AppOption = AppOption {
     name: "bridge_to",
     shape: "an address",
     default: "",
-    about: "Whom it is connected to, as FreeSWITCH writes it: \"sofia/external/9196@pbx.example:5060\". A space between \
-            brackets and commas ends it: placeholders are filled, and ${…} is FreeSWITCH's.",
+    about: "Whom it is connected to, as FreeSWITCH writes it: \"sofia/external/9196@pbx.example:5060\". Of the call itself, \
+            FreeSWITCH knows whom it was for: \"sofia/external/$${destination_number}@pbx.example\".",
 };
 
 pub(super) const KIND: AppKind = AppKind {
@@ -37,24 +37,24 @@ pub(super) const KIND: AppKind = AppKind {
 };
 
 fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
-    let argument = destination(options)?;
+    let argument = options.address(TO.name)?;
     let callee = match super::is_callee_ours(options)? {
         true => vec![Action::Answer.into(), super::run_on("echo")],
         false => Vec::new(),
     };
     let watch = Watch::new(EventName::ChannelBridge).on(Side::Caller);
+    let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Caller);
     Ok(Script {
-        application: Application { name: "bridge", argument },
+        application: Application { name: DIAL, argument },
         // The new leg is the run's too, so that nothing of it stays.
         settings: vec![("export_vars", Template::constant("loadgen_run"))],
         callee,
-        rules: vec![Rule { watch, then: Then::Count(0) }],
+        rules: vec![
+            Rule { watch, then: Then::Count(0) },
+            // Where it cannot be bridged, the near leg is hung up with the reason.
+            Rule { watch: hung_up, then: Then::Fail { expected: "a bridge".to_owned(), unless: Some(0) } },
+        ],
         requires: vec![Require { result: 0, times: 1..=u32::MAX, expected: "a bridge".to_owned() }],
         ..Script::default()
     })
-}
-
-/// The address to connect to.
-pub(super) fn destination(options: &Options<'_>) -> Result<Template, ConfigError> {
-    options.required(TO.name)
 }

@@ -49,6 +49,6 @@ fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
     callee.push(Step { action: hang_up, met: Some(0), missed: None });
     // It is not to be answered by anybody.
     let watch = Watch::new(EventName::ChannelAnswer).on(Side::Caller);
-    let rules = vec![Rule { watch, then: Then::Fail { expected: "no answer".to_owned() } }];
+    let rules = vec![Rule { watch, then: Then::Fail { expected: "no answer".to_owned(), unless: None } }];
     Ok(Script { callee, rules, ..Script::default() })
 }

@@ -63,7 +63,7 @@ pub fn describe_one(name: &str) -> Result<String, String> {
     // A text takes all that is written to it.
     writeln!(text, "kind = {:?}", kind.name).unwrap_or_default();
     for option in kind.options.iter().filter(|option| !option.default.is_empty()) {
-        writeln!(text, "{} = {:?}", option.name, option.default).unwrap_or_default();
+        writeln!(text, "{} = {}", option.name, written(option.default)).unwrap_or_default();
     }
     Ok(text)
 }
@@ -84,9 +84,14 @@ callee = ["ring", { wait = "1s" }, "answer", { send_digits = "42#" }]
 
 fn of_option(option: &AppOption) -> String {
     match option.default {
-        "" => option.shape.to_owned(),
-        default => format!("{}, {default:?} unless it is said", option.shape),
+        "" => format!("({})", option.shape),
+        default => format!("= {}  ({})", written(default), option.shape),
     }
+}
+
+/// A default as it would be written.
+fn written(default: &str) -> String {
+    if default.parse::<f64>().is_ok() { default.to_owned() } else { format!("{default:?}") }
 }
 
 /// A word, and beside it a text in lines.

@@ -22,7 +22,7 @@ use crate::config::{AppConfig, ConfigError, Source};
 use crate::text::Template;
 
 pub use describe::{describe, describe_one};
-pub use options::{AppOption, Options};
+pub use options::{AppOption, Options, Texts};
 use script::{Action, Script, Step};
 
 /// A kind of app.
@@ -97,17 +97,17 @@ impl AppKind {
         APPS.iter().find(|kind| kind.name == name)
     }
 
-    /// What its calls do, with the options of `config`, or without any. `columns` are those of the CSV file.
+    /// What its calls do, with the options of `config`, or without any.
     ///
     /// # Errors
     /// An option that it does not have, or that cannot be as it is, with its place.
     pub fn script(
         &'static self,
         config: Option<&AppConfig>,
-        columns: &[String],
+        texts: Texts<'_>,
         source: &Source,
     ) -> Result<Script, ConfigError> {
-        (self.build)(&Options::new(self, config, columns, source)?)
+        (self.build)(&Options::new(self, config, texts, source)?)
     }
 }
 

@@ -26,11 +26,27 @@ pub struct AppOption {
     pub about: &'static str,
 }
 
+/// What the texts of an app's options are read with.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    /// The columns of the CSV file, which placeholders can name.
+    pub columns: &'a [String],
+    /// Says why an address is none that may be dialled.
+    pub may_dial: &'a dyn Fn(&Template) -> Result<(), String>,
+}
+
+impl Texts<'_> {
+    /// Without a CSV file; whatever is there may be dialled.
+    pub fn plain() -> Self {
+        Self { columns: &[], may_dial: &|_| Ok(()) }
+    }
+}
+
 /// The options of one app in a configuration.
 pub struct Options<'a> {
     kind: &'static AppKind,
     config: Option<&'a AppConfig>,
-    columns: &'a [String],
+    texts: Texts<'a>,
     source: &'a Source,
 }
 
@@ -42,14 +58,14 @@ struct Given<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Those of an app of this kind. `columns` are those of the CSV file, which the texts' placeholders can name.
+    /// Those of an app of this kind.
     ///
     /// # Errors
     /// One that the kind does not have, with the nearest one that it has.
     pub(super) fn new(
         kind: &'static AppKind,
         config: Option<&'a AppConfig>,
-        columns: &'a [String],
+        texts: Texts<'a>,
         source: &'a Source,
     ) -> Result<Self, ConfigError> {
         let known: Vec<&str> = kind.options.iter().map(|option| option.name).chain(APP_KEYS).collect();
@@ -59,7 +75,7 @@ impl<'a> Options<'a> {
             let message = format!("the app {} has no option {word:?}{}", kind.name, did_you_mean(word, &known));
             return Err(source.error(key.span(), message));
         }
-        Ok(Self { kind, config, columns, source })
+        Ok(Self { kind, config, texts, source })
     }
 
     /// The value of an option as it stands, where it was given.
@@ -78,9 +94,9 @@ impl<'a> Options<'a> {
         self.source
     }
 
-    /// The columns that placeholders can name.
-    pub(super) fn columns(&self) -> &'a [String] {
-        self.columns
+    /// What the texts of values that an app reads itself are read with.
+    pub(super) fn texts(&self) -> Texts<'a> {
+        self.texts
     }
 
     /// A time above nothing.
@@ -122,7 +138,7 @@ impl<'a> Options<'a> {
     /// A text with placeholders. Empty only where nothing is the default.
     pub(super) fn template(&self, name: &str) -> Result<Template, ConfigError> {
         let given = self.get(name);
-        let text = read_text(name, &given.value).and_then(|text| template(name, text, self.columns));
+        let text = read_text(name, &given.value).and_then(|text| template(name, text, self.texts.columns));
         let text = text.map_err(|message| self.source.error(given.span, message))?;
         if text.to_string().trim().is_empty() && self.value(name).is_some() {
             return Err(self.error(name, format!("{name} is empty: leave it out instead")));
@@ -134,7 +150,7 @@ impl<'a> Options<'a> {
     pub(super) fn template_with(&self, name: &str, suffix: &str) -> Result<Template, ConfigError> {
         let given = self.get(name);
         let text = read_text(name, &given.value).map(|text| format!("{text}{suffix}"));
-        let text = text.and_then(|text| template(name, &text, self.columns));
+        let text = text.and_then(|text| template(name, &text, self.texts.columns));
         text.map_err(|message| self.source.error(given.span, message))
     }
 
@@ -150,6 +166,13 @@ impl<'a> Options<'a> {
             true => Err(self.error(name, format!("the app {} needs the option {name:?}", self.kind.name))),
             false => self.template(name),
         }
+    }
+
+    /// An address that is dialled.
+    pub(super) fn address(&self, name: &str) -> Result<Template, ConfigError> {
+        let address = self.required(name)?;
+        (self.texts.may_dial)(&address).map_err(|message| self.error(name, message))?;
+        Ok(address)
     }
 
     /// One of these words.

@@ -11,6 +11,7 @@
 //! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
 //! events come: digits and expected events that come before their step are kept for it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +20,7 @@ use esl_core::{Event, EventName, HangupCause, word};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::script::{Action, Script, Side, TIMEOUT, Then};
+use super::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
 use crate::text::Context;
 
 /// Results of an app at most.
@@ -256,6 +257,11 @@ impl Performance {
         }
     }
 
+    /// Whether it has begun to tell this leg what to do.
+    pub fn has_begun(&self, side: Side) -> bool {
+        self.tracks[side as usize].state != State::Before && !self.script.steps(side).is_empty()
+    }
+
     /// How often each of the app's results was counted.
     pub fn results(&self) -> &[u32; RESULTS_MAX] {
         &self.counts
@@ -300,13 +306,16 @@ impl Performance {
         for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
             match &rule.then {
                 Then::Count(result) => self.count(Some(*result)),
-                Then::Fail { expected } if !self.over => {
-                    let got = event.get("Application-Response").unwrap_or_default();
-                    let got = if got.is_empty() { event.name().as_str().to_owned() } else { got.into_owned() };
-                    self.fail(Failure { side, step: 0, expected: expected.clone(), got });
-                    hang_up(acts);
+                Then::Fail { expected, unless } => {
+                    let counted = unless.and_then(|result| self.counts.get(result)).is_some_and(|count| *count > 0);
+                    if !self.over && !counted {
+                        let said =
+                            ["Application-Response", "Hangup-Cause"].into_iter().find_map(|name| event.get(name));
+                        let got = said.map_or(event.name().as_str().to_owned(), Cow::into_owned);
+                        self.fail(Failure { side, step: 0, expected: expected.clone(), got });
+                        hang_up(acts);
+                    }
                 }
-                Then::Fail { .. } => {}
             }
         }
     }
@@ -475,7 +484,7 @@ impl Performance {
                 };
             }
             Action::Bridge { to, timeout } => {
-                self.execute(side, "bridge", to.render(context).into_owned(), context, acts);
+                self.execute(side, DIAL, to.render(context).into_owned(), context, acts);
                 return Entered::Pending(at.checked_add(*timeout));
             }
             _ => {}

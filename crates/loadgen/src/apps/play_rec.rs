@@ -126,7 +126,7 @@ fn unplayable(file: &Template) -> Vec<Rule> {
     }
     let rule = |response: &&str| {
         let watch = Watch::new(EventName::ChannelExecuteComplete).with("Application-Response", response);
-        Rule { watch, then: Then::Fail { expected: format!("{file} to be played") } }
+        Rule { watch, then: Then::Fail { expected: format!("{file} to be played"), unless: None } }
     };
     NOT_PLAYED.iter().map(rule).collect()
 }

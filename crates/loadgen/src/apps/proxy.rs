@@ -40,7 +40,7 @@ fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
         ("hangup_after_bridge".to_owned(), Template::constant("true")),
         ("call_timeout".to_owned(), Template::constant(seconds.to_string())),
     ];
-    let action = Action::Bridge { to: bridge::destination(options)?, timeout: timeout + GRACE };
+    let action = Action::Bridge { to: options.address(bridge::TO.name)?, timeout: timeout + GRACE };
     let callee = vec![Action::SetVariables(variables).into(), Step { action, met: Some(0), missed: Some(1) }];
     Ok(Script { callee, ..Script::default() })
 }

@@ -65,6 +65,9 @@ pub struct Application {
     pub argument: Template,
 }
 
+/// The application that dials: its argument is an address.
+pub const DIAL: &str = "bridge";
+
 /// A near leg that is parked runs what it is told from outside.
 const PARK: &str = "park";
 
@@ -345,6 +348,8 @@ pub enum Then {
     Fail {
         /// What was expected instead.
         expected: String,
+        /// Not where this result was counted, by its index.
+        unless: Option<usize>,
     },
 }
 
@@ -380,6 +385,11 @@ impl Script {
         let argument = self.application.has_argument().then_some((ARGUMENT, argument));
         let settings = self.settings.iter().map(|(name, value)| (*name, value));
         argument.into_iter().chain(settings).map(|(name, value)| (name, value.render(context)))
+    }
+
+    /// What the near leg dials when it is answered, where it does.
+    pub fn dials(&self) -> Option<&Template> {
+        (self.application.name == DIAL).then_some(&self.application.argument)
     }
 
     /// Whether there is nothing to be done or watched on its calls.

@@ -9,7 +9,12 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
     let result = parse("a.toml".to_owned(), text, |_| None).and_then(|(config, source): (Config, _)| {
         let app = &config.apps[0];
         let kind = AppKind::of(app.kind.get_ref()).expect("a kind");
-        kind.script(Some(app), &["pin".to_owned()], &source)
+        let may_dial = |to: &crate::text::Template| match to.to_string().contains("forbidden") {
+            true => Err("may not be dialled".to_owned()),
+            false => Ok(()),
+        };
+        let texts = Texts { columns: &["pin".to_owned()], may_dial: &may_dial };
+        kind.script(Some(app), texts, &source)
     });
     result.map_err(|error| error.to_string())
 }
@@ -86,6 +91,8 @@ fn options_that_cannot_be_are_refused_with_their_place() {
         ("callee_ringback", "after = []", "a.toml:8:9: after is a list: it must be a time such as"),
         ("play_rec", "callee = \"none\"", "a.toml:7:8: the callee's leg cannot be recorded"),
         ("bridge", "", "a.toml:7:8: the app bridge needs the option \"bridge_to\""),
+        ("bridge", "bridge_to = \"null/forbidden\"", "a.toml:8:13: may not be dialled"),
+        ("proxy", "bridge_to = \"null/forbidden\"", "a.toml:8:13: may not be dialled"),
         ("echo", "since = 1979-05-27", "a.toml:8:9: a date is of no use here"),
     ] {
         let error = script(kind, options).map(|_| ()).expect_err(options);

@@ -9,7 +9,7 @@ use toml::Spanned;
 use super::call::Texts;
 use super::check::Check;
 use super::{App, Target};
-use crate::apps::{APPS, DEFAULT};
+use crate::apps::{self, APPS, DEFAULT};
 use crate::config::{AppConfig, ConfigError, ToConfig, did_you_mean};
 
 impl Check<'_> {
@@ -29,8 +29,9 @@ impl Check<'_> {
                 Err(self.source.error(call.clone(), message))
             }
         };
+        let of_apps = apps::Texts { columns: &texts.numbers.columns, may_dial: &|to| texts.may_dial(to) };
         if configs.is_empty() {
-            let script = Arc::new(DEFAULT.script(None, &texts.numbers.columns, self.source)?);
+            let script = Arc::new(DEFAULT.script(None, of_apps, self.source)?);
             let app = App { name: DEFAULT.name.to_owned(), kind: DEFAULT, script, targets: called(to)? };
             return Ok((vec![app], vec![1]));
         }
@@ -54,7 +55,7 @@ impl Check<'_> {
                 return Err(self.source.error(span, message));
             }
             weights.push(config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?);
-            let script = Arc::new(kind.script(Some(config), &texts.numbers.columns, self.source)?);
+            let script = Arc::new(kind.script(Some(config), of_apps, self.source)?);
             apps.push(App { name, kind, script, targets: called(config.to.as_ref().or(to))? });
         }
         Ok((apps, weights))

@@ -85,6 +85,24 @@ pub(super) struct Texts<'a> {
     pub(super) allowed: &'a Allowed,
 }
 
+impl Texts<'_> {
+    /// Whether an address may be dialled, with every row.
+    ///
+    /// # Errors
+    /// One that may not.
+    pub(super) fn may_dial(&self, to: &Template) -> Result<(), String> {
+        let rows = self.numbers.rows.iter().filter(|_| !to.is_constant()).map(|row| Some(row.as_slice()));
+        let first = self.numbers.rows.first().map(Vec::as_slice);
+        std::iter::once(first).chain(rows).try_for_each(|row| {
+            let address = to.render(&Context { row, ..Context::sample() });
+            match self.allowed.allows(&address) {
+                true => Ok(()),
+                false => Err(format!("{address:?} matches none of the patterns of \"allow\" in [call]")),
+            }
+        })
+    }
+}
+
 impl Check<'_> {
     pub(super) fn numbers(&self, config: Option<&Spanned<NumbersConfig>>) -> Result<Numbers, ConfigError> {
         let Some(config) = config else {

@@ -284,6 +284,11 @@ impl Plan {
         wanted
     }
 
+    /// Whether this address may be dialled.
+    pub fn may_dial(&self, address: &str) -> bool {
+        self.allowed.allows(address)
+    }
+
     /// Whether an app wants to know of far legs.
     pub fn controls_far_legs(&self) -> bool {
         self.controls_far_legs
@@ -310,6 +315,9 @@ impl Plan {
             return Ok(None);
         }
         let script = &self.apps[usize::from(call.labels.app)].script;
+        if script.dials().is_some_and(|to| !self.allowed.allows(&to.render(&context))) {
+            return Ok(None);
+        }
         // Whole seconds, and at least the hold: the timer here is the one that ends a call on time.
         let guard = (call.hold + GUARD).as_millis().div_ceil(1000);
         let mut originate = Originate::new(context.uuid, &*to, script.on_answer())

@@ -10,7 +10,7 @@ use super::order::{Makes, Needs};
 use crate::apps::Options;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
-use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch};
+use crate::apps::script::{Action, DIAL, Pattern, Side, TIMEOUT, Watch};
 use crate::config::{ConfigError, Value, did_you_mean};
 use crate::text::Template;
 
@@ -195,7 +195,11 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         about: "Connects the leg to somebody else; a far leg is answered by their answer.",
         with: &["timeout"],
         makes: Makes::Answered,
-        read: |step| Ok(Action::Bridge { to: step.text()?, timeout: step.timeout(BRIDGE_TIMEOUT)? }),
+        read: |step| {
+            let to = step.text()?;
+            step.may_dial(step.value, &to)?;
+            Ok(Action::Bridge { to, timeout: step.timeout(BRIDGE_TIMEOUT)? })
+        },
         ..PLAIN
     },
     StepKind {
@@ -320,15 +324,19 @@ impl Written<'_> {
     fn text_of(&self, name: &str, value: &Spanned<Value>) -> Result<Template, ConfigError> {
         let text = read_text(name, value.get_ref()).and_then(|text| match text.trim().is_empty() {
             true => Err(format!("{name} is empty")),
-            false => template(name, text, self.options.columns()),
+            false => template(name, text, self.options.texts().columns),
         });
         text.map_err(|message| self.error(value, message))
+    }
+
+    fn may_dial(&self, value: &Spanned<Value>, to: &Template) -> Result<(), ConfigError> {
+        (self.options.texts().may_dial)(to).map_err(|message| self.error(value, message))
     }
 
     /// Digits, in which placeholders may stand.
     fn digits(&self) -> Result<Template, ConfigError> {
         let digits = read_words(self.name, self.value.get_ref()).and_then(|text| {
-            let digits = template(self.name, &text, self.options.columns())?;
+            let digits = template(self.name, &text, self.options.texts().columns)?;
             if digits.is_constant() {
                 check_digits(&text)?;
             }
@@ -394,7 +402,7 @@ fn pattern(step: &Written<'_>, name: &str, value: &Spanned<Value>) -> Result<Pat
             Ok(Pattern::Matches(regex))
         }
         None => {
-            let text = template(name, &words, step.options.columns());
+            let text = template(name, &words, step.options.texts().columns);
             Ok(Pattern::Is(text.map_err(|message| step.error(value, message))?))
         }
     }
@@ -420,7 +428,7 @@ fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
             return Err(step.options.source().error(name.span(), message));
         }
         let text = read_words(name.get_ref(), value.get_ref());
-        let text = text.and_then(|text| template(name.get_ref(), &text, step.options.columns()));
+        let text = text.and_then(|text| template(name.get_ref(), &text, step.options.texts().columns));
         Ok((name.get_ref().clone(), text.map_err(|message| step.error(value, message))?))
     });
     Ok(Action::SetVariables(variables.collect::<Result<_, _>>()?))
@@ -435,11 +443,14 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
     let argument = match step.beside("argument") {
         Some(value) => {
             let text = read_words("argument", value.get_ref());
-            let text = text.and_then(|text| template("argument", &text, step.options.columns()));
+            let text = text.and_then(|text| template("argument", &text, step.options.texts().columns));
             text.map_err(|message| step.error(value, message))?
         }
         None => Template::default(),
     };
+    if application == DIAL {
+        step.may_dial(step.beside("argument").unwrap_or(step.value), &argument)?;
+    }
     let timeout = step.timeout(TIMEOUT)?;
     let timeout = (!step.flag("background")?).then_some(timeout);
     Ok(Action::Execute { application: application.to_owned(), argument, timeout })

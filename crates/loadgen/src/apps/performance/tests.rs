@@ -273,6 +273,10 @@ fn results_are_counted_and_required() {
         rules: vec![
             Rule { watch: Watch::custom("mod_bert::in_sync"), then: Then::Count(0) },
             Rule { watch: Watch::custom("mod_bert::lost_sync"), then: Then::Count(1) },
+            Rule {
+                watch: Watch::new(EventName::ChannelHangup),
+                then: Then::Fail { expected: "to get in sync first".to_owned(), unless: Some(0) },
+            },
         ],
         requires: vec![
             Require { result: 0, times: 1..=u32::MAX, expected: "to get in sync".to_owned() },
@@ -289,6 +293,13 @@ fn results_are_counted_and_required() {
     bad.on(Side::Callee, &custom("mod_bert::lost_sync"));
     assert_eq!((bad.end().as_str(), bad.performance.results()), ("expected to stay in sync, got 1", &[1, 1, 0, 0]));
     assert_eq!(Stage::of(script()).end(), "expected to get in sync, got none");
+    let hung_up = event("CHANNEL_HANGUP", &[("Hangup-Cause", "USER_BUSY")]);
+    let mut first = Stage::of(script());
+    assert_eq!(first.on(Side::Caller, &hung_up), ["Caller NORMAL_CLEARING"]);
+    assert_eq!(first.end(), "expected to get in sync first, got USER_BUSY");
+    let mut later = Stage::of(script());
+    later.on(Side::Caller, &custom("mod_bert::in_sync"));
+    assert_eq!(later.on(Side::Caller, &hung_up), NONE);
 }
 
 #[test]

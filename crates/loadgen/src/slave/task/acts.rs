@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Slave;
 use crate::apps::performance::Act;
-use crate::apps::script::Side;
+use crate::apps::script::{DIAL, Side};
 use crate::slave::link::Ask;
 use crate::slave::shared::Mail;
 
@@ -61,6 +61,9 @@ impl Slave {
                 {
                     self.disconnected(&error);
                 }
+            }
+            Act::Execute { application, argument, .. } if application == DIAL && !self.plan.may_dial(&argument) => {
+                self.anomaly("not_allowed");
             }
             Act::Execute { application, argument, event_uuid, .. } => {
                 let message = Message::execute(application, argument).to(leg).event_uuid(event_uuid);
