@@ -11,7 +11,8 @@ use crate::run_id::RunId;
 /// Stresses PBX clusters through FreeSWITCH, and measures how calls are set up.
 ///
 /// Exits with 0 where every threshold held, 4 where one did not, 6 where the run says nothing, 3 where no slave could be
-/// reached or one cannot do what is asked of it, 2 on a wrong configuration, 130 or 143 where a signal cut the run short, 1 on an internal error.
+/// reached or one cannot do what is asked of it, 2 on a wrong configuration, 130 or 143 where a signal cut the run short,
+/// 1 on an internal error.
 #[derive(Debug, Parser)]
 #[command(name = "loadgen", version, max_term_width = 100)]
 pub struct Cli {

@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use esl_core::{Command, Connection, Error, Event, EventName, Incoming, Listener, Options, Reply, Subscription};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
@@ -15,6 +16,8 @@ use crate::slave::Server;
 pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
 /// A check may ask again for what follows of the answers it got, so often at most.
 const ROUNDS_MAX: usize = 4;
+/// Servers whose times are measured at once: more of them would measure this machine.
+pub(super) const MEASURED_AT_ONCE: usize = 64;
 /// Commands that do nothing, each in turn, for the round trip: enough to tell a median from an accident.
 const ROUND_TRIPS: usize = 10;
 /// Events that are sent and awaited, each in turn. One that is not kept awake takes up to 20 ms for each.
@@ -30,7 +33,7 @@ const NUMBER: &str = "Loadgen-Probe";
 ///
 /// # Errors
 /// It cannot be reached, does not let in, or does not answer.
-pub(super) async fn ask(need: &Need, server: &Server) -> Result<Answers, Error> {
+pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
     let plain = Options::default();
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
     let events = Subscription::default().custom(SUBCLASS);
@@ -40,8 +43,11 @@ pub(super) async fn ask(need: &Need, server: &Server) -> Result<Answers, Error> 
         Connection::connect(address, credentials, &plain),
     )?;
     let mut asker = Asker { listener, client, answers: Answers::default() };
-    let asked = timeout(ASK_MAX, asker.ask(need)).await;
-    asked.unwrap_or_else(|_| Err(Error::timed_out("the server's answer to a few questions", ASK_MAX)))?;
+    let expired = || Err(Error::timed_out("the server's answer to a few questions", ASK_MAX));
+    timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
+    // Never closed.
+    let _turn = turns.acquire().await;
+    timeout(ASK_MAX, asker.measure()).await.unwrap_or_else(|_| expired())?;
     Ok(asker.answers)
 }
 
@@ -65,7 +71,10 @@ impl Asker {
             self.ask_at_once(commands).await?;
         }
         self.try_background().await?;
-        self.try_subscribing().await?;
+        self.try_subscribing().await
+    }
+
+    async fn measure(&mut self) -> Result<(), Error> {
         self.measure_round_trips().await?;
         self.measure_events().await
     }

@@ -32,7 +32,7 @@ fn write_all(out: &mut String, preflight: &Preflight) -> std::fmt::Result {
     )?;
     let reached: Vec<_> = preflight.slaves.iter().filter(|slave| slave.reached).collect();
     for slave in reached.iter().take(SLAVES_MAX) {
-        writeln!(out, "  slave {}: {}", slave.name, about(slave))?;
+        writeln!(out, "  slave {}: {}", slave.name, facts(slave))?;
     }
     if let Some(more @ 1..) = reached.len().checked_sub(SLAVES_MAX) {
         writeln!(out, "  and {more} more slaves")?;
@@ -73,7 +73,7 @@ fn listed(names: &[&str]) -> String {
     }
 }
 
-fn about(slave: &Facts) -> String {
+fn facts(slave: &Facts) -> String {
     let mut parts = vec![match &slave.version {
         Some(version) => format!("FreeSWITCH {version}"),
         None => "a FreeSWITCH of an unknown version".to_owned(),
@@ -84,7 +84,7 @@ fn about(slave: &Facts) -> String {
         parts.push(format!("{now} of {max} sessions, {:.0} planned", slave.load.sessions));
     }
     if let Some(max) = health.sessions_per_second_max {
-        parts.push(format!("{:.0} of {max} sessions/s planned", slave.load.sessions_per_second));
+        parts.push(format!("{:.1} of {max} sessions/s planned", slave.load.sessions_per_second));
     }
     if let Some((median, max)) = median_and_max(&slave.round_trips) {
         parts.push(format!("round trip {} (at most {})", time(median), time(max)));
@@ -102,7 +102,15 @@ pub(super) fn median_and_max(times: &[Duration]) -> Option<(Duration, Duration)>
     Some((*sorted.get(sorted.len() / 2)?, *sorted.last()?))
 }
 
-pub(super) fn time(time: Duration) -> String {
+/// To one digit, so that what is nearly the same at many slaves is one finding.
+pub(super) fn about(time: Duration) -> String {
+    let millis = time.as_millis().max(1);
+    let digit = 10_u128.pow(millis.ilog10());
+    let rounded = (millis + digit / 2) / digit * digit;
+    format!("about {}", seconds(rounded as f64 / 1000.0))
+}
+
+fn time(time: Duration) -> String {
     seconds(time.as_secs_f64())
 }
 

@@ -12,9 +12,11 @@ mod load;
 mod need;
 mod probe;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use esl_core::Error;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 pub use answers::Answers;
@@ -114,10 +116,11 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
 }
 
 async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Error>> {
+    let turns = Arc::new(Semaphore::new(ask::MEASURED_AT_ONCE));
     let mut asking = JoinSet::new();
     for (slave, (need, server)) in needs.iter().zip(servers).enumerate() {
-        let (need, server) = (need.clone(), server.clone());
-        asking.spawn(async move { (slave, ask::ask(&need, &server).await) });
+        let (need, server, turns) = (need.clone(), server.clone(), turns.clone());
+        asking.spawn(async move { (slave, ask::ask(&need, &server, &turns).await) });
     }
     let mut asked = vec![Err(Error::timed_out("asking", ask::ASK_MAX)); needs.len()];
     while let Some(answered) = asking.join_next().await {

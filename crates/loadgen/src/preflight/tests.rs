@@ -52,7 +52,7 @@ async fn a_server_that_carries_the_plan_is_described() {
     let text = describe(&preflight);
     assert!(text.starts_with("preflight: 1 of 1 slaves reached, 0 errors, 1 warning\n"), "{text}");
     assert!(
-        text.contains("slave pbx0: FreeSWITCH 1.10.12-release, up 0s, 0 of 10000 sessions, 200 planned, 20 of 10000"),
+        text.contains("slave pbx0: FreeSWITCH 1.10.12-release, up 0s, 0 of 10000 sessions, 200 planned, 20.0 of 10000"),
         "{text}"
     );
     assert_eq!(server.state().originates, 0, "nothing was dialled");
@@ -87,7 +87,7 @@ async fn what_a_server_says_of_itself_is_found() {
             "1 of its channels are of loadgen's run ffffffffffff",
         ),
         (roomy(), "originate null/x &park()", "null/x", Severity::Warning, "1 sessions are up already"),
-        (roomy(), "status", "null/x", Severity::Warning, "it has been up for 0ns only"),
+        (roomy(), "status", "null/x", Severity::Warning, "it has been up for 0s only"),
     ] {
         let server = server(config).await;
         cmd(&server, command).await;

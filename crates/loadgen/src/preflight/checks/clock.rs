@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use humantime::format_duration;
+
 use super::{Answers, Finding, Need, Subject, asks as commands};
 
 /// A server that is younger may still register its gateways and load what it needs; its first HEARTBEAT came after 20 s.
@@ -20,7 +22,10 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(uptime) = subject.answers.uptime().filter(|uptime| *uptime < FRESH) {
         findings.push(subject.warning(
-            format!("it has been up for {uptime:?} only: what it registers or loads may not be there yet"),
+            format!(
+                "it has been up for {} only: what it registers or loads may not be there yet",
+                format_duration(uptime)
+            ),
             "wait for half a minute; where it was not you who started it, see why it did",
         ));
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::describe::{median_and_max, time};
+use super::super::describe::{about, median_and_max};
 use super::{Finding, Subject};
 
 /// A round trip that is longer says that the server is on another continent, or has no time for its connections.
@@ -13,16 +13,20 @@ const STALL: Duration = Duration::from_millis(500);
 const EVENT_DELAY_MAX: Duration = Duration::from_millis(30);
 
 pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    // One that is simulated here is as quick as this machine.
+    if subject.need.simulated {
+        return Vec::new();
+    }
     let mut findings = Vec::new();
     if let Some((median, max)) = median_and_max(&subject.answers.round_trips) {
         if median > ROUND_TRIP_MAX {
             findings.push(subject.warning(
-                format!("a command that does nothing takes {}: every latency has that in it", time(median)),
+                format!("a command that does nothing takes {}: every latency has that in it", about(median)),
                 "run loadgen nearer to it, or see what keeps it busy",
             ));
         } else if max > STALL {
             findings.push(subject.warning(
-                format!("a command that does nothing took {} once: it or the network stalls", time(max)),
+                format!("a command that does nothing took {} once: it or the network stalls", about(max)),
                 "see what else runs on it",
             ));
         }
@@ -36,7 +40,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
         Some((median, _)) if median > EVENT_DELAY_MAX => findings.push(subject.warning(
             format!(
                 "its events come {} late{}: every latency has that in it",
-                time(median),
+                about(median),
                 if awake { ", though it is kept awake" } else { "" }
             ),
             "see what keeps it busy: other listeners, a full disk under its log, its processors",
