@@ -131,11 +131,7 @@ impl Limits {
 
     /// Puts all of them back. Returns what could not be, in words.
     pub async fn put_back(&self) -> Vec<String> {
-        put_back(&self.folder, &self.servers)
-            .await
-            .unwrap_or_else(|error| vec![format!("{error:#}")])
-            .into_iter()
-            .collect()
+        put_back(&self.folder, &self.servers).await.unwrap_or_else(|error| vec![format!("{error:#}")])
     }
 }
 

@@ -3,7 +3,7 @@
 
 use tracing::{error, info, warn};
 
-use crate::limits::{self, Limits};
+use crate::limits::{self, Limits, RAISED_FILE};
 use crate::plan::Plan;
 use crate::preflight::{self, Preflight, Severity};
 use crate::run::{self, EXIT_NO_SLAVE, Outcome};
@@ -31,6 +31,12 @@ pub fn hold(plan: &Plan) -> anyhow::Result<Option<Held>> {
 /// # Errors
 /// What is to be raised cannot be written down.
 pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<Prepared, Outcome>> {
+    if let Some(folder) = plan.out.as_deref().filter(|folder| folder.join(RAISED_FILE).exists() && !plan.raise_limits) {
+        let folder = folder.display();
+        warn!(
+            "an earlier run in {folder} was killed, and what it raised is still so: loadgen cleanup {folder} puts it back"
+        );
+    }
     if !plan.preflight.enabled && !plan.raise_limits {
         return Ok(Ok(Prepared { limits: None }));
     }

@@ -108,6 +108,38 @@ async fn a_signal_puts_limits_back_too() {
 }
 
 #[tokio::test]
+async fn one_that_comes_before_the_first_call_does_so_as_well() {
+    let server = stock().await;
+    let bench = load("duration = \"60s\"\ngrace = \"100ms\"\nraise_limits = true", 600, &server);
+    let mut running = bench.start(&["run", "a.toml", "--out", "out"]);
+    // It waits for the limit to be in force.
+    running.says("\"fsctl sps 173\" for the run, from 30").await;
+    running.signal("TERM");
+    let run = running.end().await;
+    assert_eq!(run.code(), 143, "{}", run.stderr);
+    assert_eq!(cmd(&server, "fsctl sps").await, "+OK sessions per second: 30");
+    assert!(!bench.path().join("out/raised.json").exists());
+}
+
+#[tokio::test]
+async fn what_an_earlier_run_left_raised_is_said() {
+    let server = server().await;
+    let bench = load("duration = \"1s\"", 1, &server);
+    std::fs::create_dir(bench.path().join("out")).expect("a folder");
+    let raised = format!(
+        r#"{{"raised":[{{"slave":"pbx7","address":"{}","limit":"sps","from":30,"to":100000}}]}}"#,
+        server.addr()
+    );
+    std::fs::write(bench.path().join("out/raised.json"), raised).expect("a file");
+    let run = bench.run().await;
+    assert!(run.stderr.contains("an earlier run in out was killed, and what it raised is still so"), "{}", run.stderr);
+    assert_eq!(cmd(&server, "fsctl sps").await, "+OK sessions per second: 100000", "not this one's to put back");
+    let cleaned = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;
+    assert_eq!(cleaned.code(), 0, "{cleaned:?}");
+    assert_eq!(cmd(&server, "fsctl sps").await, "+OK sessions per second: 30");
+}
+
+#[tokio::test]
 async fn what_a_killed_run_left_is_cleaned_up_and_nothing_else() {
     let (server, bench, running) = raised().await;
     let refused = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;

@@ -137,6 +137,33 @@ async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     assert!(describe(&none).contains("error: pbx0: it cannot be used"), "{}", describe(&none));
 }
 
+/// Lets everybody in, says yes to a subscription, and nothing more.
+async fn silent() -> Server {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let said = "Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: +OK accepted\n\n\
+                            Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n";
+                let _ = stream.write_all(said.as_bytes()).await;
+                while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
+            });
+        }
+    });
+    Server { address, credentials: esl_core::Credentials::password("x") }
+}
+
+#[tokio::test]
+async fn one_that_does_not_answer_is_a_finding_and_holds_nothing_up() {
+    let server = server(roomy()).await;
+    let found = preflight(&plan(LOAD, "null/x", 2), &[server_of(&server), silent().await]).await;
+    let words = "it cannot be used: the server's answer to a few questions took longer than 10s";
+    assert!(has(&found, Severity::Warning, words), "{:?}", found.findings);
+    assert!(found.slaves[0].reached && !found.has_errors(), "{:?}", found.findings);
+}
+
 #[tokio::test]
 async fn far_legs_on_another_slave_count_there() {
     let (one, other) = (server(roomy()).await, server(roomy()).await);
