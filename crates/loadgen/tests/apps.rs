@@ -205,3 +205,16 @@ async fn what_fails_says_where() {
         }
     }
 }
+
+/// The example that walks an IVR of a dialplan, with its far leg's events.
+#[tokio::test]
+async fn the_example_s_ivr_is_walked() {
+    let example = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs/ivr.toml");
+    let text = std::fs::read_to_string(example).expect("the example");
+    let run = Bench::new(&text.replace("duration = \"10s\"", "duration = \"1s\"")).run().await;
+    assert_eq!((run.code(), run.calls("completed")), (0, 10), "{run:?}");
+    let other = text.replace("duration = \"10s\"", "duration = \"1s\"").replace("send_dtmf 42#@100", "send_dtmf 7@100");
+    let run = Bench::new(&other).run().await;
+    assert_eq!((run.code(), run.calls("app_failed")), (4, 10), "{run:?}");
+    assert_eq!(app(&run, "ivr")["failures"][0]["example"], "step 6, expected digits 42#, got 7");
+}

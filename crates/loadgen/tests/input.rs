@@ -220,4 +220,39 @@ async fn apps_are_listed() {
     let run = Bench::new("").start(&["apps"]).end().await;
     assert_eq!(run.code(), 0);
     assert!(run.stdout.lines().any(|line| line.starts_with("park ")), "{}", run.stdout);
+    assert!(run.stdout.contains("\n  max_error       = 10 (a number, in percent)\n"), "{}", run.stdout);
+    let flow = Bench::new("").start(&["apps", "flow"]).end().await;
+    assert!(flow.code() == 0 && flow.stdout.contains("\n  expect_digits   { expect_digits = "), "{}", flow.stdout);
+    let unknown = Bench::new("").start(&["apps", "flaw"]).end().await;
+    let message = "loadgen: unknown app \"flaw\": did you mean \"flow\"?\n";
+    assert_eq!((unknown.code(), unknown.stderr.as_str()), (2, message));
+}
+
+/// What an app is told is checked as everything else: at its own place.
+#[tokio::test]
+async fn apps_options_and_steps_are_refused_with_their_place() {
+    for (app, message) in [
+        ("kind = \"bert\"\nside = 2", "a.toml:11:1: the app bert has no option \"side\": did you mean \"sides\"?"),
+        ("kind = \"bert\"\nsides = 3", "a.toml:11:9: sides = 3: it must be from 0 to 2"),
+        (
+            "kind = \"flow\"\ncaller = [\n  \"hang_pu\"\n]",
+            "a.toml:12:3: unknown step \"hang_pu\": did you mean \"hang_up\"?",
+        ),
+        ("kind = \"flow\"\ncallee = [\"answer\", \"ring\"]", "a.toml:11:21: \"ring\" after an answer"),
+        (
+            "kind = \"flow\"\ncaller = [{ play = \"${NO}\" }]",
+            "a.toml:11:20: the environment variable \"NO\" is not set",
+        ),
+        (
+            "kind = \"proxy\"\nbridge_to = \"null/y\"",
+            "a.toml:11:13: \"null/y\" matches none of the patterns of \"allow\"",
+        ),
+        ("weight = 2", "the key \"kind\" is missing here"),
+    ] {
+        let text = GOOD.replace("[[slaves]]", &format!("[[apps]]\n{app}\n[[slaves]]"));
+        let text = text.replace("[call]", "[call]\nallow = [\"null/x\"]");
+        let (code, _, stderr) = check(&text).await;
+        assert_eq!((code, stderr.lines().count()), (2, 1), "{app}: {stderr}");
+        assert!(stderr.contains(message), "{app}:\n{stderr}{message}");
+    }
 }

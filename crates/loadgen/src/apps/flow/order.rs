@@ -39,12 +39,14 @@ pub(super) struct Leg {
     is: Makes,
     /// The step that ended it.
     last: &'static str,
+    /// It runs applications, which may have answered it.
+    runs: bool,
 }
 
 impl Leg {
     pub(super) fn new(side: Side) -> Self {
         let is = if side == Side::Caller { Makes::Answered } else { Makes::Nothing };
-        Self { side, is, last: "" }
+        Self { side, is, last: "", runs: false }
     }
 
     /// Takes a step.
@@ -78,14 +80,15 @@ impl Leg {
             }
             _ => Ok(()),
         }?;
+        self.runs |= name == "execute";
         if step.makes != Makes::Nothing {
             (self.is, self.last) = (step.makes, name);
         }
         Ok(())
     }
 
-    /// Whether its steps answer it or turn it down.
+    /// Whether its steps answer it or turn it down, or may do so.
     pub(super) fn is_decided(&self) -> bool {
-        matches!(self.is, Makes::Answered | Makes::Over)
+        self.runs || matches!(self.is, Makes::Answered | Makes::Over)
     }
 }
