@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use crate::slave::Server;
 
 /// How long a server may take to answer what it is asked at once. A healthy one takes milliseconds.
-const ANSWER_MAX: Duration = Duration::from_secs(10);
+const ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// A connection that commands go out on.
 #[derive(Debug)]

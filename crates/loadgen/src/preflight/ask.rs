@@ -2,13 +2,14 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use esl_core::{Command, Connection, Error, Event, EventName, Incoming, Listener, Options, Reply, Subscription};
+use esl_core::{Command, Error, Event, EventName, Listener, Options, Subscription};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 use super::checks::CHECKS;
 use super::{Answers, Need};
+use crate::questions::Questions;
 use crate::slave::Server;
 
 /// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
@@ -34,15 +35,13 @@ const NUMBER: &str = "Loadgen-Probe";
 /// # Errors
 /// It cannot be reached, does not let in, or does not answer.
 pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
-    let plain = Options::default();
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
     let events = Subscription::default().custom(SUBCLASS);
-    let Server { address, credentials } = server;
-    let (listener, client) = tokio::try_join!(
-        Listener::connect(address, credentials, &awake, &events),
-        Connection::connect(address, credentials, &plain),
+    let (listener, questions) = tokio::try_join!(
+        Listener::connect(&server.address, &server.credentials, &awake, &events),
+        Questions::connect(server),
     )?;
-    let mut asker = Asker { listener, client, answers: Answers::default() };
+    let mut asker = Asker { listener, questions, answers: Answers::default() };
     let expired = || Err(Error::timed_out("the server's answer to a few questions", ASK_MAX));
     timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
     // Never closed.
@@ -53,7 +52,7 @@ pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Resu
 
 struct Asker {
     listener: Listener,
-    client: Connection<()>,
+    questions: Questions,
     answers: Answers,
 }
 
@@ -68,7 +67,8 @@ impl Asker {
             if commands.is_empty() {
                 break;
             }
-            self.ask_at_once(commands).await?;
+            let said = self.questions.ask_all(&commands).await?;
+            commands.into_iter().zip(said).for_each(|(command, words)| self.answers.add(command, words));
         }
         self.try_background().await?;
         self.try_subscribing().await
@@ -79,30 +79,10 @@ impl Asker {
         self.measure_events().await
     }
 
-    /// One round trip for all of them: they are answered in their order.
-    async fn ask_at_once(&mut self, commands: Vec<String>) -> Result<(), Error> {
-        for command in &commands {
-            self.client.send(&Command::api(command), ())?;
-        }
-        for command in commands {
-            let words = self.reply().await?.text().into_owned();
-            self.answers.add(command, words);
-        }
-        Ok(())
-    }
-
-    async fn reply(&mut self) -> Result<Reply, Error> {
-        loop {
-            if let Incoming::Reply((), reply) = self.client.next().await? {
-                return Ok(reply);
-            }
-        }
-    }
-
     async fn try_background(&mut self) -> Result<(), Error> {
         let job = Uuid::new_v4();
-        self.client.send(&Command::Background { job, command: "version".into() }, ())?;
-        self.answers.background = self.reply().await?.job_uuid() == Some(job);
+        let reply = self.questions.send(&Command::Background { job, command: "version".into() }).await?;
+        self.answers.background = reply.job_uuid() == Some(job);
         Ok(())
     }
 
@@ -118,18 +98,15 @@ impl Asker {
             EventName::BackgroundJob,
             EventName::Heartbeat,
         ]);
-        self.client.send(&Command::Subscribe(&events), ())?;
-        self.client.send(&Command::NoEvents, ())?;
-        self.answers.subscribed = Some(self.reply().await?.text().into_owned());
-        self.reply().await?;
+        self.answers.subscribed = Some(self.questions.send(&Command::Subscribe(&events)).await?.text().into_owned());
+        self.questions.send(&Command::NoEvents).await?;
         Ok(())
     }
 
     async fn measure_round_trips(&mut self) -> Result<(), Error> {
         for _ in 0..ROUND_TRIPS {
             let sent = Instant::now();
-            self.client.send(&Command::api("noop"), ())?;
-            let reply = self.reply().await?;
+            let reply = self.questions.send(&Command::api("noop")).await?;
             self.answers.round_trips.push(reply.received_at.saturating_duration_since(sent));
         }
         Ok(())
@@ -141,10 +118,10 @@ impl Asker {
             let number = format!("{number}-{}", Uuid::new_v4());
             let headers = [("Event-Subclass", SUBCLASS), (NUMBER, number.as_str())];
             let sent = Instant::now();
-            self.client.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, ())?;
-            self.client.flush().await?;
-            let arrived = timeout(EVENT_MAX, arrival(&mut self.listener, &number)).await;
-            self.reply().await?;
+            let event = Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" };
+            let (replied, arrived) =
+                tokio::join!(self.questions.send(&event), timeout(EVENT_MAX, arrival(&mut self.listener, &number)));
+            replied?;
             let Ok(arrived) = arrived else { break };
             self.answers.event_delays.push(arrived?.saturating_duration_since(sent));
         }
