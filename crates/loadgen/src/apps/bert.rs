@@ -1,6 +1,6 @@
 //! `bert`
 
-use super::script::{Action, Application, Require, Rule, Script, Step, Then, Watch};
+use super::script::{Action, Application, Require, Rule, Script, Side, Step, Then, Watch};
 use super::{AppKind, AppOption, AppResult, CALLEE, Options};
 use crate::config::ConfigError;
 use crate::text::Template;
@@ -75,7 +75,12 @@ fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
             vec![Action::SetVariables(on_callee).into(), Action::Answer.into(), super::run_on("bert_test")]
         }
     };
-    let rule = |subclass, result| Rule { watch: Watch::custom(subclass), then: Then::Count(result) };
+    // On one side, nobody has to hear of the other one.
+    let side = (sides == 1).then_some(Side::Caller);
+    let rule = |subclass, result| {
+        let watch = Watch { side, ..Watch::custom(subclass) };
+        Rule { watch, then: Then::Count(result) }
+    };
     let lost = options.count("max_lost_sync", 1000)?;
     Ok(Script {
         application: Application::new("bert_test"),

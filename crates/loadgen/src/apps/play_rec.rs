@@ -80,7 +80,7 @@ fn play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
             "the callee's leg cannot be recorded, since callee = \"none\" leaves it alone: record = \"caller\"";
         return Err(options.error(RECORD.name, message));
     }
-    Ok(Script { caller, callee, rules: unplayable(&file), ..Script::default() })
+    Ok(Script { caller, callee, rules: unplayable(&file, Some(Side::Caller)), ..Script::default() })
 }
 
 fn muted_play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
@@ -102,7 +102,7 @@ fn muted_play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
         Ok(steps)
     };
     let (caller, callee) = (steps(Side::Caller)?, steps(Side::Callee)?);
-    Ok(Script { caller, callee, rules: unplayable(&file), ..Script::default() })
+    Ok(Script { caller, callee, rules: unplayable(&file, None), ..Script::default() })
 }
 
 /// A turn is so long at least: one packet of speech.
@@ -120,12 +120,13 @@ fn recording(options: &Options<'_>, side: Side) -> Result<Vec<Step>, ConfigError
 }
 
 /// A file that the server cannot play is a failure, wherever it was to be played. Streams are always there.
-fn unplayable(file: &Template) -> Vec<Rule> {
+fn unplayable(file: &Template, side: Option<Side>) -> Vec<Rule> {
     if file.to_string().contains("_stream://") {
         return Vec::new();
     }
     let rule = |response: &&str| {
-        let watch = Watch::new(EventName::ChannelExecuteComplete).with("Application-Response", response);
+        let watch = Watch { side, ..Watch::new(EventName::ChannelExecuteComplete) };
+        let watch = watch.with("Application-Response", response);
         Rule { watch, then: Then::Fail { expected: format!("{file} to be played"), unless: None } }
     };
     NOT_PLAYED.iter().map(rule).collect()

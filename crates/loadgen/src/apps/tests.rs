@@ -126,6 +126,9 @@ fn only_what_is_needed_is_subscribed_to() {
     assert!(events(&park::KIND).is_empty() && events(&echo::KIND).is_empty());
     let names: Vec<&str> = events(&tone_play::KIND).iter().map(|name| name.as_str()).collect();
     assert_eq!(names, ["CHANNEL_ANSWER", "CHANNEL_PARK"]);
+    let far = |kind: &str, options: &str| script(kind, options).expect(kind).hears_far_leg();
+    assert!(!far("bert", "callee = \"none\"") && !far("tone_play", "callee = \"none\"") && far("bert", ""));
+    assert!(!far("play_rec", "callee = \"none\"\nrecord = \"caller\"\nplay = \"a.wav\"") && !far("park", ""));
     let customs = script("bert", "").expect("bert").customs();
     assert_eq!(customs, ["mod_bert::in_sync", "mod_bert::lost_sync", "mod_bert::timeout"]);
 }

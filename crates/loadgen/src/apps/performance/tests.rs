@@ -377,6 +377,12 @@ fn what_no_command_carries_is_a_failure() {
     assert!(performance.failure().is_some_and(|failure| failure.step == 1));
 }
 
+/// Thousands of calls are up at once, each with one of these.
+#[test]
+fn a_performance_is_small() {
+    assert!(size_of::<Performance>() <= 400, "{} bytes", size_of::<Performance>());
+}
+
 /// What can happen to a performance.
 #[derive(Clone, Debug)]
 enum Happening {
