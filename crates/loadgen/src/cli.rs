@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+use crate::dial::Dial;
 use crate::run_id::RunId;
+use crate::schedule::Shard;
 
 /// Stresses PBX clusters through FreeSWITCH, and measures how calls are set up.
 ///
@@ -61,10 +63,19 @@ pub enum Command {
         /// The run's id, 12 hexadecimal digits: the first ones of its calls' UUIDs. Random where it is left out.
         #[arg(long, value_name = "ID")]
         run_id: Option<RunId>,
+        /// Which part of the run is this process's, such as 2/5: the calls of every fifth slave, from the second on. All
+        /// of them have one --run-id. job/5 takes the index from an indexed Kubernetes Job.
+        #[arg(long, value_name = "N/COUNT", env = "LOADGEN_SHARD", value_parser = shard)]
+        shard: Option<Shard>,
         /// Dial without a look at the slaves before it.
         #[arg(long)]
         no_preflight: bool,
     },
+    /// Run a test from flags alone, with switchio's names; a file can say more.
+    ///
+    /// With a limit, calls wait for a slot, and last limit / rate unless --hold says how long. What becomes of signals
+    /// and how it exits is as with "loadgen run".
+    Dial(Box<Dial>),
     /// Validate a configuration and print the plan.
     Check {
         /// The configuration.
@@ -121,6 +132,10 @@ pub enum Command {
         /// The one.
         name: Option<String>,
     },
+}
+
+fn shard(text: &str) -> Result<Shard, String> {
+    Shard::parse(text, |name| std::env::var(name).ok())
 }
 
 /// Prints a result on stdout. A reader that is gone, such as `head`, is no error.

@@ -396,7 +396,7 @@ impl Conductor {
 
     fn show_target(&self) {
         let on = self.ended.is_none() && self.paused.is_none();
-        self.target.set(if on { self.calls.rate_at(self.start.elapsed()) } else { 0.0 });
+        self.target.set(if on { self.calls.rate_at(self.start.elapsed()) * self.plan.share() } else { 0.0 });
     }
 
     fn obey(&mut self, control: Control) {

@@ -11,6 +11,7 @@ pub mod cleanup;
 pub mod cli;
 pub mod conductor;
 pub mod config;
+pub mod dial;
 pub mod http;
 pub mod latency;
 pub mod limits;

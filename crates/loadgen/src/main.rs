@@ -16,6 +16,7 @@ use loadgen::cli::{Cli, Command, LogFormat, complain, print};
 use loadgen::config::{self, Config, ConfigError};
 use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
+use loadgen::schedule::Shard;
 use loadgen::{apps, check, cleanup, conductor, prepare, run, sim};
 
 /// What runs without a configuration.
@@ -48,13 +49,16 @@ async fn main() -> ExitCode {
 
 async fn perform(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Run { config, out, run_id, no_preflight } => {
+        Command::Run { config, out, run_id, shard, no_preflight } => {
             let mut plan = load(config.as_deref(), run_id, out)?;
             plan.preflight.enabled &= !no_preflight;
-            let (_operator, controls) = conductor::controls();
-            let outcome = run::run(plan, controls).await?;
-            print(&outcome.summary);
-            Ok(outcome.exit_code)
+            place_calls(shared_out(plan, shard, run_id)?).await
+        }
+        Command::Dial(dial) => {
+            let (config, source) = dial.config(environment)?;
+            let mut plan = Plan::new(config, &source, dial.run_id.unwrap_or_else(RunId::random))?;
+            plan.preflight.enabled &= !dial.no_preflight;
+            place_calls(plan).await
         }
         Command::Check { config, preflight } => {
             let (name, text) = config::text(&config)?;
@@ -116,6 +120,26 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             }
         },
     }
+}
+
+async fn place_calls(plan: Plan) -> anyhow::Result<u8> {
+    let (_operator, controls) = conductor::controls();
+    let outcome = run::run(plan, controls).await?;
+    print(&outcome.summary);
+    Ok(outcome.exit_code)
+}
+
+/// This process's part of a run.
+fn shared_out(plan: Plan, shard: Option<Shard>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
+    let Some(shard) = shard.filter(|shard| shard.count > 1) else {
+        return Ok(plan);
+    };
+    let flag = format!("--shard {shard}");
+    if run_id.is_none() {
+        let message = "needs a --run-id, the same for all of them: they are one run, and find each other's legs by it";
+        return Err(ConfigError::new(flag, message));
+    }
+    plan.shared_out(shard).map_err(|message| ConfigError::new(flag, message))
 }
 
 fn load(path: Option<&Path>, run_id: Option<RunId>, out: Option<PathBuf>) -> Result<Plan, ConfigError> {

@@ -185,8 +185,10 @@ pub(crate) async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_
     Ok((servers, simulated))
 }
 
-/// Waits for every slave's first attempt to connect. Returns how many are connected.
+/// Waits for every slave's first attempt to connect. Returns how many are connected of those that place
+/// this shard's calls.
 async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> usize {
+    let own = (0..plan.slaves.len()).filter(|slave| plan.shard.owns(*slave)).count();
     let mut ready = 0;
     for _ in &plan.slaves {
         match reports.recv().await {
@@ -194,7 +196,7 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
                 let name = &plan.slaves[slave].name;
                 let version = about.version.as_deref().unwrap_or("of an unknown version");
                 info!(slave = name, version, "connected");
-                ready += 1;
+                ready += usize::from(plan.shard.owns(slave));
             }
             Some(Report::Ready(slave, Err(error))) => {
                 error!(slave = plan.slaves[slave].name, %error, "cannot be used");
@@ -202,8 +204,8 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
             _ => {}
         }
     }
-    if ready > 0 && ready < plan.slaves.len() {
-        warn!("going on with {ready} of {} slaves: the others' calls are skipped", plan.slaves.len());
+    if ready > 0 && ready < own {
+        warn!("going on with {ready} of {own} slaves: the others' calls are skipped");
     }
     ready
 }

@@ -27,11 +27,20 @@ pub struct ConfigError {
     message: String,
 }
 
+impl ConfigError {
+    /// About something that is not in a file, such as a flag.
+    pub fn new(place: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { place: place.into(), message: message.into() }
+    }
+}
+
 /// A configuration's text, for messages that point into it.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     text: String,
+    /// Where each line comes from, where nobody has seen the text: the flag.
+    flags: Vec<String>,
 }
 
 impl Source {
@@ -41,6 +50,9 @@ impl Source {
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
         let start = before.iter().rposition(|&byte| byte == b'\n').map_or(0, |at| at + 1);
         let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+        if let Some(flag) = self.flags.get(line - 1) {
+            return ConfigError::new(flag, message);
+        }
         ConfigError { place: format!("{}:{line}:{column}", self.name), message: message.into() }
     }
 
@@ -90,7 +102,27 @@ pub fn parse<T: DeserializeOwned>(
     text: String,
     environment: impl Fn(&str) -> Option<String>,
 ) -> Result<(T, Source), ConfigError> {
-    let source = Source { name, text };
+    parse_source(Source { name, text, flags: Vec::new() }, environment)
+}
+
+/// The same of a text that says what a command line did: each of its lines with the flag that it comes from, which
+/// messages name instead.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse_flags<T: DeserializeOwned>(
+    name: String,
+    lines: Vec<(String, String)>,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(T, Source), ConfigError> {
+    let (flags, lines): (_, Vec<String>) = lines.into_iter().unzip();
+    parse_source(Source { name, text: lines.join("\n"), flags }, environment)
+}
+
+fn parse_source<T: DeserializeOwned>(
+    source: Source,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<(T, Source), ConfigError> {
     let located = |error: toml::de::Error, keys: &[Key]| {
         let span = error.span().unwrap_or(0..0);
         let message = explain(error.message(), &span, keys);

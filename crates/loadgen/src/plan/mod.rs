@@ -87,7 +87,7 @@ pub struct Plan {
     pub out: Option<PathBuf>,
     /// The look at the slaves before it.
     pub preflight: PreflightConfig,
-    /// Whether the slaves' own limits are raised for the run.
+    /// Whether the slaves' own limits are raised for the run, those of this shard's.
     pub raise_limits: bool,
 }
 
@@ -242,6 +242,42 @@ impl Plan {
             raise_limits: config.run.raise_limits.is_some_and(Spanned::into_inner),
             numbers,
         })
+    }
+
+    /// This process's part of it, where others have the rest: its own slaves' calls, and a part of the limit that is
+    /// theirs by weight, so that all parts together are the limit.
+    ///
+    /// # Errors
+    /// There is nothing for it to do.
+    pub fn shared_out(mut self, shard: Shard) -> Result<Self, String> {
+        let weight = |of: &dyn Fn(usize) -> bool| -> u128 {
+            let slaves = self.slaves.iter().enumerate().filter(|(slave, _)| of(*slave));
+            slaves.map(|(_, slave)| u128::from(slave.weight)).sum()
+        };
+        let (before, own) = (weight(&|slave| slave % shard.count < shard.index), weight(&|slave| shard.owns(slave)));
+        if own == 0 {
+            return Err(format!("shard {shard} has no slave: there are {}", self.slaves.len()));
+        }
+        if let Some(limit) = self.limit {
+            let up_to = |weight: u128| u128::from(limit) * weight / self.weight_of_all();
+            let part = (up_to(before + own) - up_to(before)) as u64;
+            if part == 0 {
+                return Err(format!("limit = {limit} leaves nothing for shard {shard}"));
+            }
+            self.limit = Some(part);
+        }
+        self.shard = shard;
+        Ok(self)
+    }
+
+    fn weight_of_all(&self) -> u128 {
+        self.slaves.iter().map(|slave| u128::from(slave.weight)).sum::<u128>().max(1)
+    }
+
+    /// The share of all calls that are this shard's, 0 to 1.
+    pub fn share(&self) -> f64 {
+        let own = self.slaves.iter().enumerate().filter(|(slave, _)| self.shard.owns(*slave));
+        own.map(|(_, slave)| slave.weight as f64).sum::<f64>() / self.weight_of_all() as f64
     }
 
     /// A target's address, with the first row where it has placeholders.

@@ -98,7 +98,7 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     let needs = need::needs(plan);
     let asked = ask_all(&needs, servers).await;
     let loads = load::loads(&needs, &asked);
-    let mut findings = unreachable(&asked);
+    let mut findings = unreachable(&asked, |slave| plan.shard.owns(slave));
     let mut slaves = Vec::with_capacity(servers.len());
     for (slave, ((need, asked), (server, load))) in needs.iter().zip(&asked).zip(servers.iter().zip(loads)).enumerate()
     {
@@ -106,7 +106,12 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
             let subject = checks::Subject { slave, need, answers, load };
             findings.extend(checks::findings(&subject));
         }
-        slaves.push(facts(need, server, asked.as_ref().ok(), load));
+        let mut facts = facts(need, server, asked.as_ref().ok(), load);
+        if !plan.shard.owns(slave) {
+            // The other shard raises them, and knows when it no longer needs them.
+            (facts.sps_wanted, facts.max_sessions_wanted) = (None, None);
+        }
+        slaves.push(facts);
     }
     if needs.iter().any(|need| need.probe) && findings.iter().all(|finding| finding.severity != Severity::Error) {
         findings.extend(probe::probe(&needs, servers, &slaves).await);
@@ -132,9 +137,9 @@ async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Erro
     asked
 }
 
-/// The run goes on with those that are there, if any are.
-fn unreachable(asked: &[Result<Answers, Error>]) -> Vec<Finding> {
-    let none = asked.iter().all(Result::is_err);
+/// The run goes on with those that are there, if any are that place its calls.
+fn unreachable(asked: &[Result<Answers, Error>], own: impl Fn(usize) -> bool) -> Vec<Finding> {
+    let none = !asked.iter().enumerate().any(|(slave, asked)| own(slave) && asked.is_ok());
     let severity = if none { Severity::Error } else { Severity::Warning };
     let gone = asked.iter().enumerate().filter_map(|(slave, asked)| Some((slave, asked.as_ref().err()?)));
     gone.map(|(slave, error)| Finding {

@@ -300,13 +300,13 @@ impl Report {
     }
 }
 
-/// The mean rate that the plan asks for, over the measured time of what was offered.
+/// The mean rate that the plan asks for, of this shard, over the measured time of what was offered.
 pub(super) fn target(plan: &Plan, facts: &RunFacts) -> Option<f64> {
     let seconds = facts.measured.as_secs_f64();
     let spans = plan.schedule.measured();
     let spans = spans.map(|(from, to)| (from, to.unwrap_or(facts.offering).min(facts.offering)));
     let calls: f64 = spans.filter(|(from, to)| from < to).map(|(from, to)| plan.schedule.expected(from, to)).sum();
-    (seconds > 0.0).then(|| calls / seconds)
+    (seconds > 0.0).then(|| calls * plan.share() / seconds)
 }
 
 fn failures(tally: &AppTally) -> Vec<Failure> {

@@ -25,6 +25,29 @@ impl Shard {
     }
 }
 
+/// Where Kubernetes tells the containers of an indexed Job their indices, which are from 0.
+const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
+
+impl Shard {
+    /// As a command line has it: `2/5`, or `job/5` for the shard whose index the environment says.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
+        let Some(count) = text.strip_prefix("job/") else {
+            return text.parse();
+        };
+        let index = environment(JOB_INDEX)
+            .ok_or_else(|| format!("{text}: {JOB_INDEX} is not set: an indexed Kubernetes Job sets it"))?;
+        match number(&index).and_then(|index| index.checked_add(1)) {
+            Some(index) => {
+                format!("{index}/{count}").parse().map_err(|error| format!("{JOB_INDEX}={}: {error}", index - 1))
+            }
+            None => Err(format!("{JOB_INDEX}={index}: it must be a number, from 0")),
+        }
+    }
+}
+
 /// `2/5`: the second of five.
 impl FromStr for Shard {
     type Err = String;

@@ -142,6 +142,12 @@ impl Slave {
         self.report().await;
     }
 
+    /// Whether its calls are this process's. At another shard's slave only far legs of this shard's calls are of interest:
+    /// its near legs have the same run id, and are the other shard's to hang up.
+    fn is_own(&self) -> bool {
+        self.plan.shard.owns(self.index)
+    }
+
     async fn work(&mut self, start: Instant) {
         let mut alarm = Alarm::new();
         let mut tick = interval_at(start + TICK, TICK);
@@ -397,6 +403,7 @@ impl Slave {
             Heard::Event(event, at) => {
                 self.status.events += 1;
                 match told::read(&event, self.plan.run_id, self.index) {
+                    Told::Call(..) | Told::Near(_) | Told::Stray(..) if !self.is_own() => {}
                     Told::Call(attempt, change) => {
                         if event.name() != EventName::BackgroundJob {
                             self.perform(attempt, Side::Caller, &event, at);
@@ -471,6 +478,9 @@ impl Slave {
     fn hang_up_all(&mut self) {
         let now = Instant::now();
         self.hanging_up = true;
+        if !self.is_own() {
+            return;
+        }
         for attempt in self.calls.attempts() {
             let done = self.calls.with(attempt, |call| call.hang_up(now, Why::Stopped));
             // One command is for all of them.
@@ -512,7 +522,8 @@ impl Slave {
     }
 
     fn probe_id(&self, probe: u64) -> String {
-        format!("{}-{}-{probe}", self.plan.run_id, self.index)
+        // Another shard's listener hears of it too.
+        format!("{}-{}-{}-{probe}", self.plan.run_id, self.plan.shard.index, self.index)
     }
 
     fn probe_arrived(&mut self, id: &str, at: Instant) {

@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -50,8 +51,14 @@ impl Bench {
 
     /// Starts `loadgen` with these arguments.
     pub(crate) fn start(&self, arguments: &[&str]) -> Running {
+        self.start_with(arguments, &[])
+    }
+
+    /// The same, with these variables of the environment.
+    pub(crate) fn start_with(&self, arguments: &[&str], environment: &[(&str, &str)]) -> Running {
         let mut child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
             .args(arguments)
+            .envs(environment.iter().copied())
             .current_dir(self.folder.path())
             .env_remove("RUST_LOG")
             .stdin(Stdio::null())
@@ -67,6 +74,12 @@ impl Bench {
     /// `loadgen run a.toml --out out`, to its end.
     pub(crate) async fn run(&self) -> Run {
         self.start(&["run", "a.toml", "--out", "out"]).end().await
+    }
+
+    /// The rows of `calls.csv`, by the columns' names.
+    pub(crate) fn records(&self) -> Vec<HashMap<String, String>> {
+        let file = csv::Reader::from_path(self.folder.path().join("out/calls.csv"));
+        file.expect("a file").into_deserialize().map(|row| row.expect("a row")).collect()
     }
 }
 
@@ -105,9 +118,7 @@ impl Running {
         let report = std::fs::read_to_string(&self.report).ok();
         let report = report.map(|text| serde_json::from_str(&text).expect("a report is JSON"));
         let run = Run { status, stdout, stderr, report };
-        if run.report.is_some() {
-            run.check_identity();
-        }
+        run.report.iter().for_each(check_identity);
         run
     }
 }
@@ -131,29 +142,28 @@ impl Run {
     pub(crate) fn number(&self, path: &str) -> f64 {
         path.split('.').fold(self.report(), |value, key| &value[key]).as_f64().unwrap_or(0.0)
     }
+}
 
-    /// The identity of the outcomes: for all calls, for each slave and for each app, and that their parts add up.
-    fn check_identity(&self) {
-        let report = self.report();
-        let parts = |list: &str| report[list].as_array().expect("a list").clone();
-        for figures in [vec![report.clone()], parts("slaves"), parts("apps")].concat() {
-            let calls = &figures["calls"];
-            let count = |name: &str| calls[name].as_u64().unwrap_or_else(|| panic!("{name}: {calls}"));
-            assert_eq!((count("pending"), count("active")), (0, 0), "nothing is open at the end: {calls}");
-            assert_eq!(count("scheduled"), count("attempted") + count("skipped"), "{calls}");
-            let ends = ["refused", "failed", "completed", "app_failed", "dropped", "lost", "canceled"];
-            assert_eq!(count("attempted"), ends.into_iter().map(count).sum::<u64>(), "{calls}");
-            assert!(count("answered") >= count("completed") + count("app_failed") + count("dropped"), "{calls}");
-            for (whole, reasons) in [("failed", "hangup_causes"), ("skipped", "skipped"), ("refused", "refused")] {
-                let sum: u64 = figures[reasons].as_object().expect("a map").values().filter_map(Value::as_u64).sum();
-                assert_eq!(count(whole), sum, "{whole} by reason");
-            }
+/// The identity of the outcomes: for all calls, for each slave and for each app, and that their parts add up.
+pub(crate) fn check_identity(report: &Value) {
+    let parts = |list: &str| report[list].as_array().expect("a list").clone();
+    for figures in [vec![report.clone()], parts("slaves"), parts("apps")].concat() {
+        let calls = &figures["calls"];
+        let count = |name: &str| calls[name].as_u64().unwrap_or_else(|| panic!("{name}: {calls}"));
+        assert_eq!((count("pending"), count("active")), (0, 0), "nothing is open at the end: {calls}");
+        assert_eq!(count("scheduled"), count("attempted") + count("skipped"), "{calls}");
+        let ends = ["refused", "failed", "completed", "app_failed", "dropped", "lost", "canceled"];
+        assert_eq!(count("attempted"), ends.into_iter().map(count).sum::<u64>(), "{calls}");
+        assert!(count("answered") >= count("completed") + count("app_failed") + count("dropped"), "{calls}");
+        for (whole, reasons) in [("failed", "hangup_causes"), ("skipped", "skipped"), ("refused", "refused")] {
+            let sum: u64 = figures[reasons].as_object().expect("a map").values().filter_map(Value::as_u64).sum();
+            assert_eq!(count(whole), sum, "{whole} by reason");
         }
-        for list in ["slaves", "apps"] {
-            for name in ["scheduled", "attempted", "answered", "completed", "failed"] {
-                let sum: u64 = parts(list).iter().filter_map(|part| part["calls"][name].as_u64()).sum();
-                assert_eq!(sum, self.calls(name), "{name} over {list}");
-            }
+    }
+    for list in ["slaves", "apps"] {
+        for name in ["scheduled", "attempted", "answered", "completed", "failed"] {
+            let sum: u64 = parts(list).iter().filter_map(|part| part["calls"][name].as_u64()).sum();
+            assert_eq!(Some(sum), report["calls"][name].as_u64(), "{name} over {list}");
         }
     }
 }
@@ -177,4 +187,12 @@ pub(crate) async fn server() -> fs_sim::Server {
 pub(crate) async fn server_with(config: fs_sim::Config) -> fs_sim::Server {
     let config = fs_sim::Config { max_sessions: 100_000, sessions_per_second: 100_000, ..config };
     fs_sim::Server::start(config).await.expect("a port")
+}
+
+/// A listener at a server, of these events.
+pub(crate) async fn listener(server: &fs_sim::Server, events: &[esl_core::EventName]) -> esl_core::Listener {
+    let (address, credentials) = (server.addr().to_string(), esl_core::Credentials::password("ClueCon"));
+    let subscription = esl_core::Subscription::new(events.iter().copied());
+    let options = esl_core::Options::default();
+    esl_core::Listener::connect(&address, &credentials, &options, &subscription).await.expect("a listener")
 }

@@ -46,6 +46,9 @@ struct Channel {
 impl Slave {
     /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
     pub(super) fn ask_what_is_there(&mut self) {
+        if !self.is_own() {
+            return;
+        }
         self.unsure = Unsure(self.calls.attempts().into_iter().collect());
         let command = self.show_channels();
         self.send(&Command::api(command), Ask::Channels);
@@ -105,7 +108,7 @@ impl Slave {
 
     /// The last look: no channel of this run may stay on the server.
     pub(super) async fn sweep(&mut self) {
-        let Some(mut link) = self.link.take() else {
+        let Some(mut link) = self.link.take_if(|_| self.plan.shard.owns(self.index)) else {
             return;
         };
         match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut link)).await {

@@ -1,0 +1,115 @@
+//! One run shared out over several processes.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fs_sim::{Config, Server, Servers};
+use support::{Bench, Run, slave};
+
+const PATIENCE: Duration = Duration::from_secs(20);
+const RUN_ID: &str = "0123456789ab";
+
+async fn three() -> Servers {
+    let roomy = Config { max_sessions: 10_000, sessions_per_second: 10_000, ..Config::default() };
+    let servers = (1..=3).map(|n| Config { name: format!("fs{n}"), ..roomy.clone() });
+    Servers::start_each(servers).await.expect("servers")
+}
+
+/// Every call's far leg is at the second server.
+fn bench(servers: &Servers, load: &str, hold: &str) -> Bench {
+    let tables: String = servers.iter().map(|server: &Server| slave(server)).collect();
+    Bench::new(&format!("{load}\n[call]\nto = \"sofia/external/9196@fs2:5080\"\nhold = \"{hold}\"\n{tables}"))
+}
+
+fn shard<'a>(shard: &'a str) -> [&'a str; 8] {
+    ["run", "a.toml", "--out", "out", "--run-id", RUN_ID, "--shard", shard]
+}
+
+/// The attempts of a run's record: the last digits of their UUIDs.
+fn attempts(bench: &Bench) -> BTreeSet<u64> {
+    let digits = |uuid: &str| u64::from_str_radix(&uuid[24..], 16).expect("digits");
+    bench.records().iter().map(|call| digits(&call["uuid"])).collect()
+}
+
+#[tokio::test]
+async fn shards_together_place_the_whole_schedule_and_no_call_twice() {
+    let servers = three().await;
+    let load = "[run]\nduration = \"2s\"\n[load]\nrate = 60\narrivals = \"poisson\"\nmax_lag = \"20s\"";
+    let whole = {
+        let text =
+            format!("{load}\n[call]\nto = \"null/x\"\nhold = \"10ms\"\n[[slaves]]\nsimulated = {{ count = 3 }}\n");
+        let (config, source) = loadgen::config::parse("whole".to_owned(), text, |_| None).expect("a file");
+        let plan = loadgen::plan::Plan::new(config, &source, RUN_ID.parse().expect("an id")).expect("a plan");
+        plan.schedule.calls().map(|due| due.attempt).collect::<BTreeSet<u64>>()
+    };
+    let (first, second) = (bench(&servers, load, "300ms"), bench(&servers, load, "300ms"));
+    let (one, two): (Run, Run) = tokio::join!(first.start(&shard("1/2")).end(), second.start(&shard("2/2")).end());
+    assert_eq!((one.code(), two.code()), (0, 0), "{one:?} {two:?}");
+    let (a, b) = (attempts(&first), attempts(&second));
+    assert!(a.is_disjoint(&b) && !a.is_empty() && !b.is_empty());
+    assert_eq!(&a | &b, whole);
+    assert_eq!(one.calls("completed") + two.calls("completed"), whole.len() as u64);
+    assert_eq!((&one.report()["run"]["shard"], &two.report()["run"]["shard"]), (&"1/2".into(), &"2/2".into()));
+    // The first has two slaves of three, and is asked for as much.
+    assert_eq!((one.number("rates.target_cps"), two.number("rates.target_cps")), (40.0, 20.0));
+    // The far legs of the first one's calls are at the second one's slave.
+    let far = servers[1].addr().to_string();
+    for call in first.records().iter().chain(&second.records()) {
+        assert_eq!(call["far_slave"], far, "{call:?}");
+    }
+    for run in [&one, &two] {
+        assert_eq!(run.report()["anomalies"], serde_json::json!({}), "what is another shard's is no surprise");
+    }
+}
+
+#[tokio::test]
+async fn a_shard_that_hangs_up_leaves_the_others_calls_alone() {
+    let servers = three().await;
+    let load = "[run]\nduration = \"3s\"\n[load]\nrate = 30\n";
+    let (first, second) = (bench(&servers, load, "2s"), bench(&servers, load, "2s"));
+    let stopped = first.start(&shard("1/2"));
+    let on = second.start(&shard("2/2"));
+    let up = |states: &[fs_sim::State]| states.iter().all(|state| state.originates >= 5);
+    servers.wait_for(PATIENCE, up).await.expect("calls");
+    stopped.signal("INT");
+    stopped.signal("INT");
+    let (stopped, on) = tokio::join!(stopped.end(), on.end());
+    assert_eq!(stopped.code(), 130);
+    assert!(stopped.stdout.contains("cut short"), "{}", stopped.stdout);
+    assert_eq!((on.code(), on.calls("completed"), on.calls("attempted")), (0, 30, 30), "{}", on.stdout);
+    let left = |slave: usize| on.report()["slaves"][slave]["channels_left"].as_u64();
+    assert_eq!((left(0), left(1)), (None, Some(0)), "only its own slave is its own to look after");
+    let over = |states: &[fs_sim::State]| states.iter().all(|state| state.channels == 0);
+    servers.wait_for(PATIENCE, over).await.expect("nothing left");
+}
+
+#[tokio::test]
+async fn the_limit_is_shared_out_too() {
+    let servers = three().await;
+    let load = "[run]\nduration = \"2s\"\n[load]\nrate = 90\nlimit = 10\nmode = \"wait\"\n";
+    let (first, second) = (bench(&servers, load, "300ms"), bench(&servers, load, "300ms"));
+    let (one, two) = tokio::join!(first.start(&shard("1/2")).end(), second.start(&shard("2/2")).end());
+    let peaks = (one.number("rates.peak_concurrent"), two.number("rates.peak_concurrent"));
+    assert_eq!(peaks, (6.0, 4.0), "two thirds of ten, and the rest");
+}
+
+#[tokio::test]
+async fn a_shard_that_cannot_be_is_refused() {
+    let servers = three().await;
+    let bench = bench(&servers, "[load]\nrate = 30\nlimit = 2\nmode = \"wait\"", "300ms");
+    for (arguments, environment, message) in [
+        (&["--shard", "1/2"][..], &[][..], "--shard 1/2: needs a --run-id"),
+        (&["--shard", "4/4", "--run-id", RUN_ID], &[], "--shard 4/4: shard 4/4 has no slave: there are 3"),
+        (&["--shard", "1/3", "--run-id", RUN_ID], &[], "--shard 1/3: limit = 2 leaves nothing for shard 1/3"),
+        (&["--shard", "3/2", "--run-id", RUN_ID], &[], "there is no shard 3 of 2"),
+        (&["--shard", "job/2", "--run-id", RUN_ID], &[], "JOB_COMPLETION_INDEX is not set"),
+        (&["--run-id", RUN_ID], &[("LOADGEN_SHARD", "0/2")], "there is no shard 0 of 2"),
+        (&[], &[("LOADGEN_SHARD", "job/2"), ("JOB_COMPLETION_INDEX", "1")], "--shard 2/2: needs a --run-id"),
+    ] {
+        let run = bench.start_with(&[&["run", "a.toml"], arguments].concat(), environment).end().await;
+        assert_eq!(run.code(), 2, "{run:?}");
+        assert!(run.stderr.contains(message), "{message}: {}", run.stderr);
+    }
+}
