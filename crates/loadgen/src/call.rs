@@ -271,7 +271,8 @@ impl Call {
         }
         performance.on_event(side, event, &context, at, acts);
         let step = self.performed(first, at, acts);
-        let ends = matches!(event.name(), EventName::ChannelHangup | EventName::ChannelDestroy);
+        // With its last event: what its far leg's server has to tell of the same moment may come a little later.
+        let ends = event.name() == EventName::ChannelDestroy;
         if side == Side::Caller && ends && self.answered.is_some() && self.ends_as_planned() {
             self.performance.iter_mut().for_each(|performance| performance.end(&context));
         }

@@ -133,6 +133,8 @@ struct Track {
     /// The near leg runs its application, the far leg is parked: it does what it is told.
     parked: bool,
     answered: bool,
+    /// It was hung up: it can be told nothing any more.
+    gone: bool,
     /// Digits that came and were not expected yet.
     digits: String,
     /// Expected events that came before their step, as bits.
@@ -292,6 +294,7 @@ impl Performance {
                 track.answered |= event.get("Answer-State").is_some_and(|state| state == "answered");
             }
             EventName::ChannelAnswer => track.answered = true,
+            EventName::ChannelHangup => track.gone = true,
             EventName::Dtmf if hears => {
                 let digit = event.get("DTMF-Digit");
                 let digit = digit.as_deref().and_then(|digit| digit.chars().next());
@@ -380,7 +383,7 @@ impl Performance {
         let steps = script.steps(side);
         for _ in 0..STEPS_AT_ONCE {
             let track = &mut self.tracks[side as usize];
-            if self.over || !matches!(track.state, State::Ready | State::Parking) {
+            if self.over || track.gone || !matches!(track.state, State::Ready | State::Parking) {
                 return;
             }
             let Some(step) = steps.get(track.at) else {

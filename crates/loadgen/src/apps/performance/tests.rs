@@ -268,6 +268,16 @@ fn what_is_open_at_the_end_is_a_failure() {
 }
 
 #[test]
+fn a_leg_that_is_hung_up_is_told_nothing_more() {
+    let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Callee);
+    let mut stage = Stage::new(vec![awaited(hung_up, 5.0), send("1"), digits("2", 1.0)], Vec::new());
+    stage.answered();
+    assert_eq!(stage.on(Side::Caller, &event("CHANNEL_HANGUP", &[])), NONE);
+    assert_eq!(stage.on(Side::Callee, &event("CHANNEL_HANGUP", &[])), NONE);
+    assert_eq!(stage.end(), "step 3, expected digits 2, got an end before that");
+}
+
+#[test]
 fn results_are_counted_and_required() {
     let script = || Script {
         rules: vec![
