@@ -11,17 +11,24 @@
 //! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
 //! events come: digits and expected events that come before their step are kept for it.
 
+mod act;
+mod commands;
+mod track;
+
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use esl_core::{Event, EventName, HangupCause, word};
+use esl_core::{Event, EventName, HangupCause};
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
 use crate::text::Context;
+
+pub use act::{Act, Failure};
+use commands::{Commands, commands};
+use track::{State, Track, got_digits, heard};
 
 /// Results of an app at most.
 pub const RESULTS_MAX: usize = 4;
@@ -39,71 +46,6 @@ const STEPS_AT_ONCE: usize = 512;
 /// is told before that is broken off by it.
 const PARKED_BY: Duration = Duration::from_secs(2);
 
-/// What is to be done for a call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// An API command about a leg, to be sent to its server.
-    Api {
-        /// The leg.
-        side: Side,
-        /// The command.
-        command: String,
-        /// It takes milliseconds of its connection, 3 to 6 for an answer, 13 for a recording: to be sent as a job.
-        slow: bool,
-    },
-    /// An application that a leg is to run (`sendmsg`).
-    Execute {
-        /// The leg.
-        side: Side,
-        /// Its name.
-        application: String,
-        /// What it is given.
-        argument: String,
-        /// What its events are to say (`Event-UUID`).
-        event_uuid: Uuid,
-    },
-    /// A leg is to be hung up: the call has ended as planned, or it has failed.
-    HangUp {
-        /// The leg.
-        side: Side,
-        /// Why, as its server is told.
-        cause: HangupCause,
-    },
-}
-
-impl Act {
-    /// The leg that it is done to.
-    pub fn side(&self) -> Side {
-        match self {
-            Self::Api { side, .. } | Self::Execute { side, .. } | Self::HangUp { side, .. } => *side,
-        }
-    }
-}
-
-/// Why a call's script has failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Whose steps.
-    pub side: Side,
-    /// The step, from 1 on; 0 where it was none.
-    pub step: usize,
-    /// What was expected.
-    pub expected: String,
-    /// What came instead.
-    pub got: String,
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.side, self.step) {
-            (_, 0) => {}
-            (Side::Caller, step) => write!(f, "step {step}, ")?,
-            (Side::Callee, step) => write!(f, "callee's step {step}, ")?,
-        }
-        write!(f, "expected {}, got {}", self.expected, self.got)
-    }
-}
-
 /// A call's script, and how far it is.
 #[derive(Debug)]
 pub struct Performance {
@@ -116,44 +58,6 @@ pub struct Performance {
     failure: Option<Box<Failure>>,
     /// The call was to be hung up: no step follows.
     over: bool,
-}
-
-/// Where one leg is in its steps.
-#[derive(Debug, Default)]
-struct Track {
-    state: State,
-    /// The next step, or the one that is pending.
-    at: usize,
-    /// When the step before it was done; once the leg is there.
-    since: Option<Instant>,
-    /// When the pending step has waited for long enough.
-    deadline: Option<Instant>,
-    /// What the events of the application that was run last say.
-    execution: Uuid,
-    /// The near leg runs its application, the far leg is parked: it does what it is told.
-    parked: bool,
-    answered: bool,
-    /// It was hung up: it can be told nothing any more.
-    gone: bool,
-    /// Digits that came and were not expected yet.
-    digits: String,
-    /// Expected events that came before their step, as bits.
-    seen: u128,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum State {
-    /// The leg is not there yet.
-    #[default]
-    Before,
-    /// The next step can be entered.
-    Ready,
-    /// The next step needs a leg that does what it is told.
-    Parking,
-    /// A step is under way.
-    Pending,
-    /// There is nothing left to do.
-    Done,
 }
 
 /// What entering a step came to.
@@ -576,92 +480,8 @@ impl Performance {
     }
 }
 
-impl Track {
-    /// What an event on this leg says of the step that is under way.
-    fn outcome(&self, action: &Action, event: &Event) -> Option<Result<(), String>> {
-        let name = event.name();
-        let executed = name == EventName::ChannelExecuteComplete && event.application_uuid() == Some(self.execution);
-        match action {
-            Action::Answer => (name == EventName::ChannelAnswer).then_some(Ok(())),
-            Action::Ring | Action::EarlyMedia => {
-                let media = [EventName::ChannelProgressMedia, EventName::ChannelAnswer].contains(&name);
-                let rings = matches!(action, Action::Ring) && name == EventName::ChannelProgress;
-                (media || rings).then_some(Ok(()))
-            }
-            Action::Play { .. } if executed => {
-                let response = event.get("Application-Response").unwrap_or_default();
-                Some(if NOT_PLAYED.contains(&&*response) { Err(response.into_owned()) } else { Ok(()) })
-            }
-            Action::Execute { .. } if executed => Some(Ok(())),
-            Action::Record { .. } => (name == EventName::RecordStart).then_some(Ok(())),
-            Action::StopRecord => (name == EventName::RecordStop).then_some(Ok(())),
-            Action::Bridge { .. } if name == EventName::ChannelBridge => Some(Ok(())),
-            Action::Bridge { .. } if executed => {
-                let disposition = event.variable("originate_disposition").unwrap_or_default();
-                Some(Err(if disposition.is_empty() { "no bridge".to_owned() } else { disposition.into_owned() }))
-            }
-            _ => None,
-        }
-    }
-}
-
 /// What `playback` says of a file that it could not play (`mod_dptools`).
 pub(super) const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
-
-/// Commands about one leg.
-struct Commands {
-    commands: Vec<String>,
-    /// An event says when they have worked, and they take their time.
-    slow: bool,
-}
-
-/// The API commands of a step, `mod_commands`.
-fn commands(action: &Action, uuid: Uuid, context: &Context<'_>) -> Result<Commands, esl_core::CommandError> {
-    let one = |slow: bool, command: String| Ok(Commands { commands: vec![command], slow });
-    match action {
-        Action::Answer => one(true, format!("uuid_answer {uuid}")),
-        Action::Ring => one(true, format!("uuid_ring_ready {uuid}")),
-        Action::EarlyMedia => one(true, format!("uuid_pre_answer {uuid}")),
-        Action::Record { path, .. } => {
-            one(true, format!("uuid_record {uuid} start {}", word("a path", &path.render(context))?))
-        }
-        Action::StopRecord => one(true, format!("uuid_record {uuid} stop all")),
-        Action::StopPlay => one(false, format!("uuid_break {uuid} all")),
-        Action::Mute(on) => one(false, format!("uuid_audio {uuid} start write mute {}", u8::from(*on))),
-        Action::SendDigits { digits, duration } => {
-            let digits = word("digits", &digits.render(context))?;
-            let duration = duration.map(|duration| format!("@{}", duration.as_millis())).unwrap_or_default();
-            one(false, format!("uuid_send_dtmf {uuid} {digits}{duration}"))
-        }
-        Action::SetVariables(variables) => {
-            let commands = variables.iter().map(|(name, value)| {
-                let (name, value) = (word("a variable's name", name)?, value.render(context));
-                Ok(match value.is_empty() {
-                    true => format!("uuid_setvar {uuid} {name}"),
-                    false => format!("uuid_setvar {uuid} {name} {}", word("a variable's value", &value)?),
-                })
-            });
-            Ok(Commands { commands: commands.collect::<Result<_, _>>()?, slow: false })
-        }
-        _ => Ok(Commands { commands: Vec::new(), slow: false }),
-    }
-}
-
-/// Whether the digits are those expected, so far: they are taken away when they are all there.
-fn heard(expected: &str, digits: &mut String) -> Option<Result<(), String>> {
-    if let Some(rest) = digits.strip_prefix(expected) {
-        *digits = rest.to_owned();
-        return Some(Ok(()));
-    }
-    match expected.starts_with(&**digits) {
-        true => None,
-        false => Some(Err(digits.clone())),
-    }
-}
-
-fn got_digits(digits: &str) -> String {
-    if digits.is_empty() { "nothing".to_owned() } else { digits.to_owned() }
-}
 
 fn hang_up(acts: &mut Vec<Act>) {
     acts.push(Act::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
