@@ -278,6 +278,9 @@ async fn collect(
         from = elapsed;
         let snapshot = collector.snapshot(elapsed, target.now());
         publish.send_replace(snapshot.clone());
+        if !snapshot.is_balanced() && files.missing.is_empty() {
+            files.missing.push(format!("after {elapsed:?} the calls did not add up: {:?}", snapshot.counts()));
+        }
         if over {
             return (collector.close(snapshot), files.missing);
         }

@@ -235,6 +235,12 @@ impl Snapshot {
         &self.all.counts
     }
 
+    /// Whether nothing is unaccounted for, at any slave and in any phase.
+    pub fn is_balanced(&self) -> bool {
+        let slaves = self.slaves.iter().map(|slave| &slave.tally);
+        slaves.chain(&self.phases).chain([&self.all]).all(|tally| tally.counts.balanced())
+    }
+
     /// What was not as it should be, by kind, over all slaves.
     pub fn anomalies(&self) -> BTreeMap<&'static str, u64> {
         let mut anomalies = BTreeMap::new();

@@ -4,6 +4,7 @@
 mod acts;
 mod connect;
 mod far;
+mod probing;
 mod resync;
 
 use std::sync::Arc;
@@ -16,13 +17,14 @@ use tracing::{debug, trace, warn};
 
 use connect::Connecting;
 use far::FarLegs;
+use probing::Probing;
 use resync::Unsure;
 
 use super::calls::Calls;
-use super::link::{Ask, Heard, Link, PROBE};
+use super::link::{Ask, Heard, Link};
 use super::originator::{Obstacle, Offer, Originator};
 use super::shared::{Mail, Shared, Substitutes};
-use super::told::{self, PROBE_ID, Told};
+use super::told::{self, Told};
 use super::{Order, Report, Server, Status, TICK};
 use crate::alarm::Alarm;
 use crate::apps::performance::Act;
@@ -36,9 +38,6 @@ use crate::recorder::Shard;
 const EVENTS_AT_ONCE: usize = 64;
 /// Handfuls of calls that wait at a slave's task: one comes every 25 ms at most, and what does not fit waits.
 const HANDED_MAX: usize = 256;
-/// A server that is silent for so long is taken for gone. Events of an overloaded one come seconds late.
-const SILENCE_MAX: Duration = Duration::from_secs(15);
-
 /// One slave's task, see [`Slave::run`].
 pub struct Slave {
     index: usize,
@@ -67,9 +66,7 @@ pub struct Slave {
     unsure: Unsure,
     shard: Shard,
     status: Status,
-    /// The probe that is under way.
-    probe: Option<(u64, Instant)>,
-    probes: u64,
+    probing: Probing,
     /// Everything is to be hung up.
     hanging_up: bool,
 }
@@ -108,8 +105,7 @@ pub fn slaves(
             far_legs: FarLegs::default(),
             unsure: Unsure::default(),
             status: Status::default(),
-            probe: None,
-            probes: 0,
+            probing: Probing::default(),
             hanging_up: false,
         }
     });
@@ -158,7 +154,7 @@ impl Slave {
             self.look_after_calls();
             self.shared.roster.set_active(self.index, self.calls.len());
             if let Some(link) = &mut self.link {
-                link.set_awaited(self.calls.awaited() || self.probe.is_some());
+                link.set_awaited(self.calls.awaited() || self.probing.awaited());
                 if let Err(error) = link.try_flush().await {
                     self.disconnected(&error);
                 }
@@ -402,6 +398,7 @@ impl Slave {
         match heard {
             Heard::Event(event, at) => {
                 self.status.events += 1;
+                self.probing.heard(at);
                 match told::read(&event, self.plan.run_id, self.index) {
                     Told::Call(..) | Told::Near(_) | Told::Stray(..) if !self.is_own() => {}
                     Told::Call(attempt, change) => {
@@ -423,6 +420,12 @@ impl Slave {
                 }
             }
             Heard::Reply(Ask::Originate(attempt), reply) => {
+                let job = self.plan.run_id.call(self.index, attempt);
+                if reply.job_uuid().is_some_and(|of| of != job) {
+                    // A reply got lost, and every one after it would be taken for another one's.
+                    self.anomaly("replies_out_of_step");
+                    return self.disconnected(&Error::timed_out("the reply to a command", Duration::ZERO));
+                }
                 if let Some(reason) = told::refusal(&reply) {
                     self.changed(attempt, Change::Job(Err(reason)), reply.received_at);
                 }
@@ -435,12 +438,7 @@ impl Slave {
             }
             Heard::Reply(Ask::Channels, reply) => self.channels_there(&reply),
             Heard::Reply(Ask::Exists(attempt), reply) => self.exists(attempt, &reply),
-            Heard::Reply(Ask::Probe, reply) => {
-                if let Err(refusal) = reply.ok() {
-                    debug!(slave = self.name, %refusal, "the server does not pass probes on");
-                    self.probe = None;
-                }
-            }
+            Heard::Reply(Ask::Probe, reply) => self.probe_answered(&reply),
             // A call that is gone already is what was wanted.
             Heard::Reply(Ask::HangUp(_) | Ask::HangUpAll | Ask::Question, _) => {}
         }
@@ -493,47 +491,13 @@ impl Slave {
 
     async fn tick(&mut self) {
         let now = Instant::now();
-        if self.probe.is_some_and(|(_, sent)| now - sent > SILENCE_MAX) {
-            self.disconnected(&Error::timed_out("a sign of life", SILENCE_MAX));
-        }
+        self.look_for_silence(now);
         if self.hanging_up {
             // Again: calls whose originate was under way were not met the first time.
             self.hang_up_all();
         }
         self.send_probe().await;
         self.report().await;
-    }
-
-    async fn send_probe(&mut self) {
-        if self.link.is_none() || self.probe.is_some() {
-            return;
-        }
-        self.probes += 1;
-        let id = self.probe_id(self.probes);
-        let headers = [("Event-Subclass", PROBE), (PROBE_ID, id.as_str())];
-        self.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, Ask::Probe);
-        if let Some(link) = &mut self.link {
-            let flushed = link.try_flush().await;
-            self.probe = Some((self.probes, Instant::now()));
-            if let Err(error) = flushed {
-                self.disconnected(&error);
-            }
-        }
-    }
-
-    fn probe_id(&self, probe: u64) -> String {
-        // Another shard's listener hears of it too.
-        format!("{}-{}-{}-{probe}", self.plan.run_id, self.plan.shard.index, self.index)
-    }
-
-    fn probe_arrived(&mut self, id: &str, at: Instant) {
-        // One that was given up, or another listener's, is nobody's.
-        if let Some((probe, sent)) = self.probe
-            && id == self.probe_id(probe)
-        {
-            self.probe = None;
-            self.shard.probed(at.saturating_duration_since(sent));
-        }
     }
 
     /// Hands the shard over. The run always takes it: that is what it waits for.

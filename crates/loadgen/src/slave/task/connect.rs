@@ -47,6 +47,7 @@ impl Slave {
         self.status.version.clone_from(&link.about.version);
         self.status.health = link.about.health;
         self.link = Some(link);
+        self.forget_probe();
         self.shared.roster.set_up(self.index, true);
     }
 
@@ -64,7 +65,6 @@ impl Slave {
     pub(super) fn disconnected(&mut self, error: &Error) {
         if self.link.take().is_some() {
             self.shared.roster.set_up(self.index, false);
-            self.probe = None;
             self.connect_later(error);
         }
     }
