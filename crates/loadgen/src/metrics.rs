@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::latency::{Buckets, Latency};
 use crate::outcome::{Refusal, Skip};
-use crate::plan::Plan;
+use crate::plan::{App, Plan};
 use crate::recorder::{Counts, Tally};
 use crate::snapshot::{SlaveView, Snapshot};
 
@@ -64,6 +64,7 @@ impl Collector for FromSnapshot {
         call_counters(&slaves, &mut families);
         call_latencies(&slaves, &mut families);
         slave_health(&slaves, &mut families);
+        apps(&self.plan, &snapshot, &mut families);
         families.push(gauges(
             "loadgen_rate_target",
             "Calls per second that the plan asks for.",
@@ -88,7 +89,7 @@ impl Collector for FromSnapshot {
 type CountOf = fn(&Counts) -> u64;
 
 fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
-    let counts: [(&str, &str, CountOf); 8] = [
+    let counts: [(&str, &str, CountOf); 9] = [
         ("scheduled", "Calls that were due.", |counts| counts.scheduled),
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
         ("answered", "Calls that were answered.", |counts| counts.answered),
@@ -97,6 +98,7 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
         ("dropped", "Calls that were answered and ended by somebody else before their time.", |counts| counts.dropped),
         ("lost", "Calls of which nobody can know what became.", |counts| counts.lost),
         ("canceled", "Calls that were stopped here before an answer.", |counts| counts.canceled),
+        ("without_media", "Calls that were answered and did not get a packet of audio.", |counts| counts.without_media),
     ];
     for (name, help, count) in counts {
         let name = format!("loadgen_calls_{name}_total");
@@ -166,6 +168,36 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
             metric
         });
         families.push(family(name, help, MetricType::HISTOGRAM, metrics.collect()));
+    }
+}
+
+/// What became of each app's calls, and what the apps say of them: of the measured calls, as in the report.
+fn apps(plan: &Plan, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
+    let tallies = || plan.apps.iter().zip(snapshot.apps.iter().zip(&snapshot.app_tallies));
+    let label = |app: &App, name: &'static str, value: &str| -> Labels {
+        vec![("app", app.name.clone()), (name, value.to_owned())]
+    };
+    let calls = tallies().flat_map(|(app, (tally, _))| {
+        let Counts { failed, completed, app_failed, dropped, lost, canceled, .. } = tally.counts;
+        let outcomes = [
+            ("refused", tally.counts.refused()),
+            ("failed", failed),
+            ("completed", completed),
+            ("app_failed", app_failed),
+            ("dropped", dropped),
+            ("lost", lost),
+            ("canceled", canceled),
+        ];
+        outcomes.map(|(outcome, count)| (label(app, "outcome", outcome), count))
+    });
+    families.push(counters("loadgen_app_calls_total", "Calls of an app that have ended.", calls));
+    let results = tallies().flat_map(|(app, (_, said))| {
+        let counts = said.results.iter().copied().chain(std::iter::repeat(0));
+        app.kind.results.iter().zip(counts).map(|(result, count)| (label(app, "result", result.name), count))
+    });
+    let results: Vec<_> = results.collect();
+    if !results.is_empty() {
+        families.push(counters("loadgen_app_results_total", "What an app counts of its calls.", results));
     }
 }
 

@@ -8,7 +8,7 @@ use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
 use crate::recorder::Counts;
 use crate::report::{RunFacts, seconds};
-use crate::snapshot::{Figures, Whole};
+use crate::snapshot::{Figures, Snapshot, Whole};
 use crate::verdict::{Finding, Verdict};
 
 /// The whole summary, ending with a line end.
@@ -101,6 +101,7 @@ fn write_summary(
         )?;
     }
 
+    write_left(out, last)?;
     write_media(out, &last.total)?;
     for (app, tally) in plan.apps.iter().zip(&last.app_tallies) {
         let named = app.kind.results.iter().zip(&tally.results).filter(|(_, count)| **count > 0);
@@ -140,6 +141,18 @@ fn write_summary(
         writeln!(out, "    {reason}")?;
     }
     Ok(())
+}
+
+/// What the last look at the servers found.
+fn write_left(out: &mut String, last: &Snapshot) -> std::fmt::Result {
+    let left: Vec<Option<u64>> = last.slaves.iter().map(|slave| slave.status.channels_left).collect();
+    let (seen, found) = (left.iter().flatten().count(), left.iter().flatten().sum::<u64>());
+    let hung_up = if found > 0 { format!(": {found} were found and hung up") } else { String::new() };
+    let unseen = match left.len() - seen {
+        0 => String::new(),
+        unseen => format!(", {unseen} could not be asked: see \"loadgen cleanup\""),
+    };
+    writeln!(out, "\n  no channel of this run is left on {seen} of {} slaves{hung_up}{unseen}", left.len())
 }
 
 /// How the audio was, where there was any.

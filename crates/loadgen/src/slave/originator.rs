@@ -93,7 +93,8 @@ impl Originator {
         shard: &mut Shard,
         mut obstacle: impl FnMut(&Placement) -> Obstacle,
     ) -> Offer {
-        while let Some(call) = self.coming.pop_front_if(|call| call.due <= now) {
+        while let Some(&call) = self.coming.front().filter(|call| call.due <= now) {
+            self.coming.pop_front();
             shard.scheduled(call.labels);
             if self.is_hopeless(&call, now) {
                 return Offer::Blocked(call, Skip::Ceiling);

@@ -147,7 +147,7 @@ impl Run {
 /// The identity of the outcomes: for all calls, for each slave and for each app, and that their parts add up.
 pub(crate) fn check_identity(report: &Value) {
     let parts = |list: &str| report[list].as_array().expect("a list").clone();
-    for figures in [vec![report.clone()], parts("slaves"), parts("apps")].concat() {
+    for figures in [vec![report.clone()], parts("slaves"), parts("apps"), parts("phases"), parts("targets")].concat() {
         let calls = &figures["calls"];
         let count = |name: &str| calls[name].as_u64().unwrap_or_else(|| panic!("{name}: {calls}"));
         assert_eq!((count("pending"), count("active")), (0, 0), "nothing is open at the end: {calls}");
@@ -160,9 +160,11 @@ pub(crate) fn check_identity(report: &Value) {
             assert_eq!(count(whole), sum, "{whole} by reason");
         }
     }
-    for list in ["slaves", "apps"] {
+    for list in ["slaves", "apps", "phases", "targets"] {
         for name in ["scheduled", "attempted", "answered", "completed", "failed"] {
-            let sum: u64 = parts(list).iter().filter_map(|part| part["calls"][name].as_u64()).sum();
+            // A phase that is not measured counts by itself.
+            let counted = parts(list).into_iter().filter(|part| part["measured"] != false);
+            let sum: u64 = counted.filter_map(|part| part["calls"][name].as_u64()).sum();
             assert_eq!(Some(sum), report["calls"][name].as_u64(), "{name} over {list}");
         }
     }

@@ -40,13 +40,9 @@ impl Slave {
             };
             match place {
                 Some((leg, slave)) if slave == self.index => self.perform_act(leg, act),
-                Some((leg, slave)) => {
-                    if !self.shared.post(slave, Mail::Act(leg, act)) {
-                        self.anomaly("far_leg_untold");
-                    }
-                }
-                // It went meanwhile.
-                None => {}
+                Some((leg, slave)) if !self.shared.post(slave, Mail::Act(leg, act)) => self.anomaly("far_leg_untold"),
+                // It is told, or it went meanwhile.
+                _ => {}
             }
         }
     }
