@@ -1,6 +1,8 @@
 //! What happens before anything is dialled, and what is undone at the end: the look at every slave, limits that are
 //! raised and put back, and the run's mark in its folder.
 
+use std::sync::Arc;
+
 use tracing::{error, info, warn};
 
 use crate::limits::{self, Limits, RAISED_FILE};
@@ -14,7 +16,7 @@ use crate::slave::Server;
 #[derive(Debug)]
 pub struct Prepared {
     /// What was raised; `None` where nothing was to be.
-    pub limits: Option<Limits>,
+    pub limits: Option<Arc<Limits>>,
 }
 
 /// Makes the run folder this run's, as long as it goes on: `loadgen cleanup` finds in it whose calls are where.
@@ -52,7 +54,7 @@ pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<P
         (Some(folder), true) => Some(Limits::raise(&found, servers, folder).await?),
         _ => None,
     };
-    Ok(Ok(Prepared { limits }))
+    Ok(Ok(Prepared { limits: limits.map(Arc::new) }))
 }
 
 impl Prepared {

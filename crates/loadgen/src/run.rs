@@ -12,6 +12,7 @@ use tracing::{error, info, warn};
 
 use crate::conductor::{Conductor, Control, Orchestra, Target};
 use crate::http::Http;
+use crate::limits::Limits;
 use crate::live;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, ServerPlan};
@@ -75,7 +76,7 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
         Ok(prepared) => prepared,
         Err(impossible) => return Ok(impossible),
     };
-    let outcome = place_calls(plan, servers, http, signals, controls).await;
+    let outcome = place_calls(plan, servers, prepared.limits.clone(), http, signals, controls).await;
     prepared.undo().await;
     for server in simulated {
         server.stop().await;
@@ -88,6 +89,7 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
 async fn place_calls(
     plan: Plan,
     servers: Vec<Server>,
+    limits: Option<Arc<Limits>>,
     http: Option<Http>,
     mut signals: Signals,
     controls: mpsc::Receiver<Control>,
@@ -95,7 +97,7 @@ async fn place_calls(
     let plan = Arc::new(plan);
     let (orders, order) = watch::channel(Order::Prepare);
     let (reporting, mut reports) = mpsc::channel(REPORTS_MAX);
-    let (slaves, shared, posts) = slave::slaves(&plan, servers, &order, &reporting);
+    let (slaves, shared, posts) = slave::slaves(&plan, servers, limits, &order, &reporting);
     let mut tasks = JoinSet::new();
     for slave in slaves {
         tasks.spawn(slave.run());

@@ -90,6 +90,11 @@ async fn bad_configurations_are_refused_with_their_place() {
             "a.toml:4:8: 50 calls/s at any time, and the max_rate of all 3 slaves together is 30",
         ),
         ("\"null/x\"", "\"null/{number}\"", "a.toml:6:6: unknown placeholder \"{number}\""),
+        (
+            "simulated = { count = 3 }",
+            "host = \"x\"\npassword = \"p\"\nuser = \"joe\"",
+            "a.toml:12:8: \"joe\" is no user of the directory, such as \"joe@example.com\"",
+        ),
         ("\"null/x\"", "[]", "a.toml:6:6: a list of addresses needs one at least"),
         ("\"null/x\"", "[{ to = \"null/x\", weight = 0 }]", "the weight of \"null/x\" is 0: it must be at least 1"),
         ("\"null/x\"", "\"null/x\"\nallow = [\"^sofia/\"]", "\"null/x\" matches none of the patterns of \"allow\""),

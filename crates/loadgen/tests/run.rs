@@ -102,10 +102,10 @@ async fn a_threshold_without_samples_makes_the_run_invalid() {
 #[tokio::test]
 async fn what_is_due_at_the_limit_is_skipped() {
     // They would fit if nobody rang.
-    let run = config(&format!(
+    let run = config(
         "[run]\nduration = \"1s\"\n[load]\nrate = 50\nlimit = 10\n[call]\nhold = \"100ms\"\n\
-         to = \"sofia/external/9196@127.0.0.1:5080\"\n[[slaves]]\nsimulated = {{ answer_after = \"3s\" }}\n"
-    ));
+         to = \"sofia/external/9196@127.0.0.1:5080\"\n[[slaves]]\nsimulated = { answer_after = \"3s\" }\n",
+    );
     let run = run.run().await;
     assert_eq!(run.calls("attempted"), 10);
     assert_eq!(run.number("skipped.limit"), 40.0);

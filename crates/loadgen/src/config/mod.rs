@@ -249,7 +249,9 @@ pub struct SlaveConfig {
     pub host: Option<Spanned<String>>,
     /// The Event Socket's port: 8021 where it is left out.
     pub port: Option<Spanned<Count>>,
-    /// The Event Socket's password.
+    /// A user of the directory, `user@domain`, to log in as.
+    pub user: Option<Spanned<String>>,
+    /// The Event Socket's password, or the user's.
     pub password: Option<Spanned<Password>>,
     /// A file whose first line is the password.
     pub password_file: Option<Spanned<PathBuf>>,

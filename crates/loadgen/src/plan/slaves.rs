@@ -80,12 +80,20 @@ impl Check<'_> {
                 let host = self.name("a host", host)?;
                 let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&host);
                 let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
-                let credentials = Credentials::password(self.password(config, span)?);
+                let password = self.password(config, span)?;
+                let credentials = match &config.user {
+                    Some(user) => Credentials::user(self.user(user)?, password),
+                    None => Credentials::password(password),
+                };
                 let name = given.unwrap_or_else(|| address.clone());
                 Ok(vec![(name, ServerPlan::Real { address, credentials })])
             }
             (None, Some(simulated)) => {
-                let unused = [config.port.as_ref().map(Spanned::span), config.password.as_ref().map(Spanned::span)];
+                let unused = [
+                    config.port.as_ref().map(Spanned::span),
+                    config.user.as_ref().map(Spanned::span),
+                    config.password.as_ref().map(Spanned::span),
+                ];
                 if let Some(span) = unused.into_iter().flatten().next() {
                     return Err(self.source.error(span, "this is for a real slave: a simulated one has its \"listen\" and its \"password\" in \"simulated\""));
                 }
@@ -135,6 +143,18 @@ impl Check<'_> {
             (Some(_), Some(file)) => Err(self
                 .source
                 .error(file.span(), "a slave has either a \"password\" or a \"password_file\", not both")),
+        }
+    }
+
+    /// As `userauth` takes it.
+    fn user(&self, user: &Spanned<String>) -> Result<String, ConfigError> {
+        let sound = |part: &str| !part.is_empty() && !part.contains([':', '@']) && !part.contains(char::is_whitespace);
+        match user.get_ref().split_once('@') {
+            Some((name, domain)) if sound(name) && sound(domain) => Ok(user.get_ref().clone()),
+            _ => {
+                let message = format!("{:?} is no user of the directory, such as \"joe@example.com\"", user.get_ref());
+                Err(self.source.error(user.span(), message))
+            }
         }
     }
 

@@ -30,6 +30,7 @@ use crate::alarm::Alarm;
 use crate::apps::performance::Act;
 use crate::apps::script::Side;
 use crate::call::{Call, Change, Step, Why};
+use crate::limits::Limits;
 use crate::outcome::{Outcome, Refusal, Skip};
 use crate::plan::{Placement, Plan};
 use crate::recorder::Shard;
@@ -45,6 +46,8 @@ pub struct Slave {
     plan: Arc<Plan>,
     server: Server,
     shared: Arc<Shared>,
+    /// The servers' own limits, where they were raised for this run.
+    limits: Option<Arc<Limits>>,
     orders: watch::Receiver<Order>,
     /// The calls that are to be placed, as they come from the schedule.
     placements: mpsc::Receiver<Vec<Placement>>,
@@ -75,6 +78,7 @@ pub struct Slave {
 pub fn slaves(
     plan: &Arc<Plan>,
     servers: Vec<Server>,
+    limits: Option<Arc<Limits>>,
     orders: &watch::Receiver<Order>,
     reports: &mpsc::Sender<Report>,
 ) -> (Vec<Slave>, Arc<Shared>, Vec<mpsc::Sender<Vec<Placement>>>) {
@@ -91,6 +95,7 @@ pub fn slaves(
             plan: plan.clone(),
             server,
             shared: shared.clone(),
+            limits: limits.clone(),
             orders: orders.clone(),
             placements,
             mailbox,

@@ -3,12 +3,12 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use esl_core::{Backoff, Error};
+use esl_core::{Backoff, Command, Error};
 use tracing::{info, warn};
 
 use super::Slave;
 use crate::slave::Server;
-use crate::slave::link::Link;
+use crate::slave::link::{Ask, Link};
 
 /// The pauses before connecting again: a server that is back gets calls again within two seconds.
 const BACKOFF: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_millis(1500) };
@@ -54,7 +54,13 @@ impl Slave {
     pub(super) fn reconnected(&mut self, link: Link) {
         info!(slave = self.name, address = self.server.address, "connected again");
         self.status.reconnects += 1;
+        let health = link.about.health;
         self.connected(link);
+        // One that was restarted has its own limits again.
+        let limits = self.limits.as_ref().map_or_else(Vec::new, |limits| limits.again(self.index, &health));
+        for command in limits {
+            self.send(&Command::api(command), Ask::Question);
+        }
         self.ask_what_is_there();
         if self.hanging_up {
             self.hang_up_all();
