@@ -23,7 +23,7 @@ fn bench(servers: &Servers, load: &str, hold: &str) -> Bench {
     Bench::new(&format!("{load}\n[call]\nto = \"sofia/external/9196@fs2:5080\"\nhold = \"{hold}\"\n{tables}"))
 }
 
-fn shard<'a>(shard: &'a str) -> [&'a str; 8] {
+fn shard(shard: &str) -> [&str; 8] {
     ["run", "a.toml", "--out", "out", "--run-id", RUN_ID, "--shard", shard]
 }
 
