@@ -317,6 +317,7 @@ impl Call {
                 self.is_there = true;
                 self.created = Some(at);
                 shard.measured(self.labels, Latency::Originate, at.saturating_duration_since(self.sent));
+                self.invited(shard);
                 if self.asked.is_some() {
                     // It was asked to go before it was there, and nobody heard that.
                     return Step::HangUp;
@@ -392,10 +393,7 @@ impl Call {
             FarChange::Created => {}
             FarChange::Answered if far.record.answered.is_none() => {
                 far.record.answered = Some(at);
-                if let Some(created) = self.created {
-                    let invite = far.record.created.saturating_duration_since(created);
-                    shard.measured(self.labels, Latency::Invite, invite);
-                }
+                self.invited(shard);
                 // Its event can come after the near leg's.
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
                     let propagation = answered.saturating_duration_since(at);
@@ -481,6 +479,15 @@ impl Call {
         if self.progressed.is_none() {
             self.progressed = Some(at);
             shard.measured(self.labels, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
+        }
+    }
+
+    /// Both legs are known, that of another server perhaps before the near one.
+    fn invited(&mut self, shard: &mut Shard) {
+        let far = self.far.as_ref().filter(|far| far.record.answered.is_some());
+        if let (Some(created), Some(far)) = (self.created, far) {
+            let invite = far.record.created.saturating_duration_since(created);
+            shard.measured(self.labels, Latency::Invite, invite);
         }
     }
 

@@ -165,6 +165,19 @@ fn a_far_leg_tells_how_long_the_way_was() {
     assert_eq!((far.uuid, far.slave, far.heard, far.hung_up), (FAR, 1, Some(heard), Some(sent + ms(62))));
 }
 
+/// Events of two servers overtake each other.
+#[test]
+fn a_far_leg_can_be_heard_of_before_the_near_one() {
+    let (mut call, mut shard, sent, _) = tell(&[]);
+    call.on_far(FAR, 1, FarChange::Created, sent + ms(3), &mut shard);
+    call.on_far(FAR, 1, FarChange::Answered, sent + ms(4), &mut shard);
+    assert_eq!(measured(&shard, Latency::Invite), None);
+    call.on(Change::Created, sent + ms(5), &mut shard);
+    call.on(Change::Answered, sent + ms(6), &mut shard);
+    assert_eq!(measured(&shard, Latency::Invite), Some(0), "as near as can be told");
+    assert_eq!(measured(&shard, Latency::AnswerPropagation), Some(2));
+}
+
 #[test]
 fn the_last_leg_before_the_answer_is_the_far_one() {
     let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);

@@ -25,6 +25,8 @@ pub struct Shared {
     pub ledger: Ledger,
     /// Whose numbers are whose.
     pub(super) owners: Owners,
+    /// How many slaves await events of their calls, where the far legs can be at another one.
+    awaiting: AtomicU64,
     mailboxes: Vec<mpsc::Sender<Mail>>,
 }
 
@@ -67,9 +69,23 @@ impl Shared {
             roster: Roster::new(plan),
             ledger: Ledger::default(),
             owners: Owners::new(plan.numbers.rows.len()),
+            awaiting: AtomicU64::new(0),
             mailboxes,
         };
         (shared, receivers)
+    }
+
+    /// A slave awaits events of its calls now, or no longer does: a change.
+    pub(super) fn set_awaiting(&self, awaits: bool) {
+        match awaits {
+            true => self.awaiting.fetch_add(1, Ordering::Relaxed),
+            false => self.awaiting.fetch_sub(1, Ordering::Relaxed),
+        };
+    }
+
+    /// Whether a slave awaits events of its calls.
+    pub(super) fn is_awaiting(&self) -> bool {
+        self.awaiting.load(Ordering::Relaxed) > 0
     }
 
     /// Puts a message into a slave's mailbox. `false` where it is full or its task is gone.

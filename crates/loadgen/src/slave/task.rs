@@ -32,7 +32,7 @@ use crate::apps::script::Side;
 use crate::call::{Call, Change, Step, Why};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Refusal, Skip};
-use crate::plan::{Placement, Plan};
+use crate::plan::{FarLeg, Placement, Plan};
 use crate::recorder::Shard;
 
 /// Events that are handled before the schedule is looked at again.
@@ -72,6 +72,10 @@ pub struct Slave {
     probing: Probing,
     /// Everything is to be hung up.
     hanging_up: bool,
+    /// Its calls have events to come whose times are measured.
+    awaits: bool,
+    /// Far legs are looked for.
+    far_legs_matter: bool,
 }
 
 /// The tasks of a plan's slaves, what they share, and where their calls are to be handed to, in the plan's order.
@@ -112,6 +116,8 @@ pub fn slaves(
             status: Status::default(),
             probing: Probing::default(),
             hanging_up: false,
+            awaits: false,
+            far_legs_matter: !matches!(plan.far_leg, FarLeg::Ignored),
         }
     });
     (slaves.collect(), shared, posts)
@@ -158,8 +164,11 @@ impl Slave {
             let offer = self.offer().await;
             self.look_after_calls();
             self.shared.roster.set_active(self.index, self.calls.len());
+            self.set_awaits(self.calls.awaited());
             if let Some(link) = &mut self.link {
-                link.set_awaited(self.calls.awaited() || self.probing.awaited());
+                // Of another slave's call, the far leg may be here.
+                let far = self.far_legs_matter && self.shared.is_awaiting();
+                link.set_awaited(self.awaits || far || self.probing.awaited());
                 if let Err(error) = link.try_flush().await {
                     self.disconnected(&error);
                 }
@@ -194,6 +203,13 @@ impl Slave {
                     self.hear_all(heard);
                 }
             }
+        }
+    }
+
+    fn set_awaits(&mut self, awaits: bool) {
+        if awaits != self.awaits {
+            self.awaits = awaits;
+            self.shared.set_awaiting(awaits);
         }
     }
 

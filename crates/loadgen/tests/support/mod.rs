@@ -91,8 +91,8 @@ impl Running {
         assert!(status.success());
     }
 
-    /// Waits until it says this on stderr.
-    pub(crate) async fn says(&mut self, words: &str) {
+    /// Waits until it says this on stderr. Returns the line.
+    pub(crate) async fn says(&mut self, words: &str) -> String {
         let said = async {
             while !self.said.contains(words) {
                 let read = self.stderr.read_line(&mut self.said).await.expect("text");
@@ -100,6 +100,7 @@ impl Running {
             }
         };
         timeout(DEADLINE, said).await.unwrap_or_else(|_| panic!("it does not say {words:?}"));
+        self.said.lines().find(|line| line.contains(words)).unwrap_or_default().to_owned()
     }
 
     /// Waits for its end.

@@ -1,0 +1,190 @@
+//! What an operator asks of a run, through the library.
+
+mod support;
+
+use std::time::Duration;
+
+use fs_sim::{Server, State};
+use loadgen::conductor::{Control, Operator, controls};
+use loadgen::plan::Plan;
+use loadgen::run::{Outcome, run};
+use loadgen::run_id::RunId;
+use serde_json::Value;
+use support::{check_identity, server, slave};
+use tokio::task::JoinHandle;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A run that goes on in this process.
+struct Going {
+    operator: Operator,
+    run: JoinHandle<anyhow::Result<Outcome>>,
+    folder: tempfile::TempDir,
+}
+
+/// Places calls on these servers.
+fn start(servers: &[&Server], load: &str, hold: &str) -> Going {
+    let slaves: String = servers.iter().map(|server| slave(server)).collect();
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().display();
+    let text = format!(
+        "[run]\nout = \"{out}\"\n{load}[call]\nto = \"null/x\"\nhold = \"{hold}\"\n[preflight]\nenabled = false\n{slaves}"
+    );
+    let (config, source) = loadgen::config::parse("test".to_owned(), text, |_| None).expect("a file");
+    let plan = Plan::new(config, &source, RunId::random()).expect("a plan");
+    let (operator, controls) = controls();
+    Going { operator, run: tokio::spawn(run(plan, controls)), folder }
+}
+
+impl Going {
+    fn ask(&self, control: Control) {
+        self.operator.ask(control).expect("it is obeyed");
+    }
+
+    /// The report of its end, in which every call is accounted for.
+    async fn end(self) -> Value {
+        let ended = tokio::time::timeout(PATIENCE, self.run).await.expect("an end");
+        let outcome = ended.expect("no panic").expect("a run");
+        let text = std::fs::read_to_string(self.folder.path().join("report.json")).expect("a report");
+        let report: Value = serde_json::from_str(&text).expect("JSON");
+        check_identity(&report);
+        assert_eq!(outcome.exit_code, 0, "{}", outcome.summary);
+        report
+    }
+}
+
+fn calls(report: &Value, name: &str) -> u64 {
+    report["calls"][name].as_u64().unwrap_or_else(|| panic!("no {name}"))
+}
+
+async fn until(server: &Server, condition: impl Fn(&State) -> bool) -> State {
+    server.wait_for(PATIENCE, condition).await.expect("in time")
+}
+
+#[tokio::test]
+async fn the_rate_is_changed_and_given_back_to_the_phases() {
+    let server = server().await;
+    let going = start(&[&server], "duration = \"4s\"\n[load]\nrate = 10\n", "100ms");
+    until(&server, |state| state.originates >= 3).await;
+    going.ask(Control::Rate(Some(500.0)));
+    // At the old rate this would take half a minute.
+    let now = until(&server, |state| state.originates >= 300).await.originates;
+    going.ask(Control::Rate(None));
+    let report = going.end().await;
+    // A tenth of a second's calls were handed out already, and as many as a busy machine makes of it.
+    let attempted = calls(&report, "attempted");
+    assert!(attempted >= 300 && attempted < now + 700, "{attempted}: at that rate to the end there would be 1700");
+    assert_eq!(attempted, calls(&report, "completed"));
+}
+
+#[tokio::test]
+async fn a_limit_is_set_and_taken_away() {
+    let server = server().await;
+    let going = start(&[&server], "duration = \"4s\"\n[load]\nrate = 50\n", "400ms");
+    until(&server, |state| state.channels >= 10).await;
+    going.ask(Control::Limit(Some(2)));
+    // Those that are up go on; at 50 calls/s there would be twenty.
+    until(&server, |state| state.channels <= 2).await;
+    going.ask(Control::Limit(None));
+    until(&server, |state| state.channels >= 10).await;
+    let report = going.end().await;
+    assert!(report["skipped"]["limit"].as_u64().is_some_and(|count| count > 0), "{}", report["skipped"]);
+    assert_eq!(calls(&report, "scheduled"), 200);
+}
+
+#[tokio::test]
+async fn the_slaves_weights_are_changed() {
+    let (one, other) = (server().await, server().await);
+    let going = start(&[&one, &other], "duration = \"3s\"\n[load]\nrate = 60\n", "100ms");
+    until(&other, |state| state.originates >= 5).await;
+    going.ask(Control::Weights(vec![1, 0]));
+    until(&other, |state| state.channels == 0).await;
+    let (first, second) = (one.state().originates, other.state().originates);
+    until(&one, |state| state.originates >= first + 20).await;
+    let report = going.end().await;
+    let attempted = |slave: usize| report["slaves"][slave]["calls"]["attempted"].as_u64();
+    assert_eq!(attempted(1), Some(other.state().originates));
+    assert!(other.state().originates <= second + 6, "what was handed out before is placed, and no more");
+    assert_eq!(attempted(0), Some(180 - other.state().originates), "the other one has the rest");
+}
+
+#[tokio::test]
+async fn a_pause_stops_the_schedule_s_clock() {
+    let server = server().await;
+    let going = start(&[&server], "duration = \"2s\"\n[load]\nrate = 50\n", "300ms");
+    until(&server, |state| state.originates >= 20).await;
+    going.ask(Control::Pause);
+    // Fifteen are up all the time unless there are no new ones.
+    let paused = until(&server, |state| state.channels == 0).await.originates;
+    assert!(paused < 100);
+    going.ask(Control::Resume);
+    let report = going.end().await;
+    assert_eq!((calls(&report, "scheduled"), calls(&report, "completed")), (100, 100), "nothing was due in the pause");
+    let run = |name: &str| report["run"][name].as_f64().unwrap_or_default();
+    assert!((1.9..2.1).contains(&run("offered_seconds")), "{}", report["run"]);
+    assert!(run("duration_seconds") > 2.3, "the pause comes on top: {}", report["run"]);
+}
+
+#[tokio::test]
+async fn a_run_is_stopped_and_its_calls_end_by_themselves() {
+    let server = server().await;
+    let going = start(&[&server], "[load]\nrate = 50\n", "500ms");
+    until(&server, |state| state.originates >= 20).await;
+    going.ask(Control::Pause);
+    going.ask(Control::Stop);
+    let report = going.end().await;
+    assert_eq!(calls(&report, "completed"), calls(&report, "attempted"), "also out of a pause");
+    assert!(report["latency_seconds"]["hold"]["min"].as_f64().is_some_and(|hold| hold >= 0.499));
+    assert_eq!(server.state().channels, 0);
+}
+
+#[tokio::test]
+async fn every_call_is_hung_up() {
+    let (one, other) = (server().await, server().await);
+    let going = start(&[&one, &other], "[load]\nrate = 100\n", "1h");
+    until(&one, |state| state.channels >= 10).await;
+    going.ask(Control::HangUpAll);
+    let report = going.end().await;
+    assert_eq!((one.state().channels, other.state().channels), (0, 0));
+    let ended = calls(&report, "completed") + calls(&report, "canceled");
+    assert_eq!(ended, calls(&report, "attempted"), "{}", report["calls"]);
+    assert!(calls(&report, "attempted") >= 15);
+}
+
+#[tokio::test]
+async fn in_a_closed_loop_a_higher_limit_is_filled_at_once() {
+    let server = server().await;
+    let going = start(&[&server], "[load]\nrate = 200\nlimit = 2\nmode = \"wait\"\n", "1h");
+    until(&server, |state| state.channels == 2).await;
+    going.ask(Control::Limit(Some(30)));
+    until(&server, |state| state.channels == 30).await;
+    going.ask(Control::Pause);
+    going.ask(Control::Limit(Some(31)));
+    going.ask(Control::Resume);
+    until(&server, |state| state.channels == 31).await;
+    going.ask(Control::HangUpAll);
+    let report = going.end().await;
+    assert_eq!((calls(&report, "attempted"), calls(&report, "skipped")), (31, 0), "{}", report["calls"]);
+}
+
+#[tokio::test]
+async fn what_cannot_be_obeyed_is_refused() {
+    let server = server().await;
+    let going = start(&[&server], "[load]\nrate = 20\n", "100ms");
+    until(&server, |state| state.originates >= 1).await;
+    for (control, message) in [
+        (Control::Rate(Some(-1.0)), "-1 is no rate"),
+        (Control::Rate(Some(f64::NAN)), "NaN is no rate"),
+        (Control::Limit(Some(0)), "a limit of 0 is a pause"),
+        (Control::Weights(vec![0, 0]), "these weights make no turns"),
+    ] {
+        let error = going.operator.ask(control).expect_err("refused");
+        assert!(error.contains(message), "{error}");
+    }
+    // Of another number of slaves: not obeyed, and no harm.
+    going.ask(Control::Weights(vec![1, 2, 3]));
+    going.ask(Control::Stop);
+    let operator = going.operator.clone();
+    going.end().await;
+    assert_eq!(operator.ask(Control::Stop), Err("the run is over".to_owned()));
+}
