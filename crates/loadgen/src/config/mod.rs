@@ -195,7 +195,7 @@ pub struct TargetConfig {
     pub to: String,
     /// Its name in the results; the address where it is left out.
     pub name: Option<String>,
-    /// Its share of the calls, against the others' weights.
+    /// Its share of the calls, against the others' weights; with 0 it places none, and far legs may still come to it.
     pub weight: Option<Count>,
 }
 
@@ -255,7 +255,7 @@ pub struct SlaveConfig {
     pub password: Option<Spanned<Password>>,
     /// A file whose first line is the password.
     pub password_file: Option<Spanned<PathBuf>>,
-    /// Its share of the calls, against the others' weights.
+    /// Its share of the calls, against the others' weights; with 0 it places none, and far legs may still come to it.
     pub weight: Option<Spanned<Count>>,
     /// Concurrent calls on it at most.
     pub limit: Option<Spanned<Count>>,

@@ -54,10 +54,11 @@ impl Check<'_> {
                 let span = config.name.as_ref().map_or(config.kind.span(), Spanned::span);
                 return Err(self.source.error(span, message));
             }
-            weights.push(config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?);
+            weights.push(self.weight(config.weight.as_ref()));
             let script = Arc::new(kind.script(Some(config), of_apps, self.source)?);
             apps.push(App { name, kind, script, targets: called(config.to.as_ref().or(to))? });
         }
+        self.not_all_zero("apps", configs.iter().map(|config| config.weight.as_ref()))?;
         Ok((apps, weights))
     }
 }

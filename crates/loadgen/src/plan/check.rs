@@ -59,6 +59,27 @@ impl Check<'_> {
         }
     }
 
+    /// A share of the calls against the others': 0 is none of them.
+    pub(super) fn weight(&self, weight: Option<&Spanned<Count>>) -> u64 {
+        weight.map_or(1, |weight| weight.get_ref().0)
+    }
+
+    /// Somebody has to have the calls.
+    pub(super) fn not_all_zero<'b>(
+        &self,
+        of: &str,
+        mut weights: impl Iterator<Item = Option<&'b Spanned<Count>>>,
+    ) -> Result<(), ConfigError> {
+        let first = weights.next().flatten().filter(|weight| weight.get_ref().0 == 0);
+        match first {
+            Some(first) if weights.all(|weight| self.weight(weight) == 0) => {
+                let message = format!("weight = 0 for all {of}: it must be at least 1 for one of them");
+                Err(self.source.error(first.span(), message))
+            }
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn time(&self, what: &str, time: &Spanned<Time>, max: Duration) -> Result<Duration, ConfigError> {
         let Time(value) = *time.get_ref();
         if value.is_zero() || value > max {

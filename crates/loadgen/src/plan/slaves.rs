@@ -38,7 +38,7 @@ impl Check<'_> {
         for config in configs {
             let span = config.span();
             let config = config.get_ref();
-            let weight = config.weight.as_ref().map_or(Ok(1), |weight| self.count("weight", weight))?;
+            let weight = self.weight(config.weight.as_ref());
             for (name, server) in self.servers(config, &span, seed.wrapping_add(slaves.len() as u64))? {
                 if !names.insert(name.clone()) {
                     let message = format!("there are two slaves named {name:?}: give each a name of its own");
@@ -51,6 +51,7 @@ impl Check<'_> {
                 slaves.push(SlavePlan { name, server, weight, limit, gap, keep_awake, span: span.clone() });
             }
         }
+        self.not_all_zero("slaves", configs.iter().map(|config| config.get_ref().weight.as_ref()))?;
         if slaves.len() > SLAVES_MAX {
             return Err(self.source.whole(format!("{} slaves are over the limit of {SLAVES_MAX}", slaves.len())));
         }
