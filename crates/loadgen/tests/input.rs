@@ -34,7 +34,11 @@ async fn bad_configurations_are_refused_with_their_place() {
         ("\"2s\"", "\"2 parsecs\"", "a.toml:7:8: \"2 parsecs\" is not a time such as"),
         ("hold = \"2s\"\n", "", "a.toml:5:1: the key \"hold\" is missing here"),
         ("\"null/x\"", "\"null/x &hangup()\"", "a.toml:6:6: an address to call"),
-        ("count = 3", "count = 3 }\nweight = 0 #", "a.toml:11:10: weight = 0 for all slaves: it must be at least 1 for one of them"),
+        (
+            "count = 3",
+            "count = 3 }\nweight = 0 #",
+            "a.toml:11:10: weight = 0 for all slaves: it must be at least 1 for one of them",
+        ),
         ("to = \"null/x\"\n", "", "a.toml:5:1: the key \"to\" is missing in [call]"),
         ("[call]", "[call]\nvariables = { Ignore_Early_Media = \"false\" }", "is set by loadgen itself"),
         ("\"null/x\"", "\"${A:-${B}}\"", "a default cannot have a \"${…}\" in it"),
