@@ -320,3 +320,17 @@ async fn what_is_not_allowed_is_never_dialled() {
     assert!(run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(server.state().listeners, 0);
 }
+
+/// The example with rows of a file, whose slaves call themselves.
+#[tokio::test]
+async fn the_example_s_rows_are_called() {
+    let configs = concat!(env!("CARGO_MANIFEST_DIR"), "/../../configs");
+    let read = |name: &str| std::fs::read_to_string(format!("{configs}/{name}")).expect("the example");
+    let bench = Bench::new(&read("numbers.toml").replace("duration = \"10s\"", "duration = \"1s\""));
+    std::fs::write(bench.path().join("numbers.csv"), read("numbers.csv")).expect("a file");
+    let run = bench.run().await;
+    assert_eq!(run.code(), 0, "{run:?}");
+    assert_eq!(counts(&run, "targets", "completed"), [("answered".to_owned(), 16), ("busy".to_owned(), 0)]);
+    assert_eq!(run.number("hangup_causes.USER_BUSY"), 4.0);
+    assert!(bench.records().iter().all(|call| !call["far_uuid"].is_empty() || call["outcome"] == "failed"));
+}
