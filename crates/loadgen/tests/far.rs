@@ -21,9 +21,9 @@ async fn cluster(on_its_way: &[&str]) -> Servers {
 
 /// Calls of the first slave, by way of the PBX.
 async fn call(servers: &Servers, call: &str) -> (Run, Bench) {
-    // The second one listens, and gets next to no calls of its own.
+    // The second one listens, and gets no calls of its own.
     let text = format!(
-        "[load]\nrate = 50\nmax_offered = 20\n[call]\nhold = \"200ms\"\n{call}{}weight = 1000\n{}",
+        "[load]\nrate = 50\nmax_offered = 20\n[call]\nhold = \"200ms\"\n{call}{}{}weight = 0\n",
         slave(&servers[0]),
         slave(&servers[1])
     );

@@ -101,7 +101,11 @@ async fn a_shard_that_cannot_be_is_refused() {
     let bench = bench(&servers, "[load]\nrate = 30\nlimit = 2\nmode = \"wait\"", "300ms");
     for (arguments, environment, message) in [
         (&["--shard", "1/2"][..], &[][..], "--shard 1/2: needs a --run-id"),
-        (&["--shard", "4/4", "--run-id", RUN_ID], &[], "--shard 4/4: shard 4/4 has no slave: there are 3"),
+        (
+            &["--shard", "4/4", "--run-id", RUN_ID],
+            &[],
+            "--shard 4/4: shard 4/4 has no slave that places calls: there are 3 slaves",
+        ),
         (&["--shard", "1/3", "--run-id", RUN_ID], &[], "--shard 1/3: limit = 2 leaves nothing for shard 1/3"),
         (&["--shard", "3/2", "--run-id", RUN_ID], &[], "there is no shard 3 of 2"),
         (&["--shard", "job/2", "--run-id", RUN_ID], &[], "JOB_COMPLETION_INDEX is not set"),

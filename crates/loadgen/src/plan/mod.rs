@@ -256,7 +256,10 @@ impl Plan {
         };
         let (before, own) = (weight(&|slave| slave % shard.count < shard.index), weight(&|slave| shard.owns(slave)));
         if own == 0 {
-            return Err(format!("shard {shard} has no slave: there are {}", self.slaves.len()));
+            return Err(format!(
+                "shard {shard} has no slave that places calls: there are {} slaves",
+                self.slaves.len()
+            ));
         }
         if let Some(limit) = self.limit {
             let up_to = |weight: u128| u128::from(limit) * weight / self.weight_of_all();
