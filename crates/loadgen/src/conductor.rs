@@ -153,8 +153,8 @@ pub struct Conductor {
 /// When to look at the schedule again.
 enum Next {
     At(Instant),
-    /// When a slot is free.
-    Slot,
+    /// When a slot is free, or the schedule ends.
+    Slot(Option<Instant>),
     Never,
 }
 
@@ -192,12 +192,16 @@ impl Conductor {
         loop {
             let next = if self.ended.is_none() { self.hand_out() } else { Next::Never };
             self.show_target();
-            let at = if let Next::At(at) = next { Some(at) } else { None };
+            let at = match next {
+                Next::At(at) => Some(at),
+                Next::Slot(end) => end,
+                Next::Never => None,
+            };
             let hang_up_at = self.ended.filter(|_| hang_up_ends.is_none()).map(|end| end + self.plan.grace);
             let ledger_counts = self.ended.is_some();
             tokio::select! {
                 () = alarm.until(at.unwrap_or(self.start)), if at.is_some() => {}
-                () = self.orchestra.shared.slots.freed(), if matches!(next, Next::Slot) => {}
+                () = self.orchestra.shared.slots.freed(), if matches!(next, Next::Slot(_)) => {}
                 Some(control) = self.orchestra.controls.recv() => {
                     if let Control::HangUpAll = control {
                         hang_up_ends.get_or_insert_with(|| self.hang_up());
@@ -318,7 +322,7 @@ impl Conductor {
             }
             let next = match self.slave_with_room(&due) {
                 None => Next::At(now + AGAIN),
-                Some(_) if !self.orchestra.shared.slots.take() => Next::Slot,
+                Some(_) if !self.orchestra.shared.slots.take() => Next::Slot(self.end()),
                 Some(slave) => {
                     // What has not waited is due when the schedule says so, also where this machine is late for it:
                     // every call's little lateness would add up to a lower rate.
@@ -384,7 +388,7 @@ impl Conductor {
             // Nothing moves it on at the moment, as when the rate was set to 0.
             return Next::Never;
         }
-        let end = self.length.and_then(|length| self.start.checked_add(length)).unwrap_or(now);
+        let end = self.end().unwrap_or(now);
         if now < end {
             return Next::At(end);
         }
@@ -394,6 +398,11 @@ impl Conductor {
         self.ended = Some(end);
         self.orchestra.posts.clear();
         Next::Never
+    }
+
+    /// When the schedule ends, as things stand.
+    fn end(&self) -> Option<Instant> {
+        self.length.and_then(|length| self.start.checked_add(length))
     }
 
     fn show_target(&self) {

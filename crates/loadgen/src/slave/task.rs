@@ -223,6 +223,17 @@ impl Slave {
         }
     }
 
+    /// A call that was due at another slave, which could not place it.
+    fn take_over(&mut self, call: Placement) {
+        match &mut self.originator {
+            Some(originator) if !matches!(*self.orders.borrow(), Order::Drain | Order::HangUp) => originator.hand(call),
+            _ => {
+                self.shard.scheduled(call.labels);
+                self.skip(&call, Skip::Stopped);
+            }
+        }
+    }
+
     /// Calls that are not due yet and never will be.
     fn dropped(&mut self, calls: &[Placement]) {
         for _ in calls.iter().filter(|call| call.has_slot) {
