@@ -140,8 +140,13 @@ impl Originator {
     }
 
     /// Sends no more: what is due is skipped, what is not due yet never will be. Returns how many calls that were.
-    pub(super) fn stop(&mut self, shard: &mut Shard) -> Vec<Placement> {
+    pub(super) fn stop(&mut self, now: Instant, shard: &mut Shard) -> Vec<Placement> {
         self.closed = true;
+        while let Some(&call) = self.coming.front().filter(|call| call.due <= now) {
+            self.coming.pop_front();
+            shard.scheduled(call.labels);
+            self.pending.push_back(call);
+        }
         let mut dropped: Vec<_> = self.pending.drain(..).collect();
         for call in &dropped {
             shard.skipped(call.labels, Skip::Stopped);
@@ -313,9 +318,9 @@ mod tests {
         let mut originator = originator(start, (10, 100), 1000, None);
         assert!(matches!(originator.next(start + ms(30), &mut shard, |_| Obstacle::Busy), Offer::Wait(_)));
         assert_eq!(shard.all().pending, 4);
-        assert_eq!(originator.stop(&mut shard).len(), 100);
+        assert_eq!(originator.stop(start + ms(45), &mut shard).len(), 100);
         let counts = shard.all();
-        assert_eq!((counts.scheduled, counts.pending, counts.skipped[Skip::Stopped as usize]), (4, 0, 4));
+        assert_eq!((counts.scheduled, counts.pending, counts.skipped[Skip::Stopped as usize]), (5, 0, 5));
         assert_eq!(originator.next(start + ms(60), &mut shard, free), Offer::Done);
     }
 }

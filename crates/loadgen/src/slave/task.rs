@@ -219,17 +219,14 @@ impl Slave {
         let stopped = matches!(*self.orders.borrow(), Order::Drain | Order::HangUp);
         match &mut self.originator {
             Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
-            _ => self.dropped(&calls),
-        }
-    }
-
-    /// A call that was due at another slave, which could not place it.
-    fn take_over(&mut self, call: Placement) {
-        match &mut self.originator {
-            Some(originator) if !matches!(*self.orders.borrow(), Order::Drain | Order::HangUp) => originator.hand(call),
             _ => {
-                self.shard.scheduled(call.labels);
-                self.skip(&call, Skip::Stopped);
+                let now = Instant::now();
+                let (due, coming): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.due <= now);
+                for call in due {
+                    self.shard.scheduled(call.labels);
+                    self.skip(&call, Skip::Stopped);
+                }
+                self.dropped(&coming);
             }
         }
     }
@@ -496,7 +493,7 @@ impl Slave {
     fn obey(&mut self) {
         let order = *self.orders.borrow_and_update();
         if let (Order::Drain | Order::HangUp, Some(originator)) = (order, &mut self.originator) {
-            let dropped = originator.stop(&mut self.shard);
+            let dropped = originator.stop(Instant::now(), &mut self.shard);
             self.dropped(&dropped);
         }
         if order == Order::HangUp && !self.hanging_up {

@@ -72,7 +72,7 @@ impl Slave {
 
     pub(super) fn read_mail(&mut self, mail: Mail) {
         match mail {
-            Mail::Take(call) => self.take_over(call),
+            Mail::Take(call) => self.take(vec![call]),
             Mail::Far(mail) => self.far_leg(*mail),
             Mail::Act(leg, act) => self.perform_act(leg, act),
             Mail::HangUp(leg) => self.kill_far(leg),
