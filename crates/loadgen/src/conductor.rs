@@ -25,6 +25,9 @@ use crate::verdict::Signal;
 const AHEAD: Duration = Duration::from_millis(100);
 /// They are handed over in handfuls of so long: each one wakes a slave's task once.
 const HANDFUL: Duration = Duration::from_millis(40);
+/// In a closed loop a call has its slot, and is handed over, so long before it is due: longer than that takes, and of no
+/// weight against how long calls last.
+const LEAD: Duration = Duration::from_millis(5);
 /// In a closed loop, a call that no slave can take is offered again after this, should nobody say that one can.
 const AGAIN: Duration = Duration::from_millis(50);
 /// How long hanging up may take before what is left is given up: calls that the server does not let go are lost before.
@@ -144,6 +147,8 @@ pub struct Conductor {
     substitutes: Substitutes,
     /// A call that waits for its slot.
     waiting: Option<Due>,
+    /// When the last call that was handed out is due.
+    last: Instant,
     /// No more calls are offered from this moment on.
     ended: Option<Instant>,
     target: Arc<Target>,
@@ -175,6 +180,7 @@ impl Conductor {
             turns: vec![vec![0; plan.apps.len()]; plan.slaves.len()],
             substitutes: Substitutes::default(),
             waiting: None,
+            last: start,
             ended: None,
             target,
             orchestra,
@@ -302,7 +308,7 @@ impl Conductor {
                 return self.over_at(now);
             }
             let waited = self.waiting.is_some();
-            let due = match self.waiting.take().or_else(|| self.calls.next_before(elapsed + Duration::from_nanos(1))) {
+            let due = match self.waiting.take().or_else(|| self.calls.next_before(elapsed + LEAD)) {
                 Some(due) => due,
                 None => {
                     return match self.calls.next_at().map(|at| self.start.checked_add(at)) {
@@ -311,7 +317,7 @@ impl Conductor {
                             self.length = self.length.filter(|_| self.plan.schedule.max_offered.is_none());
                             self.over_at(now)
                         }
-                        Some(Some(at)) => Next::At(at),
+                        Some(Some(at)) => Next::At((at - LEAD).max(now)),
                         Some(None) => Next::Never,
                     };
                 }
@@ -329,7 +335,8 @@ impl Conductor {
                     if waited {
                         self.calls.delay_to(elapsed);
                     }
-                    self.hand(&due, if waited { now } else { self.start + due.at }, slave, true);
+                    let at = self.start + due.at;
+                    self.hand(&due, if waited { at.max(now) } else { at }, slave, true);
                     continue;
                 }
             };
@@ -359,6 +366,7 @@ impl Conductor {
         let turn = &mut self.turns[due.slave][due.app];
         let target = self.plan.apps[due.app].targets.of(*turn);
         *turn += 1;
+        self.last = self.last.max(at);
         let rate = self.calls.rate_at(due.at);
         self.handfuls[slave].push(Placement {
             attempt: due.attempt,
@@ -388,7 +396,7 @@ impl Conductor {
             // Nothing moves it on at the moment, as when the rate was set to 0.
             return Next::Never;
         }
-        let end = self.end().unwrap_or(now);
+        let end = self.end().unwrap_or(self.last.max(now));
         if now < end {
             return Next::At(end);
         }

@@ -25,7 +25,8 @@ pub struct RunFile {
     pub version: String,
     /// The process that runs it.
     pub pid: u32,
-    /// Its slaves; those that are simulated end with it and are not among them.
+    /// The slaves that its calls are placed on; those that are simulated end with it and are not among them, and those of
+    /// other shards are theirs to clean up.
     pub slaves: Vec<SlaveAt>,
 }
 
@@ -47,7 +48,8 @@ pub struct Held {
 impl RunFile {
     /// What there is to write of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let real = plan.slaves.iter().filter_map(|slave| match &slave.server {
+        let own = plan.slaves.iter().enumerate().filter(|(slave, _)| plan.shard.owns(*slave));
+        let real = own.filter_map(|(_, slave)| match &slave.server {
             ServerPlan::Real { address, .. } => Some(SlaveAt { name: slave.name.clone(), address: address.clone() }),
             ServerPlan::Simulated(_) => None,
         });

@@ -86,6 +86,26 @@ async fn a_shard_that_hangs_up_leaves_the_others_calls_alone() {
 }
 
 #[tokio::test]
+async fn what_a_killed_shard_left_is_cleaned_up_alone() {
+    let servers = three().await;
+    let load = "[run]\nduration = \"3s\"\n[load]\nrate = 30\n";
+    let (first, second) = (bench(&servers, load, "2s"), bench(&servers, load, "2s"));
+    let killed = first.start(&shard("1/2"));
+    let on = second.start(&shard("2/2"));
+    let up = |states: &[fs_sim::State]| states.iter().all(|state| state.originates >= 5);
+    servers.wait_for(PATIENCE, up).await.expect("calls");
+    killed.signal("KILL");
+    drop(killed);
+    let cleanup = first.start(&["cleanup", "out", "--config", "a.toml", "--force"]).end().await;
+    assert_eq!(cleanup.code(), 0, "{cleanup:?}");
+    let own = servers.iter().map(|server| cleanup.stdout.contains(&server.addr().to_string())).collect::<Vec<_>>();
+    assert_eq!(own, [true, false, true], "{}", cleanup.stdout);
+    let on = on.end().await;
+    assert_eq!((on.code(), on.calls("completed"), on.calls("attempted")), (0, 30, 30), "{}", on.stdout);
+    assert!(servers.states().iter().all(|state| state.channels == 0));
+}
+
+#[tokio::test]
 async fn the_limit_is_shared_out_too() {
     let servers = three().await;
     let load = "[run]\nduration = \"2s\"\n[load]\nrate = 90\nlimit = 10\nmode = \"wait\"\n";
