@@ -1,7 +1,7 @@
 //! A look at every slave before anything is dialled: what a server is, has and allows, against what the plan needs.
 //!
 //! What makes the plan impossible is an error, what may spoil it a warning; each says with which command or with which
-//! XML it is mended. The checks are pure and stand in [`checks::CHECKS`]; [`ask`] does their asking.
+//! XML it is mended. The checks are pure and stand in `checks::CHECKS`; `ask` does their asking.
 
 mod address;
 mod answers;
