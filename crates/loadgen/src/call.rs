@@ -146,6 +146,8 @@ pub struct Call {
     outcome: Option<Outcome>,
     /// The far leg, which stayed, was asked to go.
     far_asked: bool,
+    /// The connection was away during it.
+    had_gap: bool,
     /// What its app does, where that is more than nothing.
     performance: Option<Box<Performance>>,
     alarm: Instant,
@@ -156,6 +158,8 @@ pub struct Call {
 struct Far {
     record: FarRecord,
     gone: bool,
+    /// How long the way to it was is measured.
+    timed: bool,
 }
 
 impl Call {
@@ -184,6 +188,7 @@ impl Call {
             far: None,
             outcome: None,
             far_asked: false,
+            had_gap: false,
             performance: performance.map(Box::new),
             alarm: sent + timeout + RING_GRACE,
         }
@@ -196,7 +201,9 @@ impl Call {
 
     /// When [`Call::on_alarm`] is to be called next.
     pub fn alarm(&self) -> Instant {
-        let performance = self.performance.as_ref().and_then(|performance| performance.alarm());
+        // What has ended is played no further.
+        let playing = self.performance.as_ref().filter(|_| self.outcome.is_none());
+        let performance = playing.and_then(|performance| performance.alarm());
         performance.map_or(self.alarm, |at| at.min(self.alarm))
     }
 
@@ -264,7 +271,7 @@ impl Call {
         acts: &mut Vec<Act>,
     ) -> Step {
         let context = Context { far: self.far().map(|(leg, _)| leg), ..*context };
-        let Some(performance) = &mut self.performance else { return Step::Wait };
+        let Some(performance) = self.performance.as_mut().filter(|_| self.outcome.is_none()) else { return Step::Wait };
         let first = acts.len();
         if side == Side::Caller && event.name() == EventName::ChannelAnswer {
             performance.begin(side, &context, at, acts);
@@ -317,7 +324,10 @@ impl Call {
                 self.is_there = true;
                 self.created = Some(at);
                 shard.measured(self.labels, Latency::Originate, at.saturating_duration_since(self.sent));
-                self.invited(shard);
+                if self.far.as_ref().is_some_and(|far| far.record.answered.is_some()) {
+                    // Its far leg was there before, by its events.
+                    self.time_the_way(shard);
+                }
                 if self.asked.is_some() {
                     // It was asked to go before it was there, and nobody heard that.
                     return Step::HangUp;
@@ -386,14 +396,14 @@ impl Call {
             }
             let record =
                 FarRecord { uuid: leg, slave, created: at, answered: None, hung_up: None, cause: None, heard: None };
-            self.far = Some(Box::new(Far { record, gone: false }));
+            self.far = Some(Box::new(Far { record, gone: false, timed: false }));
         }
         let Some(far) = &mut self.far else { return Step::Wait };
         match change {
             FarChange::Created => {}
             FarChange::Answered if far.record.answered.is_none() => {
                 far.record.answered = Some(at);
-                self.invited(shard);
+                self.time_the_way(shard);
                 // Its event can come after the near leg's.
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
                     let propagation = answered.saturating_duration_since(at);
@@ -416,7 +426,7 @@ impl Call {
 
     /// Its alarm went off: its app's, or its own.
     pub fn on_alarm(&mut self, now: Instant, context: &Context<'_>, shard: &mut Shard, acts: &mut Vec<Act>) -> Step {
-        if let Some(performance) = &mut self.performance
+        if let Some(performance) = self.performance.as_mut().filter(|_| self.outcome.is_none())
             && performance.alarm().is_some_and(|alarm| alarm <= now)
         {
             let context = Context { far: self.far.as_ref().map(|far| far.record.uuid), ..*context };
@@ -443,6 +453,11 @@ impl Call {
         match (self.job, self.asked) {
             (Some(Err(reason)), _) if !self.is_there => Step::End(Outcome::Refused(reason)),
             _ if self.stillborn => Step::End(Outcome::Refused(Refusal::Other)),
+            // Its far leg was to end it, and it did not.
+            (_, Some((_, Why::ByCallee))) => {
+                self.asked = None;
+                self.hang_up(now, Why::Planned)
+            }
             (_, Some(_)) => Step::End(Outcome::Lost),
             _ if self.answered.is_some() => self.hang_up(now, Why::Planned),
             (Some(Ok(())), None) => {
@@ -463,9 +478,15 @@ impl Call {
         Step::HangUp
     }
 
+    /// The connection was away, and the server says that the channel is gone.
+    pub fn vanished(&self) -> Step {
+        Step::End(self.outcome.unwrap_or(Outcome::Lost))
+    }
+
     /// The connection was away, and the server says that the channel is still there.
     pub fn still_there(&mut self, answered: bool, now: Instant, shard: &mut Shard) -> Step {
         self.is_there = true;
+        self.had_gap = true;
         if answered {
             self.answer(now, shard);
         }
@@ -475,19 +496,18 @@ impl Call {
         }
     }
 
+    /// Takes down how long the INVITE took to its far leg: once it is known which leg that is.
+    fn time_the_way(&mut self, shard: &mut Shard) {
+        if let (Some(created), Some(far)) = (self.created, self.far.as_mut().filter(|far| !far.timed)) {
+            far.timed = true;
+            shard.measured(self.labels, Latency::Invite, far.record.created.saturating_duration_since(created));
+        }
+    }
+
     fn progress(&mut self, at: Instant, shard: &mut Shard) {
         if self.progressed.is_none() {
             self.progressed = Some(at);
             shard.measured(self.labels, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
-        }
-    }
-
-    /// Both legs are known, that of another server perhaps before the near one.
-    fn invited(&mut self, shard: &mut Shard) {
-        let far = self.far.as_ref().filter(|far| far.record.answered.is_some());
-        if let (Some(created), Some(far)) = (self.created, far) {
-            let invite = far.record.created.saturating_duration_since(created);
-            shard.measured(self.labels, Latency::Invite, invite);
         }
     }
 
@@ -518,6 +538,10 @@ impl Call {
         let guarded = self.answer_missed() && self.cause == Some(HangupCause::ALLOTTED_TIMEOUT);
         let stopped = self.asked.is_some() && !self.hung_up_by_others;
         match self.performance().and_then(Performance::failure) {
+            // Its answer came when it had been given up.
+            _ if matches!(self.asked, Some((_, Why::Overdue))) => Outcome::Lost,
+            // What it missed may have happened while the connection was away.
+            Some(_) if self.had_gap => Outcome::Lost,
             Some(_) => Outcome::AppFailed,
             None if stopped || guarded || self.ends_as_planned() => Outcome::Completed,
             None => Outcome::Dropped,
@@ -549,6 +573,7 @@ impl Call {
                 }
             },
         };
+        self.time_the_way(shard);
         if let (Some(_), Some(heard)) = (self.answered, self.heard) {
             shard.heard(self.labels, heard);
         }

@@ -11,10 +11,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::alarm::Alarm;
-use crate::plan::{Mode, Placement, Plan};
+use crate::plan::{Mode, Placement, Plan, RATE_MAX};
 use crate::recorder::Labels;
 use crate::schedule::{Calls, Due, Turns};
 use crate::slave::{Order, Shared, Substitutes};
@@ -65,8 +65,8 @@ impl Operator {
     /// Says why it cannot be: a rate that is none, or a run that is over or does not keep up with its commands.
     pub fn ask(&self, control: Control) -> Result<(), String> {
         match &control {
-            Control::Rate(Some(rate)) if !(rate.is_finite() && *rate >= 0.0) => {
-                return Err(format!("{rate} is no rate: it must be from 0 calls per second on"));
+            Control::Rate(Some(rate)) if !(0.0..=RATE_MAX).contains(rate) => {
+                return Err(format!("{rate} is no rate: it must be from 0 to {RATE_MAX} calls per second"));
             }
             Control::Weights(weights) if Turns::new(weights).is_none() => {
                 return Err("these weights make no turns: one at least must be above 0".to_owned());
@@ -136,8 +136,10 @@ pub struct Conductor {
     /// The schedule's beginning: later by every pause.
     start: Instant,
     paused: Option<Instant>,
-    /// The schedule's length, as far as it has one.
+    /// How long the phases are together, where they have an end.
     length: Option<Duration>,
+    /// When the last call was due that was offered, in the schedule's time.
+    last: Duration,
     /// How many calls have been offered, those of other shards too.
     offered: u64,
     /// Handed out at the next opportunity, by slave.
@@ -147,8 +149,6 @@ pub struct Conductor {
     substitutes: Substitutes,
     /// A call that waits for its slot.
     waiting: Option<Due>,
-    /// When the last call that was handed out is due.
-    last: Instant,
     /// No more calls are offered from this moment on.
     ended: Option<Instant>,
     target: Arc<Target>,
@@ -170,17 +170,13 @@ impl Conductor {
             calls: plan.schedule.calls(),
             start,
             paused: None,
-            // How long a closed loop takes for a number of calls is not known.
-            length: match plan.mode {
-                Mode::Skip => plan.schedule.length(),
-                Mode::Wait => plan.schedule.duration(),
-            },
+            length: plan.schedule.duration(),
+            last: Duration::ZERO,
             offered: 0,
             handfuls: vec![Vec::new(); plan.slaves.len()],
             turns: vec![vec![0; plan.apps.len()]; plan.slaves.len()],
             substitutes: Substitutes::default(),
             waiting: None,
-            last: start,
             ended: None,
             target,
             orchestra,
@@ -285,7 +281,7 @@ impl Conductor {
     fn hand_out_ahead(&mut self, now: Instant) -> Next {
         let until = (now + AHEAD).saturating_duration_since(self.start);
         while let Some(due) = self.calls.next_before(until) {
-            self.offered = due.attempt + 1;
+            (self.offered, self.last) = (due.attempt + 1, due.at);
             let at = self.start + due.at;
             self.hand(&due, at, due.slave, false);
         }
@@ -312,11 +308,7 @@ impl Conductor {
                 Some(due) => due,
                 None => {
                     return match self.calls.next_at().map(|at| self.start.checked_add(at)) {
-                        // With so many calls as there may be, it is over at once.
-                        None => {
-                            self.length = self.length.filter(|_| self.plan.schedule.max_offered.is_none());
-                            self.over_at(now)
-                        }
+                        None => self.over_at(now),
                         Some(Some(at)) => Next::At((at - LEAD).max(now)),
                         Some(None) => Next::Never,
                     };
@@ -327,7 +319,7 @@ impl Conductor {
                 continue;
             }
             let next = match self.slave_with_room(&due) {
-                None => Next::At(now + AGAIN),
+                None => Next::Slot(Some(now + AGAIN)),
                 Some(_) if !self.orchestra.shared.slots.take() => Next::Slot(self.end()),
                 Some(slave) => {
                     // What has not waited is due when the schedule says so, also where this machine is late for it:
@@ -336,7 +328,9 @@ impl Conductor {
                         self.calls.delay_to(elapsed);
                     }
                     let at = self.start + due.at;
-                    self.hand(&due, if waited { at.max(now) } else { at }, slave, true);
+                    let at = if waited { at.max(now) } else { at };
+                    self.last = at.saturating_duration_since(self.start);
+                    self.hand(&due, at, slave, true);
                     continue;
                 }
             };
@@ -366,8 +360,10 @@ impl Conductor {
         let turn = &mut self.turns[due.slave][due.app];
         let target = self.plan.apps[due.app].targets.of(*turn);
         *turn += 1;
-        self.last = self.last.max(at);
         let rate = self.calls.rate_at(due.at);
+        if has_slot {
+            self.orchestra.shared.roster.reserve(slave);
+        }
         self.handfuls[slave].push(Placement {
             attempt: due.attempt,
             due: at,
@@ -392,11 +388,18 @@ impl Conductor {
 
     /// There are no more calls: the offering lasts to the schedule's end.
     fn over_at(&mut self, now: Instant) -> Next {
-        if self.length.is_none() && self.plan.schedule.max_offered.is_none_or(|max| self.offered < max) {
+        let exhausted = self.plan.schedule.max_offered.is_some_and(|max| self.offered >= max);
+        let end = match (exhausted, self.end()) {
+            // With so many calls as there may be, it ends one gap behind the last one.
+            (true, end) => {
+                let gap = Duration::try_from_secs_f64(1.0 / self.calls.rate_at(self.last)).unwrap_or_default();
+                let after = self.start + self.last + gap;
+                end.map_or(after, |end| end.min(after))
+            }
+            (false, Some(end)) => end,
             // Nothing moves it on at the moment, as when the rate was set to 0.
-            return Next::Never;
-        }
-        let end = self.end().unwrap_or(self.last.max(now));
+            (false, None) => return Next::Never,
+        };
         if now < end {
             return Next::At(end);
         }
@@ -421,18 +424,21 @@ impl Conductor {
     fn obey(&mut self, control: Control) {
         info!(?control, "asked for");
         let now = Instant::now();
-        let at = (now + AHEAD).saturating_duration_since(self.start);
+        // While the schedule's clock stands still, it is as late as it was when that began.
+        let at = (self.paused.unwrap_or(now) + AHEAD).saturating_duration_since(self.start);
         match control {
             Control::Rate(rate) => self.calls.set_rate(at, rate),
             Control::Limit(limit) => self.orchestra.shared.slots.set_max(limit),
-            Control::Weights(weights) => {
-                if weights.len() == self.plan.slaves.len()
-                    && let Some(turns) = Turns::new(&weights)
-                {
+            Control::Weights(weights) => match Turns::new(&weights) {
+                Some(turns) if weights.len() == self.plan.slaves.len() => {
                     self.orchestra.shared.roster.set_weights(&weights);
                     self.calls.set_slaves(turns);
                 }
-            }
+                _ => {
+                    warn!("{} weights were given for {} slaves: nothing changes", weights.len(), self.plan.slaves.len())
+                }
+            },
+            Control::Pause | Control::Resume if self.ended.is_some() => {}
             Control::Pause => {
                 self.paused.get_or_insert(now);
             }
@@ -458,11 +464,14 @@ impl Conductor {
 
     /// What was to be handed out and never will be.
     fn drop_handfuls(&mut self) {
-        for call in self.handfuls.iter_mut().flat_map(std::mem::take) {
-            if call.has_slot {
-                self.orchestra.shared.slots.give_back();
+        for (slave, handful) in self.handfuls.iter_mut().enumerate() {
+            for call in std::mem::take(handful) {
+                if call.has_slot {
+                    self.orchestra.shared.roster.release(slave);
+                    self.orchestra.shared.slots.give_back();
+                }
+                self.orchestra.shared.ledger.settle(1);
             }
-            self.orchestra.shared.ledger.settle(1);
         }
     }
 

@@ -208,6 +208,16 @@ impl Shard {
         self.measured(labels, Latency::ScheduleLag, lag);
     }
 
+    /// A call left late, and this program was the reason.
+    pub fn left_late(&mut self, labels: Labels) {
+        self.counts(labels, |counts| counts.left_late += 1);
+    }
+
+    /// A call was answered, and nobody saw when.
+    pub fn answer_missed(&mut self, labels: Labels) {
+        self.counts(labels, |counts| counts.answer_missed += 1);
+    }
+
     /// A call was answered.
     pub fn answered(&mut self, labels: Labels) {
         self.counts(labels, |counts| counts.answered += 1);

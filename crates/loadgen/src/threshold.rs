@@ -82,7 +82,13 @@ const SUBJECTS: [(&str, Subject); 12] = [
     ("app_failed", Subject::Count { part: |counts| counts.app_failed, whole: attempted }),
     ("dropped", Subject::Count { part: |counts| counts.dropped, whole: attempted }),
     ("lost", Subject::Count { part: |counts| counts.lost, whole: attempted }),
-    ("without_media", Subject::Count { part: |counts| counts.without_media, whole: |counts| counts.answered }),
+    (
+        "without_media",
+        Subject::Count {
+            part: |counts| counts.without_media,
+            whole: |counts| counts.with_media + counts.without_media,
+        },
+    ),
     ("canceled", Subject::Count { part: |counts| counts.canceled, whole: attempted }),
 ];
 
@@ -104,6 +110,9 @@ impl Threshold {
         let (value, share) = match (&subject, limit.strip_suffix('%')) {
             (Subject::Latency(..) | Subject::Media(Measure::Jitter, _), _) => {
                 (Time::parse(limit)?.0.as_secs_f64(), false)
+            }
+            (Subject::Media(Measure::Mos, _), Some(_)) => {
+                return Err(format!("{name:?} is a score from 1 to 5: {limit:?} has a percent sign"));
             }
             (_, Some(percent)) => (number(percent)? / 100.0, true),
             (_, None) => (number(limit)?, false),
@@ -191,7 +200,7 @@ mod tests {
     fn figures() -> Figures {
         let counts = Counts { scheduled: 1000, attempted: 990, completed: 980, answered: 985, ..Counts::default() };
         let mut figures = Figures::default();
-        figures.tally.counts = Counts { dropped: 5, failed: 5, without_media: 2, ..counts };
+        figures.tally.counts = Counts { dropped: 5, failed: 5, without_media: 2, with_media: 98, ..counts };
         figures.tally.counts.skipped[0] = 10;
         figures.latencies.record_micros(Latency::Setup, 200_000);
         figures.media.record_micros(Measure::Mos, 4_100_000);
@@ -217,7 +226,7 @@ mod tests {
             ("jitter.p95", "< 10ms", Some(false)),
             ("loss.mean", "< 1.1%", Some(true)),
             ("without_media", "<= 0", Some(false)),
-            ("without_media", "< 1%", Some(true)),
+            ("without_media", "< 1%", Some(false)),
         ] {
             let threshold = Threshold::parse(name, expression).unwrap();
             assert_eq!(threshold.judge(&figures()).ok, ok, "{name} {expression}");
@@ -236,6 +245,7 @@ mod tests {
             ("succes", "> 0.5", "did you mean \"success\"?"),
             ("success", "> 99", "is a ratio"),
             ("loss.p99", "< 5", "is a ratio"),
+            ("mos.p5", "> 90%", "is a score from 1 to 5"),
             ("skipped", "< few", "is not a number"),
             ("setup", "< 1s", "did you mean \"setup.p99\"?"),
         ] {

@@ -2,7 +2,6 @@
 
 use serde::Serialize;
 
-use crate::latency::Latency;
 use crate::outcome::Skip;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
@@ -11,8 +10,8 @@ use crate::threshold::Verdict as Judged;
 /// The share of calls that the generator itself may have been too late for, or whose events may be missing, before its
 /// figures are not to be trusted.
 const TROUBLED_MAX: f64 = 0.001;
-/// A schedule's lag (p99) over this means that the generator, not what is tested, was the bottleneck, in seconds.
-const LAG_MAX: f64 = 0.1;
+/// With more calls than this share that left late, the generator, not what is tested, was the bottleneck.
+const LATE_MAX: f64 = 0.01;
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -128,14 +127,14 @@ fn doubts(last: &Snapshot) -> Vec<String> {
     if late as f64 > counts.scheduled as f64 * TROUBLED_MAX {
         doubts.push(format!("{late} of {} calls could not be sent in time", counts.scheduled));
     }
-    let lag = last.total.latencies.get(Latency::ScheduleLag).quantile(0.99);
-    if let Some(lag) = lag.filter(|lag| *lag > LAG_MAX) {
-        doubts.push(format!("calls left late (p99 {}): the generator was the bottleneck", crate::report::seconds(lag)));
+    if counts.left_late as f64 > counts.attempted as f64 * LATE_MAX {
+        let (late, all) = (counts.left_late, counts.attempted);
+        doubts.push(format!("{late} of {all} calls left over 100 ms late: the generator was the bottleneck"));
     }
     if counts.lost as f64 > counts.attempted as f64 * TROUBLED_MAX {
         doubts.push(format!("nobody can know what became of {} of {} calls", counts.lost, counts.attempted));
     }
-    let missed = last.anomalies().get("answer_missed").copied().unwrap_or(0);
+    let missed = counts.answer_missed;
     if missed as f64 > counts.attempted as f64 * TROUBLED_MAX {
         doubts.push(format!("the answers of {missed} calls were not seen: events were lost"));
     }

@@ -153,7 +153,7 @@ async fn a_killed_run_is_cleaned_up(address: &str, password: &str) {
     };
     tokio::time::timeout(Duration::from_secs(20), up).await.expect("its calls are up");
     running.signal("KILL");
-    drop(running);
+    running.end().await;
     let cleaned = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;
     assert_eq!(cleaned.code(), 0, "{cleaned:?}");
     assert!(cleaned.stdout.contains(", none left after "), "{}", cleaned.stdout);

@@ -99,6 +99,7 @@ async fn bad_configurations_are_refused_with_their_place() {
             "host = \"x\"\npassword = \"p\"\nuser = \"joe\"",
             "a.toml:12:8: \"joe\" is no user of the directory, such as \"joe@example.com\"",
         ),
+        ("\"2s\"", "{ exponential = \"10h\" }", "a.toml:7:8: hold: times that are drawn are at most 3600s"),
         ("\"null/x\"", "[]", "a.toml:6:6: a list of addresses needs one at least"),
         ("\"null/x\"", "[{ to = \"null/x\", weight = 0 }]", "the weight of \"null/x\" is 0: it must be at least 1"),
         ("\"null/x\"", "\"null/x\"\nallow = [\"^sofia/\"]", "\"null/x\" matches none of the patterns of \"allow\""),

@@ -247,3 +247,55 @@ async fn a_call_whose_uuid_was_taken_is_refused_and_its_channel_hung_up() {
     assert_eq!(run.report()["anomalies"]["duplicate_uuid"], 1);
     assert_eq!(server.state().channels, 0, "neither the stray channel is left nor, of the same run, the old one");
 }
+
+#[tokio::test]
+async fn a_ceiling_that_smooths_bursts_is_no_fault_of_the_generator() {
+    let text = r#"
+        [run]
+        duration = "2s"
+        [load]
+        rate = 20
+        arrivals = { burst = 20 }
+        [call]
+        to = "null/x"
+        hold = "100ms"
+        [[slaves]]
+        simulated = {}
+        max_rate = 40
+    "#;
+    let run = config(text).run().await;
+    assert_eq!((run.code(), run.calls("completed")), (0, 40), "{}", run.stdout);
+    assert!(run.number("latency_seconds.schedule_lag.p99") > 0.2, "they were held back");
+}
+
+#[tokio::test]
+async fn a_closed_loop_keeps_to_a_slave_s_limit_and_ceiling() {
+    let text = r#"
+        [run]
+        duration = "3s"
+        [load]
+        rate = 100
+        limit = 30
+        mode = "wait"
+        [call]
+        to = "null/x"
+        hold = "200ms"
+        [[slaves]]
+        name = "few"
+        simulated = {}
+        limit = 2
+        [[slaves]]
+        name = "slow"
+        simulated = {}
+        max_rate = 10
+    "#;
+    let run = config(text).run().await;
+    assert_eq!((run.code(), run.calls("skipped")), (0, 0), "{}", run.stdout);
+    let slaves = run.report()["slaves"].as_array().expect("slaves").clone();
+    let attempted = |index: usize| slaves[index]["calls"]["attempted"].as_u64().expect("a count");
+    // Two at a time of 200 ms each, and ten a second.
+    assert!((15..=31).contains(&attempted(0)), "{}", attempted(0));
+    assert!((15..=31).contains(&attempted(1)), "{}", attempted(1));
+    // Those that wait for the ceiling have their slot.
+    assert!(run.number("rates.peak_concurrent") <= 6.0, "{}", run.stdout);
+}

@@ -325,7 +325,7 @@ impl Performance {
         // The next alarm goes on from here.
         let track = &mut self.tracks[side as usize];
         if matches!(track.state, State::Ready) {
-            (track.deadline, track.state) = (Some(at), State::Parking);
+            (track.deadline, track.state) = (Some(at + Duration::from_millis(1)), State::Parking);
         }
     }
 

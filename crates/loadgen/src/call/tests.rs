@@ -246,3 +246,29 @@ proptest! {
         prop_assert!(shard.all().answered <= 1);
     }
 }
+
+#[test]
+fn a_call_that_had_ended_before_the_connection_broke_is_not_lost() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created), (40, Change::Answered)]);
+    assert_eq!(call.vanished(), Step::End(Outcome::Lost), "it was up");
+    call.on_far(FAR, 1, FarChange::Created, sent + ms(9), &mut shard);
+    call.hang_up(sent + ms(50), Why::Planned);
+    assert_eq!(call.on(GONE, sent + ms(60), &mut shard), Step::Wait);
+    assert_eq!(call.vanished(), Step::End(Outcome::Completed));
+}
+
+#[test]
+fn an_answer_after_it_was_given_up_completes_nothing() {
+    let (mut call, mut shard, sent, _) = tell(&[]);
+    assert_eq!(alarm_of(&mut call, &mut shard), Step::HangUp);
+    call.on(Change::Answered, sent + ms(64_100), &mut shard);
+    assert_eq!(call.on(GONE, sent + ms(64_200), &mut shard), Step::End(Outcome::Lost));
+}
+
+#[test]
+fn the_way_to_a_far_leg_that_is_never_answered_is_measured_too() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    call.on_far(FAR, 1, FarChange::Created, sent + ms(9), &mut shard);
+    call.on(BUSY, sent + ms(20), &mut shard);
+    assert_eq!(measured(&shard, Latency::Invite), Some(7));
+}

@@ -296,7 +296,17 @@ impl Check<'_> {
                     fs_sim::Delay::List(list) => list.iter().map(|(time, _)| *time).max(),
                     _ => None,
                 };
+                let drawn = match hold.get_ref() {
+                    fs_sim::Delay::Constant(_) => None,
+                    fs_sim::Delay::Exponential { mean } | fs_sim::Delay::Normal { mean, .. } => Some(*mean),
+                    fs_sim::Delay::LogNormal { median, .. } => Some(*median),
+                    fs_sim::Delay::Uniform { .. } | fs_sim::Delay::List(_) => longest,
+                };
                 match longest {
+                    _ if drawn.is_some_and(|time| time > fs_sim::DELAY_MAX) => {
+                        let message = format!("hold: times that are drawn are at most {:?}", fs_sim::DELAY_MAX);
+                        Err(self.source.error(hold.span(), message))
+                    }
                     Some(time) if time.is_zero() || time > TIME_MAX => {
                         let message = format!("hold = {time:?}: it must be above 0 and at most {TIME_MAX:?}");
                         Err(self.source.error(hold.span(), message))

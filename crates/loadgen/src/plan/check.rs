@@ -8,7 +8,7 @@ use crate::config::{ConfigError, Count, Number, Source, Time};
 use crate::schedule::Turns;
 
 /// Calls per second at most: far over what one machine can place, far under what arithmetic cannot bear.
-const RATE_MAX: f64 = 100_000.0;
+pub const RATE_MAX: f64 = 100_000.0;
 /// Calls per second at least: one in eleven days. Below it, times are beyond what a clock can hold.
 const RATE_MIN: f64 = 1e-6;
 /// A call may ring or last so long at most: FreeSWITCH counts both in whole seconds of 32 bits.

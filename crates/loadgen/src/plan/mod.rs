@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use toml::Spanned;
 
 pub use call::{Allowed, FarLeg, Targets};
+pub use check::RATE_MAX;
 pub use load::{Hold, Mode, share_of};
 pub use numbers::Numbers;
 pub use slaves::read_password;

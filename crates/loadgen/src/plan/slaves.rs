@@ -94,6 +94,7 @@ impl Check<'_> {
                     config.port.as_ref().map(Spanned::span),
                     config.user.as_ref().map(Spanned::span),
                     config.password.as_ref().map(Spanned::span),
+                    config.password_file.as_ref().map(Spanned::span),
                 ];
                 if let Some(span) = unused.into_iter().flatten().next() {
                     return Err(self.source.error(span, "this is for a real slave: a simulated one has its \"listen\" and its \"password\" in \"simulated\""));

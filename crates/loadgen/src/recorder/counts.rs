@@ -56,6 +56,10 @@ counts! {
     lost,
     /// Stopped by this program before an answer.
     canceled,
+    /// Left over 100 ms late for no other reason than that this program was late: a milestone, no outcome.
+    left_late,
+    /// Answered, and nobody saw when, since the event was lost: a milestone, no outcome.
+    answer_missed,
     /// Answered, and got audio: a milestone, no outcome.
     with_media,
     /// Answered, and did not get a single packet of audio: a milestone, no outcome.

@@ -83,7 +83,7 @@ fn write_summary(
         "slave", "attempted", "completed", "failed", "other", "ASR", "setup p50", "p99"
     )?;
     for ((slave, view), figures) in plan.slaves.iter().zip(&last.slaves).zip(&whole.slaves) {
-        let Counts { attempted, completed, failed, .. } = view.tally.counts;
+        let Counts { attempted, completed, failed, .. } = figures.tally.counts;
         let setup = figures.latencies.get(Latency::Setup);
         let state = match (view.status.up, view.status.reconnects) {
             (true, 0) => String::new(),
@@ -95,13 +95,13 @@ fn write_summary(
             "  {:<width$}{attempted:>10}{completed:>10}{failed:>10}{:>10}{:>8}{:>11}{:>11}{state}",
             slave.name,
             attempted - completed - failed,
-            percent(view.tally.counts.asr()),
+            percent(figures.tally.counts.asr()),
             statistic(setup, "p50"),
             statistic(setup, "p99"),
         )?;
     }
 
-    write_left(out, last)?;
+    write_left(out, plan, last)?;
     write_media(out, &last.total)?;
     for (app, tally) in plan.apps.iter().zip(&last.app_tallies) {
         let named = app.kind.results.iter().zip(&tally.results).filter(|(_, count)| **count > 0);
@@ -144,8 +144,9 @@ fn write_summary(
 }
 
 /// What the last look at the servers found.
-fn write_left(out: &mut String, last: &Snapshot) -> std::fmt::Result {
-    let left: Vec<Option<u64>> = last.slaves.iter().map(|slave| slave.status.channels_left).collect();
+fn write_left(out: &mut String, plan: &Plan, last: &Snapshot) -> std::fmt::Result {
+    let ours = last.slaves.iter().enumerate().filter(|(index, _)| plan.shard.owns(*index));
+    let left: Vec<Option<u64>> = ours.map(|(_, slave)| slave.status.channels_left).collect();
     let (seen, found) = (left.iter().flatten().count(), left.iter().flatten().sum::<u64>());
     let hung_up = if found > 0 { format!(": {found} were found and hung up") } else { String::new() };
     let unseen = match left.len() - seen {

@@ -28,6 +28,8 @@ pub(super) struct Originator {
     pending: VecDeque<Placement>,
     /// The oldest one has been held back by the ceiling.
     held_by_ceiling: bool,
+    /// Calls that were due before this waited for the ceiling or for the server, not for this program.
+    held_until: Option<Instant>,
     ceiling: Option<Ceiling>,
     /// No more will be handed over.
     closed: bool,
@@ -65,6 +67,7 @@ impl Originator {
             coming: VecDeque::new(),
             pending: VecDeque::new(),
             held_by_ceiling: false,
+            held_until: None,
             ceiling: gap.and_then(|gap| Ceiling::new(gap, start)),
             closed: false,
         }
@@ -84,6 +87,11 @@ impl Originator {
     /// Whether the ceiling holds calls back.
     pub(super) fn is_held(&self) -> bool {
         self.held_by_ceiling
+    }
+
+    /// Whether something else than this program was in a call's way.
+    pub(super) fn was_held(&self, call: &Placement) -> bool {
+        self.held_until.is_some_and(|until| call.due <= until)
     }
 
     /// The next step at this time. `obstacle` is asked anew for each call.
@@ -107,7 +115,10 @@ impl Originator {
                 Obstacle::Blocked(reason) => reason,
                 _ if late && self.held_by_ceiling => Skip::Ceiling,
                 _ if late => Skip::Late,
-                Obstacle::Busy => return Offer::Wait(Some(call.due + self.max_lag + MOMENT)),
+                Obstacle::Busy => {
+                    self.held_until = Some(now);
+                    return Offer::Wait(Some(call.due + self.max_lag + MOMENT));
+                }
                 Obstacle::None => match self.ceiling.as_mut().and_then(|ceiling| ceiling.closed_until(now)) {
                     None => {
                         self.pending.pop_front();
@@ -116,6 +127,7 @@ impl Originator {
                     }
                     Some(open) => {
                         self.held_by_ceiling = true;
+                        self.held_until = Some(open);
                         return Offer::Wait(Some(open.min(call.due + self.max_lag + MOMENT)));
                     }
                 },

@@ -27,6 +27,8 @@ pub struct Shared {
     pub(super) owners: Owners,
     /// How many slaves await events of their calls, where the far legs can be at another one.
     awaiting: AtomicU64,
+    /// One of them begins to, where none did.
+    begins: Notify,
     mailboxes: Vec<mpsc::Sender<Mail>>,
 }
 
@@ -70,6 +72,7 @@ impl Shared {
             ledger: Ledger::default(),
             owners: Owners::new(plan.numbers.rows.len()),
             awaiting: AtomicU64::new(0),
+            begins: Notify::new(),
             mailboxes,
         };
         (shared, receivers)
@@ -78,9 +81,17 @@ impl Shared {
     /// A slave awaits events of its calls now, or no longer does: a change.
     pub(super) fn set_awaiting(&self, awaits: bool) {
         match awaits {
-            true => self.awaiting.fetch_add(1, Ordering::Relaxed),
-            false => self.awaiting.fetch_sub(1, Ordering::Relaxed),
-        };
+            true if self.awaiting.fetch_add(1, Ordering::Relaxed) == 0 => self.begins.notify_waiters(),
+            true => {}
+            false => {
+                self.awaiting.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Waits until a slave begins to await events where none did.
+    pub(super) async fn begins_to_await(&self) {
+        self.begins.notified().await;
     }
 
     /// Whether a slave awaits events of its calls.
@@ -103,8 +114,6 @@ pub struct Slots {
     used: AtomicU64,
     peak: AtomicU64,
     max: AtomicU64,
-    /// Somebody waits for one.
-    awaited: AtomicBool,
     freed: Notify,
 }
 
@@ -115,7 +124,6 @@ impl Slots {
             used: AtomicU64::new(0),
             peak: AtomicU64::new(0),
             max: AtomicU64::new(max.unwrap_or(UNLIMITED)),
-            awaited: AtomicBool::new(false),
             freed: Notify::new(),
         }
     }
@@ -150,14 +158,16 @@ impl Slots {
     /// Gives one back.
     pub fn give_back(&self) {
         self.used.fetch_sub(1, Ordering::Relaxed);
-        if self.awaited.load(Ordering::Relaxed) {
-            self.freed.notify_one();
-        }
+        self.wake();
+    }
+
+    /// Has who waits for a slot look again.
+    pub(super) fn wake(&self) {
+        self.freed.notify_one();
     }
 
     /// Waits until one is given back, or one was since the last time.
     pub async fn freed(&self) {
-        self.awaited.store(true, Ordering::Relaxed);
         self.freed.notified().await;
     }
 }
@@ -179,6 +189,10 @@ struct Entry {
     held: AtomicBool,
     /// Calls that are up on it.
     active: AtomicU64,
+    /// Calls that are on their way to it and have a slot.
+    reserved: AtomicU64,
+    /// It takes one call at a time: it has a ceiling.
+    paced: bool,
 }
 
 impl Roster {
@@ -190,6 +204,8 @@ impl Roster {
             up: AtomicBool::new(false),
             held: AtomicBool::new(false),
             active: AtomicU64::new(0),
+            reserved: AtomicU64::new(0),
+            paced: slave.gap.is_some(),
         };
         Self { slaves: plan.slaves.iter().enumerate().map(entry).collect() }
     }
@@ -218,10 +234,22 @@ impl Roster {
         self.slaves[slave].up.load(Ordering::Relaxed)
     }
 
-    /// Whether a slave has as many calls as it may have.
+    /// Whether a slave has as many calls as it may have, those on their way to it included.
     pub fn is_full(&self, slave: usize) -> bool {
         let entry = &self.slaves[slave];
-        entry.active.load(Ordering::Relaxed) >= entry.limit
+        let reserved = entry.reserved.load(Ordering::Relaxed);
+        entry.active.load(Ordering::Relaxed) + reserved >= entry.limit || entry.paced && reserved > 0
+    }
+
+    /// Keeps a place for a call that is on its way to a slave.
+    pub fn reserve(&self, slave: usize) {
+        self.slaves[slave].reserved.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It has arrived, or never will.
+    pub fn release(&self, slave: usize) {
+        let one_less = |reserved: u64| Some(reserved.saturating_sub(1));
+        let _ = self.slaves[slave].reserved.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
     }
 
     /// Whether a call can be placed there, as far as can be seen from here.
@@ -339,6 +367,8 @@ mod tests {
             up: AtomicBool::new(true),
             held: AtomicBool::new(false),
             active: AtomicU64::new(0),
+            reserved: AtomicU64::new(0),
+            paced: false,
         };
         Roster { slaves: weights.iter().map(entry).collect() }
     }

@@ -37,7 +37,11 @@ use crate::recorder::Shard;
 
 /// Events that are handled before the schedule is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
-/// Handfuls of calls that wait at a slave's task: one comes every 25 ms at most, and what does not fit waits.
+/// A call that leaves later than this, for no other reason than that this program was late, speaks against the run.
+const LATE: Duration = Duration::from_millis(100);
+/// Letters of other slaves that are read before the listener is looked at again.
+const LETTERS_AT_ONCE: usize = 64;
+/// Handfuls of calls that wait at a slave's task: one comes every 40 ms at most, and what does not fit waits.
 const HANDED_MAX: usize = 256;
 /// One slave's task, see [`Slave::run`].
 pub struct Slave {
@@ -140,11 +144,11 @@ impl Slave {
         let Ok(order) = self.orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order) else {
             return;
         };
-        if let Order::Run(start) = order {
-            let gap = self.plan.slaves[self.index].gap;
-            self.originator = Some(Originator::new(start, self.plan.max_lag, gap));
-            self.work(start).await;
-        }
+        // A run that was stopped before this slave heard of its start is over when it says so.
+        let start = if let Order::Run(start) = order { start } else { Instant::now() };
+        let gap = self.plan.slaves[self.index].gap;
+        self.originator = Some(Originator::new(start, self.plan.max_lag, gap));
+        self.work(start).await;
         self.sweep().await;
         self.report().await;
     }
@@ -161,6 +165,10 @@ impl Slave {
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut open = true;
         while *self.orders.borrow() != Order::Finish {
+            for _ in 0..LETTERS_AT_ONCE {
+                let Ok(mail) = self.mailbox.try_recv() else { break };
+                self.read_mail(mail);
+            }
             let offer = self.offer().await;
             self.look_after_calls();
             self.shared.roster.set_active(self.index, self.calls.len());
@@ -190,7 +198,6 @@ impl Slave {
                         self.originator.iter_mut().for_each(Originator::close);
                     }
                 },
-                Some(mail) = self.mailbox.recv() => self.read_mail(mail),
                 _ = tick.tick() => self.tick().await,
                 result = async { self.connecting.as_mut().expect("it is there").await }, if self.connecting.is_some() => {
                     self.connecting = None;
@@ -202,6 +209,9 @@ impl Slave {
                 heard = async { self.link.as_mut().expect("it is there").next().await }, if self.link.is_some() => {
                     self.hear_all(heard);
                 }
+                Some(mail) = self.mailbox.recv() => self.read_mail(mail),
+                // Another slave has a call whose far leg may come here: the listener is to be kept awake.
+                () = self.shared.begins_to_await(), if self.far_legs_matter => {}
             }
         }
     }
@@ -220,6 +230,7 @@ impl Slave {
         match &mut self.originator {
             Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
             _ => {
+                calls.iter().for_each(|call| self.arrived(call));
                 let now = Instant::now();
                 let (due, coming): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.due <= now);
                 for call in due {
@@ -248,13 +259,19 @@ impl Slave {
             let (link, slots, full) = (&self.link, &self.shared.slots, self.is_full());
             let obstacle = |call: &Placement| match link {
                 None => Obstacle::Blocked(Skip::SlaveDown),
-                Some(_) if !call.has_slot && (full || slots.is_full()) => Obstacle::Blocked(Skip::Limit),
+                Some(_) if full || !call.has_slot && slots.is_full() => Obstacle::Blocked(Skip::Limit),
                 Some(link) if !link.is_ready() => Obstacle::Busy,
                 Some(_) => Obstacle::None,
             };
             match originator.next(Instant::now(), &mut self.shard, obstacle) {
-                Offer::Send(call) => self.place(call).await,
-                Offer::Blocked(call, reason) => self.pass_on(call, reason),
+                Offer::Send(call) => {
+                    self.place(call, originator.was_held(&call)).await;
+                    self.arrived(&call);
+                }
+                Offer::Blocked(call, reason) => {
+                    self.pass_on(call, reason);
+                    self.arrived(&call);
+                }
                 other => break other,
             }
         };
@@ -279,9 +296,14 @@ impl Slave {
         if elsewhere
             && !call.passed
             && let Some(other) = self.substitutes.next(&self.shared.roster, self.index)
-            && self.shared.post(other, Mail::Take(Placement { passed: true, ..call }))
         {
-            return self.shard.passed_on(call.labels);
+            let reserved = call.has_slot.then(|| self.shared.roster.reserve(other)).is_some();
+            if self.shared.post(other, Mail::Take(Placement { passed: true, ..call })) {
+                return self.shard.passed_on(call.labels);
+            }
+            if reserved {
+                self.shared.roster.release(other);
+            }
         }
         self.skip(&call, reason);
     }
@@ -291,7 +313,15 @@ impl Slave {
         self.dropped(std::slice::from_ref(call));
     }
 
-    async fn place(&mut self, call: Placement) {
+    /// A call that the conductor has kept a place for here is counted by itself by now.
+    fn arrived(&self, call: &Placement) {
+        if call.has_slot {
+            self.shared.roster.release(self.index);
+            self.shared.slots.wake();
+        }
+    }
+
+    async fn place(&mut self, call: Placement, held: bool) {
         let uuid = self.plan.run_id.call(self.index, call.attempt);
         let Some(link) = &mut self.link else {
             return self.pass_on(call, Skip::SlaveDown);
@@ -315,7 +345,11 @@ impl Slave {
         }
         let flushed = link.try_flush().await;
         let sent = Instant::now();
-        self.shard.attempted(call.labels, sent.saturating_duration_since(call.due));
+        let lag = sent.saturating_duration_since(call.due);
+        self.shard.attempted(call.labels, lag);
+        if lag > LATE && !held {
+            self.shard.left_late(call.labels);
+        }
         if let Some(row) = self.plan.far_row(call.attempt)
             && !self.shared.owners.take(row, self.index, call.attempt)
         {
@@ -323,6 +357,7 @@ impl Slave {
         }
         let performance = self.plan.apps[usize::from(call.labels.app)].performance();
         self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, performance, sent));
+        self.shared.roster.set_active(self.index, self.calls.len());
         if let Err(error) = flushed {
             self.disconnected(&error);
         }
@@ -378,6 +413,7 @@ impl Slave {
         }
         if call.answer_missed() {
             self.anomaly("answer_missed");
+            self.shard.answer_missed(call.labels());
         }
         if outcome == Outcome::Lost {
             debug!(slave = self.name, attempt, "nobody knows what became of a call");
@@ -494,6 +530,7 @@ impl Slave {
         let order = *self.orders.borrow_and_update();
         if let (Order::Drain | Order::HangUp, Some(originator)) = (order, &mut self.originator) {
             let dropped = originator.stop(Instant::now(), &mut self.shard);
+            dropped.iter().for_each(|call| self.arrived(call));
             self.dropped(&dropped);
         }
         if order == Order::HangUp && !self.hanging_up {
@@ -509,9 +546,8 @@ impl Slave {
             return;
         }
         for attempt in self.calls.attempts() {
-            let done = self.calls.with(attempt, |call| call.hang_up(now, Why::Stopped));
             // One command is for all of them.
-            debug_assert!(!matches!(done, Some((Step::End(_), _))));
+            self.calls.with(attempt, |call| call.hang_up(now, Why::Stopped));
         }
         // An empty value would hang up everybody's calls: a run id is never empty.
         let command = format!("hupall NORMAL_CLEARING loadgen_run {}", self.plan.run_id);

@@ -21,6 +21,13 @@ const LEGS_MAX: usize = 200_000;
 #[derive(Debug, Default)]
 pub(super) struct FarLegs(HashMap<Uuid, (usize, u64)>);
 
+impl FarLegs {
+    /// Those whose end nobody has told of.
+    pub(super) fn known(&self) -> Vec<Uuid> {
+        self.0.keys().copied().collect()
+    }
+}
+
 impl Slave {
     /// An event tells of a leg that is no near leg of this slave's.
     pub(super) fn heard_of(&mut self, leg: Uuid, change: Option<FarChange>, event: &Event, at: Instant) {

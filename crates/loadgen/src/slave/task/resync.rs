@@ -10,22 +10,26 @@ use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Slave;
-use crate::call::Step;
-use crate::outcome::Outcome;
 use crate::slave::link::{Ask, Heard, Link};
 use crate::slave::told::Health;
 
+/// Questions about single calls that are under way at once: far fewer than a connection holds.
+const ASKED_AT_ONCE: usize = 5000;
 /// How long the last look at a server may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);
 
 /// Attempts of calls of which it is not known whether they are still there.
 #[derive(Debug, Default)]
-pub(super) struct Unsure(BTreeSet<u64>);
+pub(super) struct Unsure {
+    calls: BTreeSet<u64>,
+    /// Those that are to be asked about.
+    to_ask: Vec<u64>,
+}
 
 impl Unsure {
     /// What became of it is known.
     pub(super) fn known(&mut self, attempt: u64) {
-        self.0.remove(&attempt);
+        self.calls.remove(&attempt);
     }
 }
 
@@ -49,7 +53,7 @@ impl Slave {
         if !self.is_own() {
             return;
         }
-        self.unsure = Unsure(self.calls.attempts().into_iter().collect());
+        self.unsure = Unsure { calls: self.calls.attempts().into_iter().collect(), to_ask: Vec::new() };
         let command = self.show_channels();
         self.send(&Command::api(command), Ask::Channels);
     }
@@ -86,20 +90,30 @@ impl Slave {
             self.follow(attempt, done);
         }
         // The list is made from a database that runs behind the calls: what is not in it is asked for by itself.
-        for attempt in self.unsure.0.clone() {
-            let uuid = self.plan.run_id.call(self.index, attempt);
-            self.send(&Command::api(format!("uuid_exists {uuid}")), Ask::Exists(attempt));
+        self.unsure.to_ask = self.unsure.calls.iter().copied().collect();
+        for _ in 0..ASKED_AT_ONCE {
+            self.ask_about_next();
+        }
+    }
+
+    fn ask_about_next(&mut self) {
+        while let Some(attempt) = self.unsure.to_ask.pop() {
+            if self.unsure.calls.contains(&attempt) {
+                let uuid = self.plan.run_id.call(self.index, attempt);
+                return self.send(&Command::api(format!("uuid_exists {uuid}")), Ask::Exists(attempt));
+            }
         }
     }
 
     pub(super) fn exists(&mut self, attempt: u64, reply: &Reply) {
-        if !self.unsure.0.remove(&attempt) {
+        self.ask_about_next();
+        if !self.unsure.calls.remove(&attempt) {
             return;
         }
         let (now, shard) = (Instant::now(), &mut self.shard);
         let done = match reply.text().as_ref() {
             "true" => self.calls.with(attempt, |call| call.still_there(false, now, shard)),
-            "false" => self.calls.with(attempt, |_| Step::End(Outcome::Lost)),
+            "false" => self.calls.with(attempt, |call| call.vanished()),
             // The server does not say: the call's own alarm will end it.
             _ => return self.anomaly("exists_unanswered"),
         };
@@ -138,6 +152,11 @@ impl Slave {
             let uuid = self.plan.run_id.call(self.index, attempt);
             // Most are gone, and the list has not heard of it.
             let reply = ask(link, &format!("uuid_kill {uuid}"), Ask::HangUp(attempt)).await?;
+            left += u64::from(reply.ok().is_ok());
+        }
+        // Far legs whose end nobody told of: those of other slaves' calls too.
+        for leg in self.far_legs.known() {
+            let reply = ask(link, &format!("uuid_kill {leg}"), Ask::Act).await?;
             left += u64::from(reply.ok().is_ok());
         }
         self.status.health = Health::of_status(&ask(link, "status", Ask::Question).await?.text());
