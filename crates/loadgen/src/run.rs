@@ -28,6 +28,9 @@ const REPORTS_MAX: usize = 1024;
 const HEAD_START: Duration = Duration::from_millis(50);
 /// The slaves' shards of a second are there so long after it.
 const COLLECT_AFTER: Duration = Duration::from_millis(100);
+/// How much the thread that puts figures together gives way to the others.
+#[cfg(target_os = "linux")]
+const NICE: i32 = 10;
 /// Signals that wait: a third one says nothing that two did not.
 const SIGNALS_MAX: usize = 4;
 /// How long a task may take to be stopped, which it is at its next await.
@@ -127,7 +130,14 @@ async fn place_calls(
     let live = tokio::spawn(live::show(snapshots.clone()));
     let files = Files::create(&plan, start, started_at);
     let target = Arc::new(Target::default());
-    let collecting = tokio::spawn(collect(collector, reports, publish, start, target.clone(), files));
+    let collecting = collect(collector, reports, publish, start, target.clone(), files);
+    let handle = tokio::runtime::Handle::current();
+    // On a thread of its own that gives way to the others: a second's figures take milliseconds to put together, in which
+    // no call must wait.
+    let collecting = tokio::task::spawn_blocking(move || {
+        give_way();
+        handle.block_on(collecting)
+    });
     let orchestra = Orchestra { tasks, shared: shared.clone(), posts, orders, controls, signals: signals.forward() };
     let ending = Conductor::new(plan.clone(), start, target, orchestra).conduct().await;
     let ended = Instant::now();
@@ -286,6 +296,14 @@ async fn collect(
         if over {
             return (collector.close(snapshot), files.missing);
         }
+    }
+}
+
+/// Has this thread run when the others do not need the processor (`nice(2)`, which on Linux is of the thread).
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICE) {
+        tracing::debug!(%error, "this thread does not give way");
     }
 }
 

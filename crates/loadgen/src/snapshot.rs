@@ -147,9 +147,16 @@ impl Collector {
         self.phases[usize::from(labels.phase)].take(sample);
         if self.measured[usize::from(labels.phase)] {
             self.total.take(sample);
-            self.of_slaves[slave].take(sample);
-            self.apps[usize::from(labels.app)].take(sample);
-            self.targets[usize::from(labels.target)].take(sample);
+            // Of one alone the figures are those of all, see `close`.
+            for (figures, index) in [
+                (&mut self.of_slaves, slave),
+                (&mut self.apps, usize::from(labels.app)),
+                (&mut self.targets, usize::from(labels.target)),
+            ] {
+                if figures.len() > 1 {
+                    figures[index].take(sample);
+                }
+            }
         }
     }
 
@@ -204,6 +211,11 @@ impl Collector {
         let of_slaves: Vec<Tally> = self.counted.iter().map(|taken| self.measured_of(&taken.phases)).collect();
         for (figures, tally) in self.of_slaves.iter_mut().zip(of_slaves) {
             figures.tally = tally;
+        }
+        for figures in [&mut self.of_slaves, &mut self.apps, &mut self.targets] {
+            if let [only] = figures.as_mut_slice() {
+                *only = Figures { tally: std::mem::take(&mut only.tally), ..self.total.clone() };
+            }
         }
         Whole { last, phases: self.phases, apps: self.apps, targets: self.targets, slaves: self.of_slaves }
     }
