@@ -23,6 +23,9 @@ pub struct Listed {
     /// When it was created, as the server writes it.
     #[serde(default)]
     pub created: String,
+    /// The state of its call, `ACTIVE` once it is answered.
+    #[serde(default)]
+    pub callstate: String,
 }
 
 /// Reads the output of `show channels … as json`, `None` where it is none.
@@ -36,6 +39,11 @@ pub fn run_of(uuid: &str) -> Option<RunId> {
     let uuid = Uuid::try_parse(uuid).ok()?.simple().to_string();
     let shaped = uuid.as_bytes()[12] == b'4' && uuid.as_bytes()[16] == b'8';
     shaped.then(|| uuid[..12].parse().ok())?
+}
+
+/// The command that lists a run's channels, and whatever else has its first digits somewhere.
+pub fn list_of(run: RunId) -> String {
+    format!("show channels like {} as json", run.prefix())
 }
 
 /// The command that asks a channel of which run it is.

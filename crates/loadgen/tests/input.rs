@@ -107,8 +107,13 @@ async fn bad_configurations_are_refused_with_their_place() {
         ("\"null/x\"", "\"null/x\"\nnumbers = \"none.csv\"", "a.toml:7:11: none.csv: cannot be read"),
         (
             "\"null/x\"",
-            "\"null/x\"\nfar_leg = { caller_id = \"{run}\" }",
+            "\"null/x\"\nfar_leg = { destination = \"{run}\" }",
             "a.toml:7:11: a far leg is known by a number only with \"numbers\" in [call]",
+        ),
+        (
+            "\"null/x\"",
+            "\"null/x\"\nfar_leg = { caller_id = \"{run}\" }",
+            "a.toml:7:11: calls have no number to be known by: say who calls by \"caller_id\" in [call]",
         ),
     ] {
         let text = GOOD.replace(from, to);

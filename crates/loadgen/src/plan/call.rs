@@ -242,12 +242,8 @@ impl Check<'_> {
         Ok(template)
     }
 
-    pub(super) fn far_leg(
-        &self,
-        config: Option<&Spanned<FarLegConfig>>,
-        numbers: &Numbers,
-    ) -> Result<FarLeg, ConfigError> {
-        let Some(config) = config else {
+    pub(super) fn far_leg(&self, call: &CallConfig, numbers: &Numbers) -> Result<FarLeg, ConfigError> {
+        let Some(config) = &call.far_leg else {
             return Ok(FarLeg::Header);
         };
         let error = |message: String| self.source.error(config.span(), message);
@@ -269,6 +265,11 @@ impl Check<'_> {
             (None, Some(text)) => (text, FarLeg::Destination),
             _ => return Err(error("either by { caller_id = … } or by { destination = … }".to_owned())),
         };
+        if number.caller_id.is_some() && call.caller_id.is_none() {
+            return Err(error(
+                "calls have no number to be known by: say who calls by \"caller_id\" in [call]".to_owned(),
+            ));
+        }
         if numbers.rows.is_empty() {
             return Err(error("a far leg is known by a number only with \"numbers\" in [call]".to_owned()));
         }

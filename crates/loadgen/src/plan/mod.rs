@@ -207,7 +207,7 @@ impl Plan {
         let hold = check.hold(&config.call, load.mode, load.limit)?;
         check.fits(&config, &load, &hold, &slaves)?;
         let variables = check.variables(call, &numbers)?;
-        let far_leg = check.far_leg(call.far_leg.as_ref(), &numbers)?;
+        let far_leg = check.far_leg(call, &numbers)?;
 
         let thresholds = config.thresholds.iter().map(|(name, expression)| {
             Threshold::parse(name, expression.get_ref()).map_err(|message| source.error(expression.span(), message))

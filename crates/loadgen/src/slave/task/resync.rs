@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esl_core::{Command, Error, Reply};
-use serde::Deserialize;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
 use super::Slave;
+use crate::channels;
 use crate::slave::link::{Ask, Heard, Link};
 use crate::slave::told::Health;
 
@@ -33,20 +33,6 @@ impl Unsure {
     }
 }
 
-/// `show channels as json` (`mod_commands`): there are no `rows` where there is none.
-#[derive(Debug, Deserialize)]
-struct Channels {
-    #[serde(default)]
-    rows: Vec<Channel>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Channel {
-    uuid: String,
-    #[serde(default)]
-    callstate: String,
-}
-
 impl Slave {
     /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
     pub(super) fn ask_what_is_there(&mut self) {
@@ -54,22 +40,18 @@ impl Slave {
             return;
         }
         self.unsure = Unsure { calls: self.calls.attempts().into_iter().collect(), to_ask: Vec::new() };
-        let command = self.show_channels();
+        let command = channels::list_of(self.plan.run_id);
         self.send(&Command::api(command), Ask::Channels);
-    }
-
-    fn show_channels(&self) -> String {
-        format!("show channels like {} as json", self.plan.run_id.prefix())
     }
 
     /// The attempts of this slave's channels that a list has, with the state of their calls.
     fn of_this_slave(&mut self, reply: &Reply) -> Vec<(u64, bool)> {
-        let Ok(channels) = serde_json::from_slice::<Channels>(reply.body()) else {
+        let Some(channels) = channels::read(&reply.text()) else {
             warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
             self.anomaly("channels_unreadable");
             return Vec::new();
         };
-        let ours = channels.rows.into_iter().filter_map(|channel| {
+        let ours = channels.into_iter().filter_map(|channel| {
             let (slave, attempt) = self.plan.run_id.parse(Uuid::try_parse(&channel.uuid).ok()?)?;
             // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
             (slave == self.index).then(|| (attempt, channel.callstate == "ACTIVE"))
@@ -147,7 +129,7 @@ impl Slave {
 
     async fn hang_up_what_is_left(&mut self, link: &mut Link) -> Result<u64, Error> {
         let mut left = 0;
-        let reply = ask(link, &self.show_channels(), Ask::Channels).await?;
+        let reply = ask(link, &channels::list_of(self.plan.run_id), Ask::Channels).await?;
         for (attempt, _) in self.of_this_slave(&reply) {
             let uuid = self.plan.run_id.call(self.index, attempt);
             // Most are gone, and the list has not heard of it.
