@@ -4,51 +4,32 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-macro_rules! latencies {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// What is measured, from when to when.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Latency {
-            $($(#[$doc])* $variant,)*
-        }
+use crate::outcome::named;
 
-        impl Latency {
-            /// All of them, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            /// How many there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// Its name in thresholds, reports and logs.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
-
-latencies! {
-    /// Due → sent.
-    ScheduleLag = "schedule_lag",
-    /// Sent → near leg created.
-    Originate = "originate",
-    /// Near leg created → far leg created, where the far leg is seen.
-    Invite = "invite",
-    /// Sent → first of ringing, early media, answered.
-    PostDialDelay = "post_dial_delay",
-    /// Due → answered: what counts, since a stall of the generator cannot hide the calls that should have been placed.
-    Setup = "setup",
-    /// Sent → answered.
-    SetupUncorrected = "setup_uncorrected",
-    /// Far leg answered → near leg answered, where the far leg is seen.
-    AnswerPropagation = "answer_propagation",
-    /// Answered → hung up.
-    Hold = "hold",
-    /// Hangup requested → channel gone.
-    Teardown = "teardown",
-    /// A probe sent on the client's connection → its arrival at the listener.
-    EventDelay = "event_delay",
+named! {
+    /// What is measured, from when to when.
+    Latency {
+        /// Due → sent.
+        ScheduleLag = "schedule_lag",
+        /// Sent → near leg created.
+        Originate = "originate",
+        /// Near leg created → far leg created, where the far leg is seen.
+        Invite = "invite",
+        /// Sent → first of ringing, early media, answered.
+        PostDialDelay = "post_dial_delay",
+        /// Due → answered: what counts, since a stall of the generator cannot hide the calls that should have been placed.
+        Setup = "setup",
+        /// Sent → answered.
+        SetupUncorrected = "setup_uncorrected",
+        /// Far leg answered → near leg answered, where the far leg is seen.
+        AnswerPropagation = "answer_propagation",
+        /// Answered → hung up.
+        Hold = "hold",
+        /// Hangup requested → channel gone.
+        Teardown = "teardown",
+        /// A probe sent on the client's connection → its arrival at the listener.
+        EventDelay = "event_delay",
+    }
 }
 
 /// Recorded in microseconds …

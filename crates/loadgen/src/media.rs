@@ -1,6 +1,7 @@
 //! How a call's audio arrived, by FreeSWITCH's own RTP statistics of it.
 
 use crate::latency::Samples;
+use crate::outcome::named;
 
 /// What one leg received, from its last events' `variable_rtp_audio_in_…` (`switch_core_media.c`, `set_stats`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,37 +31,16 @@ impl Heard {
     }
 }
 
-macro_rules! measures {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)*) => {
-        /// What is known of the audio of calls.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-        pub enum Measure {
-            $($(#[$doc])* $variant,)*
-        }
-
-        impl Measure {
-            /// All of them, in the order of their numbers.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            /// How many there are.
-            pub const COUNT: usize = Self::ALL.len();
-
-            /// Its name in thresholds and reports.
-            pub fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $name,)*
-                }
-            }
-        }
-    };
-}
-
-measures! {
-    /// The estimated mean opinion score.
-    Mos = "mos",
-    /// The jitter, in seconds.
-    Jitter = "jitter",
-    /// The share of packets lost.
-    Loss = "loss",
+named! {
+    /// What is known of the audio of calls.
+    Measure {
+        /// The estimated mean opinion score.
+        Mos = "mos",
+        /// The jitter, in seconds.
+        Jitter = "jitter",
+        /// The share of packets lost.
+        Loss = "loss",
+    }
 }
 
 /// The audio of some calls.

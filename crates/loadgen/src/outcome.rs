@@ -2,7 +2,8 @@
 
 use esl_core::HangupCause;
 
-macro_rules! reasons {
+/// A closed set of things with names, each with a number.
+macro_rules! named {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)* }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +27,9 @@ macro_rules! reasons {
     };
 }
 
-reasons! {
+pub(crate) use named;
+
+named! {
     /// Why a call that was due was never sent.
     Skip {
         /// As many calls as allowed were up.
@@ -42,7 +45,7 @@ reasons! {
     }
 }
 
-reasons! {
+named! {
     /// Why a call that was sent had no channel.
     Refusal {
         /// The server's own limit, or it is paused, or it could not take the dial string apart: it gives the same words

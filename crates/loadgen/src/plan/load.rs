@@ -5,15 +5,14 @@ use std::ops::Range;
 use std::time::Duration;
 
 use fs_sim::Delay;
-use rand::RngExt;
 use toml::Spanned;
 
 use super::check::{Check, TIME_MAX};
 use super::{App, SlavePlan};
 use crate::config::{ArrivalsConfig, Config, ConfigError, Count, LoadConfig, PhaseConfig, did_you_mean};
 use crate::schedule::check::{self, Ceiling, Misfit, Place};
-use crate::schedule::draw::draw;
-use crate::schedule::{Arrivals, Phase, Rate, Schedule, Turns};
+use crate::schedule::draw::{STREAM_HOLD, draw};
+use crate::schedule::{Arrivals, Phase, Rate, Schedule, Turns, hold_to_fill};
 
 /// Calls of a run at most, where it is limited by their number: their due times are gone through once before it starts.
 const OFFERED_MAX: u64 = 100_000_000;
@@ -23,8 +22,6 @@ const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
 const PHASES_MAX: usize = 1000;
 /// Calls at once at most, in a burst.
 const BURST_MAX: u64 = 100_000;
-/// What the hold times are drawn from: a stream of its own.
-const HOLD_STREAM: u64 = 1;
 
 /// What becomes of a call that is due while as many are up as may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +49,8 @@ impl Hold {
     pub fn of(&self, seed: u64, attempt: u64, rate: f64) -> Duration {
         match self {
             Self::Drawn(Delay::Constant(hold)) => *hold,
-            Self::Drawn(delay) => delay.sample(&mut draw(seed, HOLD_STREAM, attempt)),
-            Self::Computed { limit } => {
-                let hold = Duration::try_from_secs_f64(*limit as f64 / rate.max(f64::MIN_POSITIVE));
-                hold.map_or(TIME_MAX, |hold| hold.min(TIME_MAX))
-            }
+            Self::Drawn(delay) => delay.sample(&mut draw(seed, STREAM_HOLD, attempt)),
+            Self::Computed { limit } => hold_to_fill(*limit, rate).map_or(TIME_MAX, |hold| hold.min(TIME_MAX)),
         }
     }
 
@@ -81,11 +75,6 @@ impl Hold {
             Self::Computed { limit } => format!("{limit} / rate"),
         }
     }
-}
-
-/// Draws a number from 0 to 1 for a call: the same whenever it is asked for.
-pub fn share_of(seed: u64, stream: u64, attempt: u64) -> f64 {
-    draw(seed, stream, attempt).random()
 }
 
 /// What `[load]` and `[[phases]]` come to.

@@ -20,7 +20,7 @@ use toml::Spanned;
 
 pub use call::{Allowed, FarLeg, Targets};
 pub use check::RATE_MAX;
-pub use load::{Hold, Mode, share_of};
+pub use load::{Hold, Mode};
 pub use numbers::Numbers;
 pub use slaves::read_password;
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::checks::CHECKS;
 use super::{Answers, Need};
 use crate::questions::Questions;
-use crate::slave::Server;
+use crate::slave::{MEASURED, Server};
 
 /// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
 /// A healthy one takes a tenth of a second.
@@ -88,16 +88,7 @@ impl Asker {
 
     /// To what a run listens to, and out of it again before much comes.
     async fn try_subscribing(&mut self) -> Result<(), Error> {
-        let events = Subscription::new([
-            EventName::ChannelCreate,
-            EventName::ChannelProgress,
-            EventName::ChannelProgressMedia,
-            EventName::ChannelAnswer,
-            EventName::ChannelHangup,
-            EventName::ChannelDestroy,
-            EventName::BackgroundJob,
-            EventName::Heartbeat,
-        ]);
+        let events = Subscription::new(MEASURED);
         self.answers.subscribed = Some(self.questions.send(&Command::Subscribe(&events)).await?.text().into_owned());
         self.questions.send(&Command::NoEvents).await?;
         Ok(())

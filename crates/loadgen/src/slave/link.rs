@@ -13,6 +13,19 @@ use crate::plan::Wanted;
 /// The event that measures the way of an event: `CUSTOM` of this subclass.
 pub(super) const PROBE: &str = "loadgen::probe";
 
+/// What every run listens to. What is not subscribed to costs nothing; a channel's last event carries all that the one
+/// before it does.
+pub(crate) const MEASURED: [EventName; 8] = [
+    EventName::ChannelCreate,
+    EventName::ChannelProgress,
+    EventName::ChannelProgressMedia,
+    EventName::ChannelAnswer,
+    EventName::ChannelHangup,
+    EventName::ChannelDestroy,
+    EventName::BackgroundJob,
+    EventName::Heartbeat,
+];
+
 /// How long it may take to subscribe and to ask the first questions, beyond the time-outs of connecting and logging in.
 const OPEN_MAX: Duration = Duration::from_secs(15);
 
@@ -89,18 +102,7 @@ impl Link {
         keep_awake: KeepAwake,
         wanted: &Wanted,
     ) -> Result<Self, Error> {
-        // What is not subscribed to costs nothing. A channel's last event carries all that the one before it does.
-        let measured = [
-            EventName::ChannelCreate,
-            EventName::ChannelProgress,
-            EventName::ChannelProgressMedia,
-            EventName::ChannelAnswer,
-            EventName::ChannelHangup,
-            EventName::ChannelDestroy,
-            EventName::BackgroundJob,
-            EventName::Heartbeat,
-        ];
-        let subscription = Subscription::new(measured.into_iter().chain(wanted.events.iter().copied()));
+        let subscription = Subscription::new(MEASURED.into_iter().chain(wanted.events.iter().copied()));
         let subscription = wanted.customs.iter().fold(subscription.custom(PROBE), |all, one| all.custom(one));
         let options = Options::default();
         let (mut listener, client) = tokio::try_join!(

@@ -14,6 +14,7 @@ use esl_core::{Credentials, Error};
 use tokio::time::Instant;
 
 pub use link::About;
+pub(crate) use link::MEASURED;
 pub use shared::{Ledger, Roster, Shared, Slots, Substitutes};
 pub use task::{Slave, slaves};
 pub use told::Health;
