@@ -105,6 +105,15 @@ pub struct Sample {
     pub micros: u64,
 }
 
+/// How long a probe event was on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// From sending it to its arrival.
+    pub delay: Duration,
+    /// Whether that was in a phase that is measured.
+    pub measured: bool,
+}
+
 /// One slave's part of the record. Every call is counted under its phase; under its app and its target too where its
 /// phase is measured.
 #[derive(Debug)]
@@ -122,7 +131,7 @@ pub struct Shard {
     /// What was measured since it was last taken.
     samples: Vec<Sample>,
     /// What was measured and belongs to no call.
-    probes: Vec<Duration>,
+    probes: Vec<Probe>,
     /// The calls that ended since it was last taken.
     records: Vec<CallRecord>,
 }
@@ -141,7 +150,7 @@ pub struct Taken {
     /// What was measured.
     pub samples: Vec<Sample>,
     /// Delays of probe events.
-    pub probes: Vec<Duration>,
+    pub probes: Vec<Probe>,
     /// Calls that ended.
     pub records: Vec<CallRecord>,
 }
@@ -161,10 +170,15 @@ impl Shard {
         }
     }
 
+    /// Whether a call's phase is measured.
+    pub fn measures(&self, labels: Labels) -> bool {
+        self.measured[usize::from(labels.phase)]
+    }
+
     /// Everything that a call counts under.
     fn tallies(&mut self, labels: Labels, change: impl Fn(&mut Tally)) {
         change(&mut self.phases[usize::from(labels.phase)]);
-        if self.measured[usize::from(labels.phase)] {
+        if self.measures(labels) {
             change(&mut self.apps[usize::from(labels.app)]);
             change(&mut self.targets[usize::from(labels.target)]);
         }
@@ -249,7 +263,7 @@ impl Shard {
 
     /// What a call's app says of it: its results by their numbers, and where it failed, with the words for it.
     pub fn app_said(&mut self, labels: Labels, results: &[u32], failure: Option<((usize, usize), String)>) {
-        if !self.measured[usize::from(labels.phase)] {
+        if !self.measures(labels) {
             return;
         }
         let tally = &mut self.app_tallies[usize::from(labels.app)];
@@ -264,9 +278,9 @@ impl Shard {
         }
     }
 
-    /// An event's way through the server was measured.
-    pub fn probed(&mut self, duration: Duration) {
-        self.probes.push(duration);
+    /// An event's way through the server was measured, in a phase that counts or not.
+    pub fn probed(&mut self, delay: Duration, measured: bool) {
+        self.probes.push(Probe { delay, measured });
     }
 
     /// A call that has ended is to be written down.

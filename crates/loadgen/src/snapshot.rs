@@ -84,6 +84,21 @@ pub struct Whole {
     pub slaves: Vec<Figures>,
 }
 
+/// What took how long in a while.
+#[derive(Clone, Debug, Default)]
+pub struct Interval {
+    /// In phases that are measured: what the report has.
+    pub measured: Latencies,
+    /// In the others.
+    pub unmeasured: Latencies,
+}
+
+impl Interval {
+    fn of(&mut self, measured: bool) -> &mut Latencies {
+        if measured { &mut self.measured } else { &mut self.unmeasured }
+    }
+}
+
 /// Puts the shards together.
 #[derive(Debug)]
 pub struct Collector {
@@ -97,7 +112,7 @@ pub struct Collector {
     targets: Vec<Figures>,
     total: Figures,
     /// Samples since they were taken last, for the log.
-    interval: Latencies,
+    interval: Interval,
     /// Records since they were taken last.
     records: Vec<CallRecord>,
 }
@@ -115,7 +130,7 @@ impl Collector {
             apps: vec![Figures::default(); plan.apps.len()],
             targets: vec![Figures::default(); plan.targets.len()],
             total: Figures::default(),
-            interval: Latencies::default(),
+            interval: Interval::default(),
             records: Vec::new(),
         }
     }
@@ -125,13 +140,15 @@ impl Collector {
         for sample in taken.samples.drain(..) {
             self.sample(slave, &sample);
         }
-        for delay in taken.probes.drain(..) {
-            let micros = crate::latency::micros(delay);
+        for probe in taken.probes.drain(..) {
+            let micros = crate::latency::micros(probe.delay);
             let latency = Latency::EventDelay;
             self.slaves[slave].latencies[latency as usize].record_micros(micros);
-            self.interval.record_micros(latency, micros);
-            self.total.latencies.record_micros(latency, micros);
-            self.of_slaves[slave].latencies.record_micros(latency, micros);
+            self.interval.of(probe.measured).record_micros(latency, micros);
+            if probe.measured {
+                self.total.latencies.record_micros(latency, micros);
+                self.of_slaves[slave].latencies.record_micros(latency, micros);
+            }
         }
         self.records.append(&mut taken.records);
         self.slaves[slave].status = status;
@@ -140,12 +157,13 @@ impl Collector {
 
     fn sample(&mut self, slave: usize, sample: &Sample) {
         let labels = sample.labels;
+        let measured = self.measured[usize::from(labels.phase)];
         if let Measured::Latency(latency) = sample.measured {
             self.slaves[slave].latencies[latency as usize].record_micros(sample.micros);
-            self.interval.record_micros(latency, sample.micros);
+            self.interval.of(measured).record_micros(latency, sample.micros);
         }
         self.phases[usize::from(labels.phase)].take(sample);
-        if self.measured[usize::from(labels.phase)] {
+        if measured {
             self.total.take(sample);
             // Of one alone the figures are those of all, see `close`.
             for (figures, index) in [
@@ -161,7 +179,7 @@ impl Collector {
     }
 
     /// The samples since the last time.
-    pub fn take_interval(&mut self) -> Latencies {
+    pub fn take_interval(&mut self) -> Interval {
         std::mem::take(&mut self.interval)
     }
 

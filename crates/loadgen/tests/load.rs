@@ -6,8 +6,12 @@ mod support;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use esl_core::EventName;
 use fs_sim::{Callee, Config, Delay, Server};
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
 use support::{Bench, Run, listener, server, server_with, slave, slave_at};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -175,6 +179,42 @@ async fn a_warm_up_is_no_result_and_each_phase_has_its_mix() {
     assert_eq!((of("steady", "chatty"), of("steady", "quiet")), (10, 30));
 }
 
+/// How many values a log of histograms has under each tag.
+fn logged(bench: &Bench) -> BTreeMap<String, u64> {
+    let bytes = std::fs::read(bench.path().join("out/latency.hlog")).expect("a log");
+    let (mut counts, mut deserializer) = (BTreeMap::new(), Deserializer::new());
+    for entry in IntervalLogIterator::new(&bytes) {
+        if let LogEntry::Interval(interval) = entry.expect("an entry") {
+            let tag = interval.tag().expect("a tag").as_str().to_owned();
+            let histogram = STANDARD.decode(interval.encoded_histogram()).expect("base64");
+            let histogram = deserializer.deserialize::<u64, _>(&mut &histogram[..]).expect("a histogram");
+            *counts.entry(tag).or_default() += histogram.len();
+        }
+    }
+    counts
+}
+
+#[tokio::test]
+async fn a_warm_up_makes_no_peak_and_is_apart_in_the_log() {
+    let text = "[[phases]]\nname = \"warm-up\"\nduration = \"2500ms\"\nrate = 40\nmeasured = false\n\
+                [[phases]]\nname = \"rest\"\nduration = \"2s\"\npause = true\nmeasured = false\n\
+                [[phases]]\nname = \"steady\"\nduration = \"2500ms\"\nrate = 8\n\
+                [call]\nto = \"null/x\"\nhold = \"1s\"\n[[slaves]]\nsimulated = { count = 2 }\n";
+    let bench = Bench::new(text);
+    let run = bench.run().await;
+    // By 40 calls/s some 40 calls are up at a time, by 8 some 8.
+    let peak = run.number("rates.peak_concurrent");
+    assert!((8.0..30.0).contains(&peak), "{peak}");
+    let logged = logged(&bench);
+    for latency in ["schedule_lag", "originate", "setup", "hold", "event_delay"] {
+        let count = run.number(&format!("latency_seconds.{latency}.count"));
+        assert_eq!(logged.get(latency).map(|count| *count as f64), Some(count), "{latency}: {logged:?}");
+    }
+    assert_eq!((logged["setup"], logged["unmeasured.setup"]), (20, 100));
+    // A probe a second from each server: those before the first measured call are no results.
+    assert!(logged["unmeasured.event_delay"] >= 2, "{logged:?}");
+}
+
 // Who takes over whose calls.
 
 #[tokio::test]
@@ -319,6 +359,22 @@ async fn what_is_not_allowed_is_never_dialled() {
     let message = "row 3: \"sofia/external/ring20@127.0.0.1:5080\" matches none of the patterns of \"allow\" in [call]";
     assert!(run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(server.state().listeners, 0);
+}
+
+#[tokio::test]
+async fn what_turns_out_not_to_be_allowed_is_not_dialled_and_is_written_down() {
+    let server = server().await;
+    let text = format!(
+        "[load]\nrate = 50\nmax_offered = 9\n[call]\nto = \"null/{{attempt}}\"\nallow = ['^null/[0-4]$']\nhold = \"100ms\"\n{}",
+        slave(&server)
+    );
+    let bench = Bench::new(&text);
+    let run = bench.run().await;
+    assert_eq!((run.calls("completed"), run.number("refused.command")), (5, 4.0), "{run:?}");
+    assert_eq!((run.number("anomalies.not_allowed"), server.state().originates), (4.0, 5));
+    let refused: Vec<_> = bench.records().into_iter().filter(|call| call["outcome"] == "refused").collect();
+    assert_eq!(refused.len(), 4);
+    assert!(refused.iter().all(|call| call["reason"] == "command" && call["failure"].contains("allow")), "{refused:?}");
 }
 
 /// The example with rows of a file, whose slaves call themselves.

@@ -1,4 +1,5 @@
-//! `latency.hlog`: every latency's histogram of each second, in HdrHistogram's log format, tagged with its name.
+//! `latency.hlog`: every latency's histogram of each second, in HdrHistogram's log format, tagged with its name. What was
+//! not to be measured, in a phase that warms up, has a tag of its own: those of a latency's name add up to the report's.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -8,10 +9,14 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
 
-use crate::latency::{Latencies, Latency};
+use crate::latency::Latency;
+use crate::snapshot::Interval;
 
 /// The columns, as other readers of the format expect them.
 const LEGEND: &str = r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
+
+/// What stands before a latency's name where its phase is not measured.
+const UNMEASURED: &str = "unmeasured.";
 
 /// The log of a run.
 pub struct LatencyLog {
@@ -29,7 +34,9 @@ impl LatencyLog {
         let mut serializer = V2DeflateSerializer::new();
         IntervalLogWriterBuilder::new()
             .add_comment("[Histogram log format version 1.3]")
-            .add_comment("Values in microseconds; the tag is the latency's name.")
+            .add_comment(
+                "Values in microseconds; the tag is the latency's name, with \"unmeasured.\" before it in a warm-up.",
+            )
             .with_start_time(started_at)
             .with_base_time(started_at)
             .begin_log_with(&mut file, &mut serializer)?;
@@ -41,15 +48,18 @@ impl LatencyLog {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn add(&mut self, from: Duration, to: Duration, latencies: &Latencies) -> io::Result<()> {
+    pub fn add(&mut self, from: Duration, to: Duration, interval: &Interval) -> io::Result<()> {
         // Without comments and times, a writer adds nothing of its own.
         let mut log = IntervalLogWriterBuilder::new().begin_log_with(&mut self.file, &mut self.serializer)?;
-        for latency in Latency::ALL {
-            if let Some(histogram) = latencies.get(*latency).histogram() {
-                let tag = Tag::new(latency.as_str());
-                log.write_histogram(histogram, from, to.saturating_sub(from), tag).map_err(|error| match error {
-                    IntervalLogWriterError::IoError(error) => error,
-                    IntervalLogWriterError::SerializeError(error) => io::Error::other(error.to_string()),
+        for (prefix, latencies) in [("", &interval.measured), (UNMEASURED, &interval.unmeasured)] {
+            for latency in Latency::ALL {
+                let Some(histogram) = latencies.get(*latency).histogram() else { continue };
+                let tag = format!("{prefix}{}", latency.as_str());
+                log.write_histogram(histogram, from, to.saturating_sub(from), Tag::new(&tag)).map_err(|error| {
+                    match error {
+                        IntervalLogWriterError::IoError(error) => error,
+                        IntervalLogWriterError::SerializeError(error) => io::Error::other(error.to_string()),
+                    }
                 })?;
             }
         }
@@ -69,27 +79,31 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("latency.hlog");
         let mut log = LatencyLog::create(&path, SystemTime::now()).unwrap();
-        let mut whole = Histogram::<u64>::new(3).unwrap();
+        let empty = || Histogram::<u64>::new(3).unwrap();
+        let mut whole = [("setup", empty()), ("unmeasured.setup", empty())];
         for second in 0..3 {
-            let mut interval = Latencies::default();
+            let mut interval = Interval::default();
             for n in 0..100 {
-                interval.record_micros(Latency::Setup, 500 + 37 * n * (second + 1));
-                whole.record(500 + 37 * n * (second + 1)).unwrap();
+                interval.measured.record_micros(Latency::Setup, 500 + 37 * n * (second + 1));
+                interval.unmeasured.record_micros(Latency::Setup, 700 + 11 * n * (second + 1));
+                whole[0].1.record(500 + 37 * n * (second + 1)).unwrap();
+                whole[1].1.record(700 + 11 * n * (second + 1)).unwrap();
             }
             log.add(Duration::from_secs(second), Duration::from_secs(second + 1), &interval).unwrap();
         }
         let bytes = std::fs::read(&path).unwrap();
-        let mut sum = Histogram::<u64>::new(3).unwrap();
+        let mut sums = [("setup", empty()), ("unmeasured.setup", empty())];
         let mut deserializer = Deserializer::new();
         for entry in IntervalLogIterator::new(&bytes) {
             if let LogEntry::Interval(interval) = entry.unwrap() {
-                assert_eq!(interval.tag().map(|tag| tag.as_str().to_owned()).as_deref(), Some("setup"));
+                let tag = interval.tag().expect("a tag").as_str().to_owned();
+                let (_, sum) = sums.iter_mut().find(|(name, _)| *name == tag).expect("one of the two tags");
                 let bytes =
                     base64::Engine::decode(&base64::engine::general_purpose::STANDARD, interval.encoded_histogram())
                         .unwrap();
                 sum.add(deserializer.deserialize::<u64, _>(&mut &bytes[..]).unwrap()).unwrap();
             }
         }
-        assert_eq!(sum, whole);
+        assert_eq!(sums, whole);
     }
 }

@@ -19,6 +19,8 @@ const MAIL_MAX: usize = 65_536;
 pub struct Shared {
     /// The calls that may be up.
     pub slots: Slots,
+    /// Whether the call that was placed last is one of a measured phase: whether it is measured now.
+    measuring: AtomicBool,
     /// How the slaves are.
     pub roster: Roster,
     /// The calls that have not been accounted for.
@@ -68,6 +70,7 @@ impl Shared {
         let (mailboxes, receivers) = plan.slaves.iter().map(|_| mpsc::channel(MAIL_MAX)).unzip();
         let shared = Self {
             slots: Slots::new(plan.limit),
+            measuring: AtomicBool::new(plan.measured().first() == Some(&true)),
             roster: Roster::new(plan),
             ledger: Ledger::default(),
             owners: Owners::new(plan.numbers.rows.len()),
@@ -76,6 +79,19 @@ impl Shared {
             mailboxes,
         };
         (shared, receivers)
+    }
+
+    /// A call has its slot and is sent, in a phase that is measured or not.
+    pub(super) fn placed(&self, measured: bool) {
+        if measured {
+            self.slots.note_peak();
+        }
+        self.measuring.store(measured, Ordering::Relaxed);
+    }
+
+    /// Whether what is measured apart from calls counts now.
+    pub(super) fn is_measuring(&self) -> bool {
+        self.measuring.load(Ordering::Relaxed)
     }
 
     /// A slave awaits events of its calls now, or no longer does: a change.
@@ -143,14 +159,16 @@ impl Slots {
     pub fn take(&self) -> bool {
         let max = self.max.load(Ordering::Relaxed);
         let below = |used| (used < max).then_some(used + 1);
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below);
-        taken.is_ok_and(|used| {
-            self.peak.fetch_max(used + 1, Ordering::Relaxed);
-            true
-        })
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, below).is_ok()
     }
 
-    /// How many were taken at the same time at most.
+    /// So many as are taken now were taken at the same time.
+    fn note_peak(&self) {
+        self.peak.fetch_max(self.used.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// How many were taken at the same time at most, when calls of measured phases were placed: there are never more
+    /// than right after one was.
     pub fn peak(&self) -> u64 {
         self.peak.load(Ordering::Relaxed)
     }
@@ -392,7 +410,10 @@ mod tests {
         assert!(slots.take() && !slots.take() && slots.is_full());
         slots.set_max(Some(2));
         assert!(slots.take());
+        assert_eq!(slots.peak(), 0, "nothing was measured");
+        slots.note_peak();
         slots.give_back();
+        slots.note_peak();
         assert_eq!(slots.peak(), 2);
     }
 

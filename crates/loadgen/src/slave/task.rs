@@ -33,6 +33,7 @@ use crate::call::{Call, Change, Step, Why};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Refusal, Skip};
 use crate::plan::{FarLeg, Placement, Plan};
+use crate::record::CallRecord;
 use crate::recorder::Shard;
 
 /// Events that are handled before the schedule is looked at again.
@@ -333,10 +334,10 @@ impl Slave {
         let call = Placement { has_slot: true, ..call };
         let command = match self.plan.originate(self.index, &call) {
             Ok(Some(command)) => command,
-            Ok(None) => return self.not_sent(&call, "not_allowed"),
+            Ok(None) => return self.not_sent(&call, "not_allowed", "its address is not one of those in `allow`"),
             Err(error) => {
                 warn!(slave = self.name, %error, "a call's text cannot be carried");
-                return self.not_sent(&call, "not_carried");
+                return self.not_sent(&call, "not_carried", &error.to_string());
             }
         };
         if let Err(error) = link.start(uuid, &command, Ask::Originate(call.attempt)) {
@@ -345,6 +346,7 @@ impl Slave {
         }
         let flushed = link.try_flush().await;
         let sent = Instant::now();
+        self.shared.placed(self.shard.measures(call.labels));
         let lag = sent.saturating_duration_since(call.due);
         self.shard.attempted(call.labels, lag);
         if lag > LATE && !held {
@@ -364,10 +366,14 @@ impl Slave {
     }
 
     /// A call that the plan was wrong about: counted as refused here, with a word for it.
-    fn not_sent(&mut self, call: &Placement, anomaly: &'static str) {
+    fn not_sent(&mut self, call: &Placement, anomaly: &'static str, why: &str) {
         self.anomaly(anomaly);
-        self.shard.attempted(call.labels, call.due.elapsed());
-        self.shard.ended(call.labels, Outcome::Refused(Refusal::Command));
+        let (now, outcome) = (Instant::now(), Outcome::Refused(Refusal::Command));
+        self.shard.attempted(call.labels, now.saturating_duration_since(call.due));
+        self.shard.ended(call.labels, outcome);
+        let uuid = self.plan.run_id.call(self.index, call.attempt);
+        let record = Call::new(call, self.plan.timeout, None, now).record(uuid, self.index, outcome, now);
+        self.shard.record(CallRecord { failure: Some(why.to_owned()), ..record });
         self.dropped(std::slice::from_ref(call));
     }
 

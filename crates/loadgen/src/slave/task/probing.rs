@@ -97,7 +97,7 @@ impl Slave {
             && id == self.probe_id(probe)
         {
             self.probing.event = None;
-            self.shard.probed(at.saturating_duration_since(sent));
+            self.shard.probed(at.saturating_duration_since(sent), self.shared.is_measuring());
         }
     }
 
