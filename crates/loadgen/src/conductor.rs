@@ -368,7 +368,7 @@ impl Conductor {
             attempt: due.attempt,
             due: at,
             labels: Labels { phase: due.phase as u16, app: due.app as u16, target },
-            hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate),
+            hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate, self.orchestra.shared.slots.max()),
             has_slot,
             passed: false,
         });

@@ -10,6 +10,10 @@ use crate::slave::Server;
 /// How long a server may take to answer what it is asked at once. A healthy one takes milliseconds.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
+/// Questions that are under way at once: far fewer than a connection holds, and no more than a server answers before it
+/// would be taken for silent.
+const ASKED_AT_ONCE: usize = 5000;
+
 /// A connection that commands go out on.
 #[derive(Debug)]
 pub struct Questions {
@@ -43,17 +47,19 @@ impl Questions {
         Ok(self.send(&Command::api(command)).await?.text().into_owned())
     }
 
-    /// The words of the answers to `api` commands, in their order; it takes one round trip for all of them.
+    /// The words of the answers to `api` commands, in their order; it takes few round trips.
     ///
     /// # Errors
     /// As [`Questions::send`].
     pub async fn ask_all(&mut self, commands: &[String]) -> Result<Vec<String>, Error> {
-        for command in commands {
-            self.connection.send(&Command::api(command), ())?;
-        }
         let mut answers = Vec::with_capacity(commands.len());
-        for _ in commands {
-            answers.push(self.reply().await?.text().into_owned());
+        for commands in commands.chunks(ASKED_AT_ONCE) {
+            for command in commands {
+                self.connection.send(&Command::api(command), ())?;
+            }
+            for _ in commands {
+                answers.push(self.reply().await?.text().into_owned());
+            }
         }
         Ok(answers)
     }

@@ -22,14 +22,14 @@ struct Going {
     folder: tempfile::TempDir,
 }
 
-/// Places calls on these servers.
+/// Places calls on these servers, which last so long; as long as fills the limit where that is empty.
 fn start(servers: &[&Server], load: &str, hold: &str) -> Going {
+    let hold = if hold.is_empty() { String::new() } else { format!("hold = \"{hold}\"\n") };
     let slaves: String = servers.iter().map(|server| slave(server)).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().display();
-    let text = format!(
-        "[run]\nout = \"{out}\"\n{load}[call]\nto = \"null/x\"\nhold = \"{hold}\"\n[preflight]\nenabled = false\n{slaves}"
-    );
+    let text =
+        format!("[run]\nout = \"{out}\"\n{load}[call]\nto = \"null/x\"\n{hold}[preflight]\nenabled = false\n{slaves}");
     let (config, source) = loadgen::config::parse("test".to_owned(), text, |_| None).expect("a file");
     let plan = Plan::new(config, &source, RunId::random()).expect("a plan");
     let (operator, controls) = controls();
@@ -165,6 +165,19 @@ async fn in_a_closed_loop_a_higher_limit_is_filled_at_once() {
     going.ask(Control::HangUpAll);
     let report = going.end().await;
     assert_eq!((calls(&report, "attempted"), calls(&report, "skipped")), (31, 0), "{}", report["calls"]);
+}
+
+#[tokio::test]
+async fn calls_that_fill_the_limit_fill_a_higher_one_too() {
+    let server = server().await;
+    let going = start(&[&server], "[load]\nrate = 20\nlimit = 4\nmode = \"wait\"\n", "");
+    until(&server, |state| state.originates >= 4).await;
+    // Of calls of 4 / 20 s there would never be more than a few.
+    going.ask(Control::Limit(Some(40)));
+    until(&server, |state| state.channels >= 20).await;
+    going.ask(Control::Stop);
+    let report = going.end().await;
+    assert_eq!(calls(&report, "completed"), calls(&report, "attempted"), "{}", report["calls"]);
 }
 
 #[tokio::test]

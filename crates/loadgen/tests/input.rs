@@ -115,6 +115,11 @@ async fn bad_configurations_are_refused_with_their_place() {
             "\"null/x\"\nfar_leg = { caller_id = \"{run}\" }",
             "a.toml:7:11: calls have no number to be known by: say who calls by \"caller_id\" in [call]",
         ),
+        (
+            "simulated = { count = 3 }",
+            "host = \"pbx\"\npassword = \"p\"\n[[slaves]]\nname = \"other\"\nhost = \"PBX\"\nport = 8021\npassword = \"p\"",
+            "a.toml:12:1: \"other\" and \"sim\" are both at PBX:8021",
+        ),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");

@@ -194,10 +194,31 @@ async fn what_cannot_be_reached_is_not_clean() {
     server.stop().await;
     let run = bench.start(&["cleanup", "a.toml", "--all-runs"]).end().await;
     assert_eq!(run.code(), 3, "{run:?}");
-    assert!(run.stdout.contains("): not reached: cannot connect to 127.0.0.1"), "{}", run.stdout);
+    assert!(run.stdout.contains("): not cleaned up: cannot connect to 127.0.0.1"), "{}", run.stdout);
     let none = bench.start(&["cleanup", "."]).end().await;
     assert_eq!(none.code(), 2, "{none:?}");
     assert!(none.stderr.contains(". is no run folder: cannot read ./run.json"), "{}", none.stderr);
+}
+
+#[tokio::test]
+async fn what_may_not_be_listed_is_not_clean() {
+    let user = fs_sim::User {
+        name: "joe".to_owned(),
+        domain: "pbx.example".to_owned(),
+        password: "ClueCon".to_owned(),
+        allowed_api: Some("status,version,uuid_exists,uuid_kill,hupall".to_owned()),
+        ..fs_sim::User::default()
+    };
+    let server = fs_sim::Server::start(fs_sim::Config { users: vec![user], ..fs_sim::Config::default() });
+    let server = server.await.expect("a port");
+    let text = load("", 1, &server);
+    let text = std::fs::read_to_string(text.path().join("a.toml")).expect("the file");
+    let bench = Bench::new(&text.replace("password =", "user = \"joe@pbx.example\"\npassword ="));
+    for which in [&["--all-runs"][..], &["--run-id", "0123456789ab"], &[]] {
+        let run = bench.start(&[&["cleanup", "a.toml"], which].concat()).end().await;
+        assert_eq!(run.code(), 3, "{run:?}");
+        assert!(run.stdout.contains("is answered \"-ERR permission denied\""), "{}", run.stdout);
+    }
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use esl_core::Error;
+use anyhow::Context;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -25,6 +25,8 @@ const SAME: Duration = Duration::from_millis(300);
 const SAME_MAX: Duration = Duration::from_secs(2);
 /// Between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How much of an answer that is no list is said, in characters.
+const SAID_MAX: usize = 120;
 /// Channels that are asked whose they are: more would hold the server up.
 const ASKED_MAX: usize = 5000;
 
@@ -46,7 +48,7 @@ pub(super) struct OfRun {
 }
 
 /// Hangs up what is of these runs.
-pub(super) async fn clean(server: &Server, runs: Runs) -> Result<Cleaned, Error> {
+pub(super) async fn clean(server: &Server, runs: Runs) -> anyhow::Result<Cleaned> {
     let mut questions = Questions::connect(server).await?;
     let runs_there = match runs {
         Runs::One(run) => vec![(run, 0)],
@@ -70,7 +72,7 @@ pub(super) async fn clean(server: &Server, runs: Runs) -> Result<Cleaned, Error>
 }
 
 /// The runs that have channels there, by the variable that only they carry, with how many they have.
-async fn runs_of_channels(questions: &mut Questions) -> Result<Vec<(RunId, usize)>, Error> {
+async fn runs_of_channels(questions: &mut Questions) -> anyhow::Result<Vec<(RunId, usize)>> {
     let listed = list(questions, "show channels as json").await?;
     let commands: Vec<_> = listed.iter().take(ASKED_MAX).map(|channel| loadgen_run(&channel.uuid)).collect();
     let mut runs: BTreeMap<String, (RunId, usize)> = BTreeMap::new();
@@ -82,8 +84,14 @@ async fn runs_of_channels(questions: &mut Questions) -> Result<Vec<(RunId, usize
     Ok(runs.into_values().collect())
 }
 
-async fn list(questions: &mut Questions, command: &str) -> Result<Vec<Listed>, Error> {
-    Ok(channels::read(&questions.ask(command).await?).unwrap_or_default())
+/// # Errors
+/// The server cannot be asked, or does not say: that is not the same as that it has no channels.
+async fn list(questions: &mut Questions, command: &str) -> anyhow::Result<Vec<Listed>> {
+    let said = questions.ask(command).await?;
+    channels::read(&said).with_context(|| {
+        let said: String = said.trim().chars().take(SAID_MAX).collect();
+        format!("\"{command}\" is answered {said:?}, so that nobody knows what is left: log in as one who may do that")
+    })
 }
 
 struct Ending<'a> {
@@ -95,7 +103,7 @@ struct Ending<'a> {
 
 impl Ending<'_> {
     /// Hangs up again and again until none has been there for a while. Returns how many are left.
-    async fn end_all(&mut self, started: Instant) -> Result<usize, Error> {
+    async fn end_all(&mut self, started: Instant) -> anyhow::Result<usize> {
         self.see_all(started).await?;
         let mut quiet_since = None;
         loop {
@@ -116,7 +124,7 @@ impl Ending<'_> {
         }
     }
 
-    async fn see_all(&mut self, started: Instant) -> Result<(), Error> {
+    async fn see_all(&mut self, started: Instant) -> anyhow::Result<()> {
         let mut same_since = started;
         let mut seen = 0;
         while !self.there().await?.is_empty() && same_since.elapsed() < SAME && started.elapsed() < SAME_MAX {
@@ -129,7 +137,7 @@ impl Ending<'_> {
     }
 
     /// The run's channels that are there: its calls by their UUIDs, their far legs by the header that came with them.
-    async fn there(&mut self) -> Result<Vec<Uuid>, Error> {
+    async fn there(&mut self) -> anyhow::Result<Vec<Uuid>> {
         let own = list(self.questions, &format!("show channels like {} as json", self.run.prefix())).await?;
         let mut candidates: Vec<Uuid> = own.iter().filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
@@ -144,7 +152,7 @@ impl Ending<'_> {
         Ok(there)
     }
 
-    async fn far_legs(&mut self) -> Result<Vec<Uuid>, Error> {
+    async fn far_legs(&mut self) -> anyhow::Result<Vec<Uuid>> {
         let listed = list(self.questions, "show channels as json").await?;
         let inbound = listed.iter().filter(|channel| channel.direction == "inbound").take(ASKED_MAX);
         let inbound: Vec<Uuid> = inbound.filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
@@ -154,7 +162,7 @@ impl Ending<'_> {
         Ok(inbound.into_iter().zip(said).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
     }
 
-    async fn hang_up(&mut self, there: &[Uuid]) -> Result<(), Error> {
+    async fn hang_up(&mut self, there: &[Uuid]) -> anyhow::Result<()> {
         // An empty value would hang up everybody's calls: a run id is never empty.
         let mut commands = vec![format!("hupall NORMAL_CLEARING loadgen_run {}", self.run)];
         // Those that do not carry the variable, and far legs whose near ones are gone.

@@ -22,13 +22,14 @@ use hang_up::Cleaned;
 pub struct Outcome {
     /// What was done at each slave, for a person.
     pub summary: String,
-    /// 0 where everything is clean, 3 where a slave could not be reached, 1 where something is left.
+    /// 0 where everything is clean, 3 where a slave could not be reached or does not say what it has, 1 where something
+    /// is left.
     pub exit_code: u8,
 }
 
 /// Something is left.
 const EXIT_LEFT: u8 = 1;
-/// A slave could not be reached.
+/// A slave could not be asked what it has.
 const EXIT_NO_SLAVE: u8 = 3;
 
 /// Which runs' calls are hung up.
@@ -57,7 +58,7 @@ pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
         let (number, result) = done?;
         cleaned[number] = Some(result);
     }
-    let mut report = Report { summary: String::new(), unreached: false, left: false };
+    let mut report = Report { summary: String::new(), unknown: false, left: false };
     if target.slaves.is_empty() {
         report.line("no real slaves: simulated ones have ended with their run");
     }
@@ -73,7 +74,7 @@ pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
         }
     }
     let exit_code = match () {
-        () if report.unreached => EXIT_NO_SLAVE,
+        () if report.unknown => EXIT_NO_SLAVE,
         () if report.left => EXIT_LEFT,
         () => 0,
     };
@@ -82,7 +83,7 @@ pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
 
 struct Report {
     summary: String,
-    unreached: bool,
+    unknown: bool,
     left: bool,
 }
 
@@ -92,12 +93,12 @@ impl Report {
         let _ = writeln!(self.summary, "{line}");
     }
 
-    fn slave(&mut self, place: &str, runs: Runs, cleaned: Result<Cleaned, esl_core::Error>) {
+    fn slave(&mut self, place: &str, runs: Runs, cleaned: anyhow::Result<Cleaned>) {
         let cleaned = match cleaned {
             Ok(cleaned) => cleaned,
             Err(error) => {
-                self.unreached = true;
-                return self.line(&format!("{place}: not reached: {error}"));
+                self.unknown = true;
+                return self.line(&format!("{place}: not cleaned up: {error:#}"));
             }
         };
         if cleaned.runs.is_empty() {

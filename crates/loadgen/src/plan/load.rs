@@ -37,20 +37,23 @@ pub enum Mode {
 pub enum Hold {
     /// So long, drawn for each call.
     Drawn(Delay),
-    /// As long as keeps all slots in use at the rate: limit / rate.
+    /// As long as keeps all slots in use at the rate: limit / rate, both as they are when the call is due.
     Computed {
-        /// Concurrent calls.
+        /// Concurrent calls, as planned.
         limit: u64,
     },
 }
 
 impl Hold {
-    /// That of one call: the same whenever it is asked for. `rate` is what is asked for when the call is due.
-    pub fn of(&self, seed: u64, attempt: u64, rate: f64) -> Duration {
+    /// That of one call: the same whenever it is asked for. `rate` is what is asked for when the call is due, and `limit`
+    /// how many calls may be up then, where somebody has changed what the plan says.
+    pub fn of(&self, seed: u64, attempt: u64, rate: f64, limit: Option<u64>) -> Duration {
         match self {
             Self::Drawn(Delay::Constant(hold)) => *hold,
             Self::Drawn(delay) => delay.sample(&mut draw(seed, STREAM_HOLD, attempt)),
-            Self::Computed { limit } => hold_to_fill(*limit, rate).map_or(TIME_MAX, |hold| hold.min(TIME_MAX)),
+            Self::Computed { limit: planned } => {
+                hold_to_fill(limit.unwrap_or(*planned), rate).map_or(TIME_MAX, |hold| hold.min(TIME_MAX))
+            }
         }
     }
 
@@ -59,7 +62,7 @@ impl Hold {
         const DRAWS: u64 = 1000;
         match self {
             Self::Drawn(Delay::Constant(hold)) => hold.as_secs_f64(),
-            _ => (0..DRAWS).map(|n| self.of(seed, n, rate).as_secs_f64()).sum::<f64>() / DRAWS as f64,
+            _ => (0..DRAWS).map(|n| self.of(seed, n, rate, None).as_secs_f64()).sum::<f64>() / DRAWS as f64,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The servers that place the calls.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -34,6 +34,7 @@ impl Check<'_> {
             return Err(self.source.whole("there are no slaves: add a [[slaves]] table, real or simulated"));
         }
         let mut names = BTreeSet::new();
+        let mut places = BTreeMap::new();
         let mut slaves = Vec::new();
         for config in configs {
             let span = config.span();
@@ -43,6 +44,16 @@ impl Check<'_> {
                 if !names.insert(name.clone()) {
                     let message = format!("there are two slaves named {name:?}: give each a name of its own");
                     return Err(self.source.error(span, message));
+                }
+                if let ServerPlan::Real { address, .. } = &server
+                    && let Some(other) = places.insert(address.to_ascii_lowercase(), name.clone())
+                {
+                    return Err(self.source.error(
+                        span,
+                        format!(
+                            "{name:?} and {other:?} are both at {address}, and each would count and hang up the other's calls: a server is one slave, and \"weight\" gives it more of the calls"
+                        ),
+                    ));
                 }
                 let limit = config.limit.as_ref().map(|limit| self.count("limit", limit)).transpose()?;
                 let rate = config.max_rate.as_ref().map(|rate| self.rate("max_rate", rate)).transpose()?;

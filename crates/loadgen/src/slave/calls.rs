@@ -66,9 +66,15 @@ impl Calls {
         Some((step, None))
     }
 
-    /// When the next alarm goes off.
-    pub(super) fn next_alarm(&self) -> Option<Instant> {
-        self.alarms.peek().map(|Reverse((at, _))| *at)
+    /// When the next alarm goes off. Those that were moved are forgotten here: nobody is woken for them.
+    pub(super) fn next_alarm(&mut self) -> Option<Instant> {
+        while let Some(&Reverse((at, attempt))) = self.alarms.peek() {
+            if self.is_set(at, attempt) {
+                return Some(at);
+            }
+            self.alarms.pop();
+        }
+        None
     }
 
     /// The attempt of a call whose alarm has gone off.
@@ -77,10 +83,48 @@ impl Calls {
             && at <= now
         {
             self.alarms.pop();
-            if self.calls.get(&attempt).is_some_and(|call| call.alarm() == at) {
+            if self.is_set(at, attempt) {
                 return Some(attempt);
             }
         }
         None
+    }
+
+    fn is_set(&self, at: Instant, attempt: u64) -> bool {
+        self.calls.get(&attempt).is_some_and(|call| call.alarm() == at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Change;
+    use crate::outcome::Outcome;
+    use crate::plan::Placement;
+    use crate::recorder::{Labels, Shard};
+    use std::time::Duration;
+
+    #[test]
+    fn an_alarm_that_was_moved_or_whose_call_has_ended_wakes_nobody() {
+        let (sent, second) = (Instant::now(), Duration::from_secs(1));
+        let (mut calls, mut shard) = (Calls::default(), Shard::single());
+        for attempt in 0..2 {
+            shard.scheduled(Labels::default());
+            shard.attempted(Labels::default(), Duration::ZERO);
+            let labels = Labels::default();
+            let placement = Placement { attempt, due: sent, labels, hold: 100 * second, has_slot: true, passed: false };
+            calls.insert(attempt, Call::new(&placement, second, None, sent));
+        }
+        let first = calls.next_alarm().expect("an alarm");
+        for attempt in 0..2 {
+            calls.with(attempt, |call| call.on(Change::Answered, sent + second, &mut shard));
+        }
+        assert_eq!(calls.next_alarm(), Some(sent + 101 * second));
+        assert!(first < sent + 101 * second && calls.due(first).is_none());
+        for attempt in 0..2 {
+            assert_eq!(calls.due(sent + 101 * second), Some(attempt));
+            calls.with(attempt, |_| crate::call::Step::End(Outcome::Completed));
+        }
+        assert_eq!((calls.next_alarm(), calls.len()), (None, 0));
     }
 }

@@ -26,6 +26,10 @@ pub(crate) const MEASURED: [EventName; 8] = [
     EventName::Heartbeat,
 ];
 
+/// Commands that wait for their replies: what a server works off in about a second. More of them would hold up what is
+/// asked of it in between, such as a hang-up of everything.
+const UNANSWERED_MAX: usize = 10_000;
+
 /// How long it may take to subscribe and to ask the first questions, beyond the time-outs of connecting and logging in.
 const OPEN_MAX: Duration = Duration::from_secs(15);
 
@@ -203,7 +207,12 @@ impl Link {
 
     /// Whether the server takes commands as fast as they are given.
     pub(super) fn is_ready(&self) -> bool {
-        self.client.unsent() == 0 && self.client.has_room()
+        self.client.unsent() == 0 && self.has_room()
+    }
+
+    /// Whether more commands are taken before some are answered. A few more always are.
+    pub(super) fn has_room(&self) -> bool {
+        self.client.waiting() < UNANSWERED_MAX
     }
 
     /// Says whether an event is awaited whose time is measured.

@@ -150,6 +150,11 @@ impl Slots {
         self.freed.notify_one();
     }
 
+    /// How many there are, `None` without a limit.
+    pub fn max(&self) -> Option<u64> {
+        Some(self.max.load(Ordering::Relaxed)).filter(|max| *max != UNLIMITED)
+    }
+
     /// Whether none is free.
     pub fn is_full(&self) -> bool {
         self.used.load(Ordering::Relaxed) >= self.max.load(Ordering::Relaxed)

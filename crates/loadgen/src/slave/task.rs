@@ -183,7 +183,9 @@ impl Slave {
                 }
             }
             let next = if let Offer::Wait(until) = offer { until } else { None };
-            let wake = [next, self.calls.next_alarm()].into_iter().flatten().min();
+            // Where commands have to wait, a reply wakes.
+            let alarm_of_calls = if self.has_room() { self.calls.next_alarm() } else { None };
+            let wake = [next, alarm_of_calls].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = alarm.until(wake.unwrap_or(start)), if wake.is_some() => {}
@@ -381,7 +383,9 @@ impl Slave {
     fn look_after_calls(&mut self) {
         let now = Instant::now();
         let plan = self.plan.clone();
-        while let Some(attempt) = self.calls.due(now) {
+        while self.has_room()
+            && let Some(attempt) = self.calls.due(now)
+        {
             let (shard, index, acts) = (&mut self.shard, self.index, &mut self.acts);
             let done = self.calls.with(attempt, |call| {
                 let context = plan.context(index, attempt, call.labels());
@@ -390,6 +394,11 @@ impl Slave {
             self.follow(attempt, done);
             self.act(attempt);
         }
+    }
+
+    /// Whether the server can be told more; one that is away cannot be told anything, and holds nothing up.
+    fn has_room(&self) -> bool {
+        self.link.as_ref().is_none_or(Link::has_room)
     }
 
     /// Does what has come of a call.
