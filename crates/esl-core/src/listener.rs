@@ -10,8 +10,8 @@ use crate::{Connection, Credentials, Event, Incoming, KeepAwake, Options, Subscr
 /// Receives the events of one server. Whoever owns it must keep reading: a FreeSWITCH that cannot hand its events over
 /// queues them, drops them, and in the end closes the connection.
 ///
-/// What is no event (a line of the log, or bytes that should have been an event and are none) is passed over: a
-/// [`Connection`] tells of those too.
+/// What is no event is passed over: a line of the log, or bytes that should have been an event and are none, which are
+/// counted ([`Listener::malformed`]). A [`Connection`] tells of both.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), esl_core::Error> {
@@ -29,6 +29,7 @@ use crate::{Connection, Credentials, Event, Incoming, KeepAwake, Options, Subscr
 #[derive(Debug)]
 pub struct Listener<S = TcpStream> {
     connection: Connection<(), S>,
+    malformed: u64,
 }
 
 impl Listener {
@@ -56,7 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
     /// The server refuses the subscription, or the connection is over.
     pub async fn subscribe(mut connection: Connection<(), S>, subscription: &Subscription) -> Result<Self, Error> {
         connection.subscribe(subscription, || ()).await?;
-        Ok(Self { connection })
+        Ok(Self { connection, malformed: 0 })
     }
 
     /// Sets how it is kept awake while something is awaited.
@@ -77,7 +78,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
     /// The connection is over; the same again from then on.
     pub async fn next(&mut self) -> Result<Event, Error> {
         loop {
-            if let Incoming::Event(event) = self.connection.next().await? {
+            let incoming = self.connection.next().await?;
+            if let Some(event) = self.event(incoming) {
                 return Ok(event);
             }
         }
@@ -89,11 +91,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Listener<S> {
     /// As [`Listener::next`].
     pub fn buffered(&mut self) -> Result<Option<Event>, Error> {
         while let Some(incoming) = self.connection.buffered()? {
-            if let Incoming::Event(event) = incoming {
+            if let Some(event) = self.event(incoming) {
                 return Ok(Some(event));
             }
         }
         Ok(None)
+    }
+
+    fn event(&mut self, incoming: Incoming<()>) -> Option<Event> {
+        match incoming {
+            Incoming::Event(event) => Some(event),
+            Incoming::Malformed(_) => {
+                self.malformed += 1;
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// How many events came that could not be read.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
     }
 
     /// When the bytes that were read last had been read: the time of the last event, as close to the socket as it gets.

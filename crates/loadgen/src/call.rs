@@ -40,6 +40,9 @@ const RING_GRACE: Duration = Duration::from_secs(4);
 /// How long a channel may take to go once it was asked to.
 const END_GRACE: Duration = Duration::from_secs(10);
 
+/// How long after its answer a call's job is known to have ended: that of a short call may be told after its last event.
+const JOB_GRACE: Duration = Duration::from_secs(1);
+
 /// How long a far leg may stay when the near one is gone. Its last event tells how its audio was.
 const FAR_GRACE: Duration = Duration::from_millis(500);
 
@@ -148,6 +151,8 @@ pub struct Call {
     far_asked: bool,
     /// The connection was away during it.
     had_gap: bool,
+    /// Its events came in an order in which nothing happens.
+    disorderly: bool,
     /// What its app does, where that is more than nothing.
     performance: Option<Box<Performance>>,
     alarm: Instant,
@@ -189,6 +194,7 @@ impl Call {
             outcome: None,
             far_asked: false,
             had_gap: false,
+            disorderly: false,
             performance: performance.map(Box::new),
             alarm: sent + timeout + RING_GRACE,
         }
@@ -215,6 +221,20 @@ impl Call {
     /// Whether it was answered and nobody saw when: its event was lost.
     pub fn answer_missed(&self) -> bool {
         self.answered.is_some() && !self.answer_timed
+    }
+
+    /// What its events left out, or told in an order in which it cannot have happened; where the connection was away, that
+    /// is no wonder.
+    pub fn oddity(&self, now: Instant) -> Option<&'static str> {
+        let answered_for = self.answered.map(|answered| now.saturating_duration_since(answered));
+        match () {
+            () if self.had_gap => None,
+            () if self.disorderly => Some("events_out_of_order"),
+            () if self.is_there && self.created.is_none() => Some("creation_missed"),
+            // That of a short call may come after its last event.
+            () if self.job.is_none() && answered_for.is_some_and(|time| time > JOB_GRACE) => Some("job_never_ended"),
+            () => None,
+        }
     }
 
     /// What its app has come to: its results, and where it failed.
@@ -319,6 +339,11 @@ impl Call {
 
     /// Something happened to it.
     pub fn on(&mut self, change: Change, at: Instant, shard: &mut Shard) -> Step {
+        self.disorderly |= match change {
+            Change::Created => self.created.is_none() && (self.answer_timed || self.hung_up.is_some()),
+            Change::Answered => self.hung_up.is_some() && !self.answer_timed,
+            _ => false,
+        };
         match change {
             Change::Created if self.created.is_none() => {
                 self.is_there = true;
@@ -365,7 +390,7 @@ impl Call {
                 Step::Wait
             }
             Change::Gone { cause, sip, heard } => {
-                (self.cause, self.sip, self.heard) = (cause, sip, heard);
+                (self.cause, self.sip, self.heard) = (cause, sip, heard.map(|heard| heard.over(self.answered, at)));
                 self.gone(at, shard)
             }
             Change::Job(result) => {
@@ -394,8 +419,10 @@ impl Call {
             if !replaces || self.answered.is_some() && self.far.is_some() || matches!(change, FarChange::Gone { .. }) {
                 return Step::Wait;
             }
+            // Its first event may have been lost.
+            let created = (change == FarChange::Created).then_some(at);
             let record =
-                FarRecord { uuid: leg, slave, created: at, answered: None, hung_up: None, cause: None, heard: None };
+                FarRecord { uuid: leg, slave, created, answered: None, hung_up: None, cause: None, heard: None };
             self.far = Some(Box::new(Far { record, gone: false, timed: false }));
         }
         let Some(far) = &mut self.far else { return Step::Wait };
@@ -415,7 +442,7 @@ impl Call {
             FarChange::Gone { cause, heard } => {
                 far.gone = true;
                 far.record.hung_up.get_or_insert(at);
-                (far.record.cause, far.record.heard) = (cause, heard);
+                (far.record.cause, far.record.heard) = (cause, heard.map(|heard| heard.over(far.record.answered, at)));
                 if let Some(outcome) = self.outcome {
                     return Step::End(outcome);
                 }
@@ -498,9 +525,10 @@ impl Call {
 
     /// Takes down how long the INVITE took to its far leg: once it is known which leg that is.
     fn time_the_way(&mut self, shard: &mut Shard) {
-        if let (Some(created), Some(far)) = (self.created, self.far.as_mut().filter(|far| !far.timed)) {
+        let Some(far) = self.far.as_mut().filter(|far| !far.timed) else { return };
+        if let (Some(near), Some(created)) = (self.created, far.record.created) {
             far.timed = true;
-            shard.measured(self.labels, Latency::Invite, far.record.created.saturating_duration_since(created));
+            shard.measured(self.labels, Latency::Invite, created.saturating_duration_since(near));
         }
     }
 
@@ -529,7 +557,9 @@ impl Call {
     /// Whether its end is what its hold or its app asked for.
     fn ends_as_planned(&self) -> bool {
         let asked = matches!(self.asked, Some((_, Why::Planned | Why::ByCallee)));
-        !self.hung_up_by_others && (asked || self.performance().is_some_and(Performance::is_over))
+        let performance = self.performance();
+        !self.hung_up_by_others && (asked || performance.is_some_and(Performance::is_over))
+            || performance.is_some_and(Performance::has_seen_its_end)
     }
 
     /// What became of a call that was answered.
@@ -540,8 +570,8 @@ impl Call {
         match self.performance().and_then(Performance::failure) {
             // Its answer came when it had been given up.
             _ if matches!(self.asked, Some((_, Why::Overdue))) => Outcome::Lost,
-            // What it missed may have happened while the connection was away.
-            Some(_) if self.had_gap => Outcome::Lost,
+            // What it missed may have happened while the connection was away, or in an event that was lost.
+            Some(_) if self.had_gap || self.answer_missed() => Outcome::Lost,
             Some(_) => Outcome::AppFailed,
             None if stopped || guarded || self.ends_as_planned() => Outcome::Completed,
             None => Outcome::Dropped,

@@ -16,7 +16,7 @@ use tracing::{error, info, warn};
 use crate::alarm::Alarm;
 use crate::plan::{Mode, Placement, Plan, RATE_MAX};
 use crate::recorder::Labels;
-use crate::schedule::{Calls, Due, Turns};
+use crate::schedule::{Arrivals, Calls, Due, Turns};
 use crate::slave::{Order, Shared, Substitutes};
 use crate::verdict::Signal;
 
@@ -360,7 +360,8 @@ impl Conductor {
         let turn = &mut self.turns[due.slave][due.app];
         let target = self.plan.apps[due.app].targets.of(*turn);
         *turn += 1;
-        let rate = self.calls.rate_at(due.at);
+        // At a ramp's own rate, calls at its beginning would last for hours.
+        let rate = self.calls.rate_max_at(due.at);
         if has_slot {
             self.orchestra.shared.roster.reserve(slave);
         }
@@ -390,9 +391,14 @@ impl Conductor {
     fn over_at(&mut self, now: Instant) -> Next {
         let exhausted = self.plan.schedule.max_offered.is_some_and(|max| self.offered >= max);
         let end = match (exhausted, self.end()) {
-            // With so many calls as there may be, it ends one gap behind the last one.
+            // With so many calls as there may be, it ends one gap behind the last one; calls of a burst have one each too.
             (true, end) => {
-                let gap = Duration::try_from_secs_f64(1.0 / self.calls.rate_at(self.last)).unwrap_or_default();
+                let gaps = match self.plan.schedule.arrivals {
+                    Arrivals::Burst(size) => (self.offered.max(1) - 1) % size + 1,
+                    Arrivals::Constant | Arrivals::Poisson | Arrivals::Uniform => 1,
+                };
+                let gap = gaps as f64 / self.calls.rate_at(self.last);
+                let gap = Duration::try_from_secs_f64(gap).unwrap_or_default();
                 let after = self.start + self.last + gap;
                 end.map_or(after, |end| end.min(after))
             }

@@ -103,7 +103,7 @@ impl Limits {
         let set = raised.iter().map(|limit| (limit.clone(), limit.to)).collect();
         for (limit, result) in set_all(set, servers).await {
             match result {
-                Ok(()) => {
+                Ok(_) => {
                     info!(slave = limit.slave, "\"{}\" for the run, from {}", limit.limit.command(limit.to), limit.from)
                 }
                 Err(error) => warn!(slave = limit.slave, "\"{}\": {error}", limit.limit.command(limit.to)),
@@ -115,8 +115,9 @@ impl Limits {
         Ok(limits)
     }
 
-    /// The commands that raise a slave's limits again where they are lower than they were made: it has its stock limits
-    /// when it comes back from a restart. `health` is how it says that it is now.
+    /// The commands that raise a slave's limits again where they are what they were before: it has its own ones when it
+    /// comes back from a restart. Whoever made them something else meanwhile meant that. `health` is how it says that
+    /// it is now.
     pub fn again(&self, slave: usize, health: &Health) -> Vec<String> {
         let address = self.servers.get(slave).map(|server| server.address.as_str());
         let lower = self.raised.iter().filter(|limit| Some(limit.address.as_str()) == address).filter(|limit| {
@@ -124,7 +125,7 @@ impl Limits {
                 Limit::Sps => health.sessions_per_second_max,
                 Limit::MaxSessions => health.sessions_max,
             };
-            now.is_none_or(|now| now < limit.to)
+            now == Some(limit.from)
         });
         lower.map(|limit| limit.limit.command(limit.to)).collect()
     }
@@ -146,7 +147,8 @@ pub async fn put_back(folder: &Path, servers: &[Server]) -> anyhow::Result<Vec<S
     let mut failures = Vec::new();
     for (limit, result) in set_all(set, servers).await {
         match result {
-            Ok(()) => info!(slave = limit.slave, "\"{}\": put back", limit.limit.command(limit.from)),
+            Ok(true) => info!(slave = limit.slave, "\"{}\": put back", limit.limit.command(limit.from)),
+            Ok(false) => info!(slave = limit.slave, "\"{}\": left as somebody has set it", limit.limit.question()),
             Err(error) => {
                 failures.push(format!(
                     "{}: \"{}\" was not put back: {error}",
@@ -214,8 +216,8 @@ fn number(said: &str) -> Option<u64> {
     word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// Sets each limit to a value, on all servers at once.
-async fn set_all(limits: Vec<(Raised, u64)>, servers: &[Server]) -> Vec<(Raised, Result<(), String>)> {
+/// Sets each limit to a value, on all servers at once. Says whether it did, or left it as somebody else had set it.
+async fn set_all(limits: Vec<(Raised, u64)>, servers: &[Server]) -> Vec<(Raised, Result<bool, String>)> {
     let mut setting = JoinSet::new();
     for (number, (limit, value)) in limits.into_iter().enumerate() {
         let server = servers.iter().find(|server| server.address == limit.address).cloned();
@@ -235,7 +237,7 @@ async fn set_all(limits: Vec<(Raised, u64)>, servers: &[Server]) -> Vec<(Raised,
     set.into_iter().map(|(_, limit, result)| (limit, result)).collect()
 }
 
-async fn set(server: &Server, limit: &Raised, value: u64) -> Result<(), String> {
+async fn set(server: &Server, limit: &Raised, value: u64) -> Result<bool, String> {
     let set = async {
         let mut questions = Questions::connect(server).await?;
         let is = number(&questions.ask(limit.limit.question()).await?);
@@ -246,8 +248,8 @@ async fn set(server: &Server, limit: &Raised, value: u64) -> Result<(), String> 
         questions.ask(&limit.limit.command(value)).await.map(Some)
     };
     match set.await {
-        Ok(None) => Ok(()),
-        Ok(Some(said)) if number(&said) == Some(value) => Ok(()),
+        Ok(None) => Ok(false),
+        Ok(Some(said)) if number(&said) == Some(value) => Ok(true),
         Ok(Some(said)) => Err(format!("it answers {said:?}")),
         Err(error) => Err(error.to_string()),
     }

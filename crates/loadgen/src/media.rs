@@ -1,7 +1,14 @@
 //! How a call's audio arrived, by FreeSWITCH's own RTP statistics of it.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::latency::Samples;
 use crate::outcome::named;
+
+/// How long a leg's audio lasts before FreeSWITCH works out how much of it was lost.
+const LOSS_AFTER: Duration = Duration::from_secs(5);
 
 /// What one leg received, from its last events' `variable_rtp_audio_in_…` (`switch_core_media.c`, `set_stats`).
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -12,8 +19,9 @@ pub struct Heard {
     pub mos: f64,
     /// The largest standard deviation of the time between packets, in seconds.
     pub jitter_seconds: f64,
-    /// The share of the packets that were lost, 0 to 1: FreeSWITCH works it out every 5 s, and tells hundredths.
-    pub loss_ratio: f64,
+    /// The share of the packets that were lost, 0 to 1. FreeSWITCH works it out every 5 s, and tells hundredths
+    /// (`switch_rtp.c`, `check_jitter`): of a shorter call it does not know it, and says 0.
+    pub loss_ratio: Option<f64>,
 }
 
 impl Heard {
@@ -26,8 +34,14 @@ impl Heard {
             mos: number("mos")?.clamp(0.0, 5.0),
             // A variance in ms² (`switch_rtp.c`, `check_jitter`).
             jitter_seconds: number("jitter_max_variance")?.max(0.0).sqrt() / 1e3,
-            loss_ratio: number("jitter_loss_rate")?.clamp(0.0, 1.0),
+            loss_ratio: Some(number("jitter_loss_rate")?.clamp(0.0, 1.0)),
         })
+    }
+
+    /// What is known of it when the leg is over: nothing of its losses where it was too short for that.
+    pub fn over(self, answered: Option<Instant>, ended: Instant) -> Self {
+        let lasted = answered.map(|answered| ended.saturating_duration_since(answered));
+        Self { loss_ratio: self.loss_ratio.filter(|_| lasted.is_some_and(|lasted| lasted >= LOSS_AFTER)), ..self }
     }
 }
 
@@ -73,8 +87,13 @@ mod tests {
     fn the_statistics_of_a_leg_are_read() {
         let values =
             [("packet_count", "99"), ("mos", "4.13"), ("jitter_max_variance", "25.00"), ("jitter_loss_rate", "0.02")];
-        let expected = Heard { packets: 99, mos: 4.13, jitter_seconds: 0.005, loss_ratio: 0.02 };
+        let expected = Heard { packets: 99, mos: 4.13, jitter_seconds: 0.005, loss_ratio: Some(0.02) };
         assert_eq!(heard(&values), Some(expected));
+        let answered = Instant::now();
+        assert_eq!(expected.over(Some(answered), answered + LOSS_AFTER), expected);
+        for short in [expected.over(Some(answered), answered + LOSS_AFTER / 2), expected.over(None, answered)] {
+            assert_eq!((short.loss_ratio, short.mos), (None, 4.13));
+        }
         assert_eq!(heard(&values[1..]), None, "a leg without RTP");
         let odd = [("packet_count", "1"), ("mos", "nan"), ("jitter_max_variance", "-1"), ("jitter_loss_rate", "7")];
         assert_eq!(heard(&odd), None);

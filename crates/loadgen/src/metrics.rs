@@ -90,7 +90,8 @@ type CountOf = fn(&Counts) -> u64;
 
 fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let counts: [(&str, &str, CountOf); 9] = [
-        ("scheduled", "Calls that were due.", |counts| counts.scheduled),
+        // Not those that are still held back: one of them may become another slave's, and a counter never goes down.
+        ("scheduled", "Calls that were due, and were sent or skipped.", |counts| counts.scheduled - counts.pending),
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
         ("answered", "Calls that were answered.", |counts| counts.answered),
         ("completed", "Calls that were answered and ended as planned.", |counts| counts.completed),

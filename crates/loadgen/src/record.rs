@@ -54,8 +54,8 @@ pub struct FarRecord {
     pub uuid: Uuid,
     /// The slave on which it was seen.
     pub slave: usize,
-    /// When it was first seen.
-    pub created: Instant,
+    /// When it was there, where that was seen.
+    pub created: Option<Instant>,
     /// When it was answered.
     pub answered: Option<Instant>,
     /// When it was hung up.

@@ -253,9 +253,12 @@ impl Shard {
             return self.counts(labels, |counts| counts.without_media += 1);
         }
         self.counts(labels, |counts| counts.with_media += 1);
-        for (measure, value) in
-            [(Measure::Mos, heard.mos), (Measure::Jitter, heard.jitter_seconds), (Measure::Loss, heard.loss_ratio)]
-        {
+        let values = [
+            (Measure::Mos, Some(heard.mos)),
+            (Measure::Jitter, Some(heard.jitter_seconds)),
+            (Measure::Loss, heard.loss_ratio),
+        ];
+        for (measure, value) in values.into_iter().filter_map(|(measure, value)| Some((measure, value?))) {
             let micros = (value * 1e6).round() as u64;
             self.samples.push(Sample { labels, measured: Measured::Media(measure), micros });
         }
@@ -383,7 +386,7 @@ mod tests {
     #[test]
     fn a_call_without_a_packet_has_no_score() {
         let mut shard = Shard::single();
-        let good = Heard { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: 0.01 };
+        let good = Heard { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: Some(0.01) };
         shard.heard(Labels::default(), good);
         shard.heard(Labels::default(), Heard { packets: 0, mos: 4.5, ..good });
         assert_eq!((shard.all().with_media, shard.all().without_media), (1, 1));

@@ -28,6 +28,9 @@ pub struct RunFile {
     /// The slaves that its calls are placed on; those that are simulated end with it and are not among them, and those of
     /// other shards are theirs to clean up.
     pub slaves: Vec<SlaveAt>,
+    /// The numbers in the plan of those whose calls are this process's, those that are simulated among them: the far legs
+    /// of other shards' calls can be on its servers, and are theirs.
+    pub own: Vec<usize>,
 }
 
 /// Where a slave is.
@@ -48,8 +51,8 @@ pub struct Held {
 impl RunFile {
     /// What there is to write of a plan.
     pub fn of(plan: &Plan) -> Self {
-        let own = plan.slaves.iter().enumerate().filter(|(slave, _)| plan.shard.owns(*slave));
-        let real = own.filter_map(|(_, slave)| match &slave.server {
+        let own: Vec<usize> = (0..plan.slaves.len()).filter(|slave| plan.shard.owns(*slave)).collect();
+        let real = own.iter().map(|slave| &plan.slaves[*slave]).filter_map(|slave| match &slave.server {
             ServerPlan::Real { address, .. } => Some(SlaveAt { name: slave.name.clone(), address: address.clone() }),
             ServerPlan::Simulated(_) => None,
         });
@@ -59,6 +62,7 @@ impl RunFile {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             slaves: real.collect(),
+            own,
         }
     }
 
@@ -115,7 +119,7 @@ mod tests {
 
     fn run_file() -> RunFile {
         let slaves = vec![SlaveAt { name: "a".into(), address: "h:1".into() }];
-        RunFile { id: "0123456789ab".into(), name: "x".into(), version: "1".into(), pid: 1, slaves }
+        RunFile { id: "0123456789ab".into(), name: "x".into(), version: "1".into(), pid: 1, slaves, own: vec![0] }
     }
 
     #[test]

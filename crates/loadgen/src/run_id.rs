@@ -8,6 +8,9 @@ use uuid::Uuid;
 /// How many hexadecimal digits a run has.
 const DIGITS: usize = 12;
 
+/// The attempts of a preflight's probe calls are numbered from here on: no run gets there.
+pub const FIRST_PROBE: u64 = 0xffff_ffff_0000;
+
 /// The run's number: 48 bits, random unless it is given, shared by all shards of a run.
 ///
 /// A call's UUID is `rrrrrrrr-rrrr-4sss-8sss-aaaaaaaaaaaa`: the run, the slave, the attempt.

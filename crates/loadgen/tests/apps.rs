@@ -218,3 +218,21 @@ async fn the_example_s_ivr_is_walked() {
     assert_eq!((run.code(), run.calls("app_failed")), (4, 10), "{run:?}");
     assert_eq!(app(&run, "ivr")["failures"][0]["example"], "step 6, expected digits 42#, got 7");
 }
+
+/// A flow that waits for the other side's hanging up is done when that comes; without that, nobody wanted it.
+#[tokio::test]
+async fn an_end_that_a_flow_waits_for_is_planned() {
+    let flow = "[[apps]]\nkind = \"flow\"\nname = \"goodbye\"\nto = \"sofia/external/drop300@127.0.0.1:5080\"\n\
+                caller = [{ expect_event = \"CHANNEL_HANGUP\", timeout = \"10s\" }]\n\
+                [[apps]]\nkind = \"park\"\nname = \"plain\"\nto = \"sofia/external/drop300@127.0.0.1:5080\"\n";
+    for (slave, _keep) in slaves().await {
+        let text = format!(
+            "[load]\nrate = 20\nmax_offered = 6\n[call]\nto = \"null/x\"\nhold = \"20s\"\n{flow}[preflight]\nenabled = false\n{slave}"
+        );
+        let run = Bench::new(&text).run().await;
+        let ends =
+            |name: &str| (app(&run, name)["calls"]["completed"].clone(), app(&run, name)["calls"]["dropped"].clone());
+        assert_eq!(ends("goodbye"), (3.into(), 0.into()), "{}", run.stdout);
+        assert_eq!(ends("plain"), (0.into(), 3.into()), "{}", run.stdout);
+    }
+}

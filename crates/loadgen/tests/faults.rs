@@ -118,7 +118,7 @@ async fn nonsense_in_the_stream_ends_no_run() {
     }
 }
 
-/// A server that says whatever it likes: of calls that never were, and of a job that never ends.
+/// A server that says whatever it likes of calls that never were.
 #[tokio::test]
 async fn lies_are_counted_by_kind() {
     let (bad, good) = (server().await, server().await);
@@ -139,7 +139,20 @@ async fn lies_are_counted_by_kind() {
     let run = running.end().await;
     is_untouched(&run, 3);
     assert_eq!((count(&run, 0, "attempted"), count(&run, 0, "completed")), (90, 90));
-    assert_eq!(of_slave(&run, 0, "/anomalies/channel_after_end"), 2, "{}", run.report()["slaves"][0]["anomalies"]);
+    let anomalies = of_slave(&run, 0, "/anomalies");
+    assert_eq!((&anomalies["channel_after_end"], &anomalies["event_after_end"]), (&2.into(), &1.into()), "{anomalies}");
+}
+
+/// What a server keeps to itself, or says in no order, is counted by kind too.
+#[tokio::test]
+async fn what_events_leave_out_is_counted_by_kind() {
+    let (bad, good) = (server().await, server().await);
+    bad.order(Fault::LoseJobs { share: 1.0 }, None).await.expect("a fault");
+    let bench = bench(&[&bad, &good], 2);
+    let text = std::fs::read_to_string(bench.path().join("a.toml")).expect("the file");
+    let run = Bench::new(&text.replace("hold = \"500ms\"", "hold = \"1500ms\"")).run().await;
+    is_untouched(&run, 2);
+    assert_eq!((count(&run, 0, "completed"), of_slave(&run, 0, "/anomalies/job_never_ended")), (60, &60.into()));
 }
 
 /// Whatever the server keeps to itself, each attempt ends by a deadline.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use esl_core::EventName;
-use fs_sim::{Callee, Config, Delay, Server};
+use fs_sim::{Callee, Config, Delay, Fault, Server};
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde_json::Value;
@@ -86,6 +86,49 @@ async fn so_many_calls_are_offered_and_no_more() {
             [14, 13, 13]
         );
     }
+}
+
+#[tokio::test]
+async fn calls_that_fill_the_limit_of_a_ramp_last_as_its_highest_rate_says() {
+    let text = "[load]\nlimit = 10\nmode = \"wait\"\n[[phases]]\nfrom = 0\nto = 40\nduration = \"2s\"\n\
+                [call]\nto = \"null/x\"\n[[slaves]]\nsimulated = {}\n";
+    let run = Bench::new(text).run().await;
+    // By the rate at which the first one is due, which is nothing, it would never end.
+    assert_eq!((run.calls("completed"), run.calls("canceled")), (run.calls("attempted"), 0), "{}", run.stdout);
+    let hold = |which: &str| run.number(&format!("latency_seconds.hold.{which}"));
+    assert!(hold("min") >= 0.249 && hold("p50") < 0.5, "{} {}", hold("min"), hold("p50"));
+}
+
+// Bursts.
+
+#[tokio::test]
+async fn a_burst_is_offered_over_the_time_that_it_stands_for() {
+    let text = "[load]\nrate = 50\narrivals = { burst = 60 }\nmax_offered = 100\n[call]\nto = \"null/x\"\n\
+                hold = \"100ms\"\n[[slaves]]\nsimulated = {}\n";
+    let run = Bench::new(text).run().await;
+    assert_eq!((run.calls("attempted"), run.number("rates.offered_cps")), (100, 50.0), "{}", run.report()["rates"]);
+    assert_eq!(run.number("run.measured_seconds"), 2.0);
+}
+
+#[tokio::test]
+async fn a_burst_leaves_as_one_whatever_the_server_says_meanwhile() {
+    let server = server().await;
+    let text = format!(
+        "[run]\ngrace = \"1s\"\n[load]\nrate = 150\narrivals = {{ burst = 600 }}\nmax_offered = 1200\n[call]\n\
+         to = \"null/x\"\nhold = \"100ms\"\n[preflight]\nenabled = false\n{}",
+        slave(&server)
+    );
+    let bench = Bench::new(&text);
+    let running = bench.start(&["run", "a.toml", "--out", "out"]);
+    let over = |state: &fs_sim::State| state.originates == 600 && state.channels == 0;
+    server.wait_for(PATIENCE, over).await.expect("the first burst, well before the second one");
+    // Replies and events wake who sends: without them, all has to leave by itself.
+    server.order(Fault::Mute, Some(PATIENCE)).await.expect("a fault");
+    server.wait_for(PATIENCE, |state| state.originates == 1200).await.expect("the second burst");
+    running.signal("INT");
+    running.signal("INT");
+    let run = running.end().await;
+    assert_eq!((run.calls("attempted"), run.calls("skipped")), (1200, 0), "{}", run.stdout);
 }
 
 // Phases.

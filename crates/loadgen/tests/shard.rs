@@ -19,8 +19,13 @@ async fn three() -> Servers {
 
 /// Every call's far leg is at the second server.
 fn bench(servers: &Servers, load: &str, hold: &str) -> Bench {
+    bench_to(servers, load, hold, "fs2")
+}
+
+/// Every call's far leg is at this server.
+fn bench_to(servers: &Servers, load: &str, hold: &str, far: &str) -> Bench {
     let tables: String = servers.iter().map(|server: &Server| slave(server)).collect();
-    Bench::new(&format!("{load}\n[call]\nto = \"sofia/external/9196@fs2:5080\"\nhold = \"{hold}\"\n{tables}"))
+    Bench::new(&format!("{load}\n[call]\nto = \"sofia/external/9196@{far}:5080\"\nhold = \"{hold}\"\n{tables}"))
 }
 
 fn shard(shard: &str) -> [&str; 8] {
@@ -89,7 +94,8 @@ async fn a_shard_that_hangs_up_leaves_the_others_calls_alone() {
 async fn what_a_killed_shard_left_is_cleaned_up_alone() {
     let servers = three().await;
     let load = "[run]\nduration = \"3s\"\n[load]\nrate = 30\n";
-    let (first, second) = (bench(&servers, load, "2s"), bench(&servers, load, "2s"));
+    // Both shards' far legs are at a slave of the one that is killed.
+    let (first, second) = (bench_to(&servers, load, "2s", "fs1"), bench_to(&servers, load, "2s", "fs1"));
     let killed = first.start(&shard("1/2"));
     let on = second.start(&shard("2/2"));
     let up = |states: &[fs_sim::State]| states.iter().all(|state| state.originates >= 5);

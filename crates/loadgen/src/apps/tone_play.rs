@@ -12,7 +12,8 @@ pub(super) const KIND: AppKind = AppKind {
             name: "tone",
             shape: "text",
             default: "tone_stream://%(251,0,1004);loops=-1",
-            about: "What is played: a stream without an end, or a file, with whose end the call ends.",
+            about: "What is played: a stream or a file that lasts longer than the call. With its end the call ends, and counts \
+                    as dropped.",
         },
         CALLEE,
     ],

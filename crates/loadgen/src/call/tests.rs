@@ -158,10 +158,12 @@ fn a_far_leg_tells_how_long_the_way_was() {
     // The call is over when both of its legs are.
     assert_eq!(call.hang_up(sent + ms(50), Why::Planned), Step::HangUp);
     assert_eq!(call.on(GONE, sent + ms(60), &mut shard), Step::Wait);
-    let heard = Heard { packets: 9, mos: 4.5, jitter_seconds: 0.0, loss_ratio: 0.0 };
+    let heard = Heard { packets: 9, mos: 4.5, jitter_seconds: 0.0, loss_ratio: Some(0.0) };
     let gone = FarChange::Gone { cause: Some(HangupCause::NORMAL_CLEARING), heard: Some(heard) };
     assert_eq!(call.on_far(FAR, 1, gone, sent + ms(62), &mut shard), Step::End(Outcome::Completed));
     let far = call.record(Uuid::nil(), 0, Outcome::Completed, sent + ms(62)).far.unwrap();
+    // So short a leg's losses are not known.
+    let heard = Heard { loss_ratio: None, ..heard };
     assert_eq!((far.uuid, far.slave, far.heard, far.hung_up), (FAR, 1, Some(heard), Some(sent + ms(62))));
 }
 
@@ -271,4 +273,35 @@ fn the_way_to_a_far_leg_that_is_never_answered_is_measured_too() {
     call.on_far(FAR, 1, FarChange::Created, sent + ms(9), &mut shard);
     call.on(BUSY, sent + ms(20), &mut shard);
     assert_eq!(measured(&shard, Latency::Invite), Some(7));
+}
+
+#[test]
+fn the_way_to_a_far_leg_whose_creation_was_not_seen_is_not_measured() {
+    let (mut call, mut shard, sent, _) = tell(&[(2, Change::Created)]);
+    call.on_far(FAR, 1, FarChange::Answered, sent + ms(900), &mut shard);
+    call.on(Change::Answered, sent + ms(905), &mut shard);
+    call.on(GONE, sent + ms(3000), &mut shard);
+    assert_eq!((measured(&shard, Latency::Invite), measured(&shard, Latency::AnswerPropagation)), (None, Some(5)));
+    let record = call.record(Uuid::nil(), 0, Outcome::Completed, sent + ms(3000));
+    assert_eq!(record.far.map(|far| (far.created, far.answered)), Some((None, Some(sent + ms(900)))));
+}
+
+#[test]
+fn what_events_leave_out_or_tell_in_no_order_has_a_name() {
+    let job = Change::Job(Ok(()));
+    for (changes, oddity) in [
+        (vec![(2, Change::Created), (40, Change::Answered), (41, job)], None),
+        (vec![(1, job), (2, Change::Created), (40, Change::Answered)], None),
+        (vec![(2, Change::Created), (40, Change::Answered)], Some("job_never_ended")),
+        (vec![(40, Change::Answered), (41, job)], Some("creation_missed")),
+        (vec![(40, Change::Answered), (41, Change::Created), (42, job)], Some("events_out_of_order")),
+        (vec![(2, Change::Created), (3, Change::HungUp), (4, Change::Answered), (5, job)], Some("events_out_of_order")),
+    ] {
+        let (mut call, mut shard, sent, _) = tell(&changes);
+        assert_eq!(call.oddity(sent + ms(3000)), oddity, "{changes:?}");
+        call.still_there(true, sent + ms(100), &mut shard);
+        assert_eq!(call.oddity(sent + ms(3000)), None, "the connection was away");
+    }
+    let (call, _, sent, _) = tell(&[(2, Change::Created), (40, Change::Answered)]);
+    assert_eq!(call.oddity(sent + ms(500)), None, "a short call's job may be told later");
 }

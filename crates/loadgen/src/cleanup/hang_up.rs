@@ -47,8 +47,8 @@ pub(super) struct OfRun {
     pub(super) took: Duration,
 }
 
-/// Hangs up what is of these runs.
-pub(super) async fn clean(server: &Server, runs: Runs) -> anyhow::Result<Cleaned> {
+/// Hangs up what is of these runs; of calls of these slaves alone where it is said which ones are meant.
+pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) -> anyhow::Result<Cleaned> {
     let mut questions = Questions::connect(server).await?;
     let runs_there = match runs {
         Runs::One(run) => vec![(run, 0)],
@@ -60,7 +60,7 @@ pub(super) async fn clean(server: &Server, runs: Runs) -> anyhow::Result<Cleaned
             cleaned.runs.push(OfRun { id, found, left: found, took: Duration::ZERO });
             continue;
         }
-        let mut ending = Ending { questions: &mut questions, run: id, seen: BTreeSet::new() };
+        let mut ending = Ending { questions: &mut questions, run: id, own, seen: BTreeSet::new() };
         let started = Instant::now();
         let left = ending.end_all(started).await?;
         let found = ending.seen.len();
@@ -97,6 +97,8 @@ async fn list(questions: &mut Questions, command: &str) -> anyhow::Result<Vec<Li
 struct Ending<'a> {
     questions: &'a mut Questions,
     run: RunId,
+    /// The slaves whose calls are meant; all without it.
+    own: Option<&'a [usize]>,
     /// Every channel of the run that has been seen.
     seen: BTreeSet<Uuid>,
 }
@@ -141,7 +143,7 @@ impl Ending<'_> {
         let own = list(self.questions, &format!("show channels like {} as json", self.run.prefix())).await?;
         let mut candidates: Vec<Uuid> = own.iter().filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
-        candidates.retain(|uuid| self.run.parse(*uuid).is_some());
+        candidates.retain(|uuid| self.is_ours(*uuid));
         candidates.extend(self.far_legs().await?);
         // The list is made from a database that runs behind.
         let commands: Vec<_> = candidates.iter().map(|uuid| format!("uuid_exists {uuid}")).collect();
@@ -158,8 +160,13 @@ impl Ending<'_> {
         let inbound: Vec<Uuid> = inbound.filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         let commands: Vec<_> = inbound.iter().map(|uuid| format!("uuid_getvar {uuid} sip_h_X-loadgen-call")).collect();
         let said = self.questions.ask_all(&commands).await?;
-        let is_ours = |call: &str| Uuid::try_parse(call).is_ok_and(|call| self.run.parse(call).is_some());
+        let is_ours = |call: &str| Uuid::try_parse(call).is_ok_and(|call| self.is_ours(call));
         Ok(inbound.into_iter().zip(said).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
+    }
+
+    fn is_ours(&self, call: Uuid) -> bool {
+        let slave = self.run.parse(call).map(|(slave, _)| slave);
+        slave.is_some_and(|slave| self.own.is_none_or(|own| own.contains(&slave)))
     }
 
     async fn hang_up(&mut self, there: &[Uuid]) -> anyhow::Result<()> {

@@ -50,8 +50,8 @@ pub enum Runs {
 pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
     let mut cleaning = JoinSet::new();
     for (number, (_, server)) in target.slaves.iter().enumerate() {
-        let (server, runs) = (server.clone(), target.runs);
-        cleaning.spawn(async move { (number, hang_up::clean(&server, runs).await) });
+        let (server, runs, own) = (server.clone(), target.runs, target.own.clone());
+        cleaning.spawn(async move { (number, hang_up::clean(&server, runs, own.as_deref()).await) });
     }
     let mut cleaned: Vec<_> = target.slaves.iter().map(|_| None).collect();
     while let Some(done) = cleaning.join_next().await {

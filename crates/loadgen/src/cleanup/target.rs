@@ -34,6 +34,8 @@ pub struct Target {
     pub runs: Runs,
     /// The slaves, with their names.
     pub slaves: Vec<(String, Server)>,
+    /// The slaves, by their numbers in the plan, whose calls are meant; all where that is not known.
+    pub own: Option<Vec<usize>>,
     /// Where it is written what was raised.
     pub folder: Option<PathBuf>,
 }
@@ -47,7 +49,8 @@ impl Target {
         let folder = plan.out.clone().filter(|folder| folder.join(RUN_FILE).exists());
         let run = folder.as_deref().map(|folder| last_run(folder, options)).transpose()?;
         let runs = runs(options, run.as_ref())?;
-        Ok(Self { runs, slaves: slaves(plan), folder })
+        let own = run.filter(|_| options.run_id.is_none() && !options.all_runs).map(|run| run.own);
+        Ok(Self { runs, slaves: slaves(plan), own, folder })
     }
 
     /// What a run folder is about. The passwords are the ones in a configuration, for slaves that it has, else the one in
@@ -80,7 +83,9 @@ impl Target {
             Ok((slave.name.clone(), Server { address: slave.address.clone(), credentials }))
         });
         let slaves = slaves.collect::<anyhow::Result<_>>()?;
-        Ok(Self { runs: runs(options, Some(&run))?, slaves, folder: Some(folder.to_owned()) })
+        let runs = runs(options, Some(&run))?;
+        let own = (options.run_id.is_none() && !options.all_runs).then_some(run.own);
+        Ok(Self { runs, slaves, own, folder: Some(folder.to_owned()) })
     }
 }
 

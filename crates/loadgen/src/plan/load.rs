@@ -37,7 +37,8 @@ pub enum Mode {
 pub enum Hold {
     /// So long, drawn for each call.
     Drawn(Delay),
-    /// As long as keeps all slots in use at the rate: limit / rate, both as they are when the call is due.
+    /// As long as keeps all slots in use at the rate: limit / rate, both as they are when the call is due, on a ramp the
+    /// highest rate of it.
     Computed {
         /// Concurrent calls, as planned.
         limit: u64,

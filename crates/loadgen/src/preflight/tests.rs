@@ -20,8 +20,8 @@ pub(crate) fn server_of(server: &fs_sim::Server) -> Server {
 
 /// A plan of calls to this address on so many slaves.
 pub(crate) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
-    let slave = "[[slaves]]\nhost = \"127.0.0.1\"\npassword = \"x\"\n";
-    let slaves: String = (0..slaves).map(|n| format!("{slave}name = \"pbx{n}\"\n")).collect();
+    let slave = |n| format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\n");
+    let slaves: String = (0..slaves).map(slave).collect();
     let text = format!("[call]\nto = \"{to}\"\nhold = \"10s\"\n{rest}\n{slaves}");
     let (config, source) = config::parse("a.toml".into(), text, |_| None).unwrap();
     Plan::new(config, &source, RunId::random()).unwrap()

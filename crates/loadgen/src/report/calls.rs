@@ -113,7 +113,7 @@ impl CallLog {
         let far = call.far.as_ref();
         file.write_field(far.map_or_else(String::new, |far| far.uuid.to_string()))?;
         file.write_field(far.map_or("", |far| &plan.slaves[far.slave].name))?;
-        file.write_field(maybe(far.map(|far| far.created)))?;
+        file.write_field(maybe(far.and_then(|far| far.created)))?;
         file.write_field(maybe(far.and_then(|far| far.answered)))?;
         file.write_field(maybe(far.and_then(|far| far.hung_up)))?;
         file.write_field(far.and_then(|far| far.cause).map_or("", |cause| cause.as_str()))?;
@@ -133,7 +133,8 @@ fn heard(heard: Option<Heard>) -> [String; 4] {
         None => Default::default(),
         Some(Heard { packets: 0, .. }) => ["0".to_owned(), String::new(), String::new(), String::new()],
         Some(Heard { packets, mos, jitter_seconds, loss_ratio }) => {
-            [packets.to_string(), format!("{mos:.2}"), format!("{jitter_seconds:.6}"), format!("{loss_ratio:.2}")]
+            let loss = loss_ratio.map_or_else(String::new, |loss| format!("{loss:.2}"));
+            [packets.to_string(), format!("{mos:.2}"), format!("{jitter_seconds:.6}"), loss]
         }
     }
 }

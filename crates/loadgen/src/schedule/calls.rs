@@ -104,9 +104,18 @@ impl Calls {
     /// The rate that is asked for at a moment from the start, in calls per second, as things stand now; of moments
     /// before the last call nothing is known any more.
     pub fn rate_at(&self, at: Duration) -> f64 {
+        self.piece_at(at).map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
+    }
+
+    /// The highest rate of the stretch of even, rising or falling rate that this moment is in: what a ramp that begins
+    /// at nothing comes to. As [`Calls::rate_at`] else.
+    pub fn rate_max_at(&self, at: Duration) -> f64 {
+        self.piece_at(at).map_or(0.0, |piece| piece.rate_max())
+    }
+
+    fn piece_at(&self, at: Duration) -> Option<Piece> {
         let begun = self.pieces.partition_point(|piece| piece.start <= at);
-        let piece = begun.checked_sub(1).map(|last| self.pieces[last]).filter(|piece| piece.holds(at));
-        piece.map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
+        begun.checked_sub(1).map(|last| self.pieces[last]).filter(|piece| piece.holds(at))
     }
 
     /// The call that was given out last became due only at `at`, later than planned, as where it waits for a slot. What

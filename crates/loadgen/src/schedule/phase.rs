@@ -177,6 +177,11 @@ impl Piece {
         self.start <= at && self.end.is_none_or(|end| at < end)
     }
 
+    /// Its highest rate.
+    pub(super) fn rate_max(&self) -> f64 {
+        self.from.max(self.to)
+    }
+
     /// The change of the rate, in calls per second, per second.
     fn slope(&self) -> f64 {
         match self.end {

@@ -52,6 +52,8 @@ pub(super) enum Ask {
     Act,
     /// To learn something about the server.
     Question,
+    /// To see whether anything is left, at the end.
+    Sweep,
 }
 
 /// What came over one of the connections, and when.
@@ -81,6 +83,8 @@ pub(super) struct Link {
     background: bool,
     /// What the server said of itself.
     pub(super) about: About,
+    /// Events that could not be read and are counted already.
+    malformed: u64,
 }
 
 impl Link {
@@ -114,7 +118,7 @@ impl Link {
             Connection::connect(address, credentials, &options),
         )?;
         listener.set_keep_awake(keep_awake);
-        let mut link = Self { listener, client, background: false, about: About::default() };
+        let mut link = Self { listener, client, background: false, about: About::default(), malformed: 0 };
         link.get_acquainted().await?;
         Ok(link)
     }
@@ -213,6 +217,12 @@ impl Link {
     /// Whether more commands are taken before some are answered. A few more always are.
     pub(super) fn has_room(&self) -> bool {
         self.client.waiting() < UNANSWERED_MAX
+    }
+
+    /// How many events came since the last time that could not be read.
+    pub(super) fn take_malformed(&mut self) -> u64 {
+        let all = self.listener.malformed();
+        all - std::mem::replace(&mut self.malformed, all)
     }
 
     /// Says whether an event is awaited whose time is measured.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use esl_core::{Command, Error, EventName, HangupCause};
 use tokio::sync::{mpsc, watch};
+use tokio::task::unconstrained;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, trace, warn};
 
@@ -77,6 +78,8 @@ pub struct Slave {
     probing: Probing,
     /// Everything is to be hung up.
     hanging_up: bool,
+    /// Calls were given up, whose channels may come yet.
+    gave_up: bool,
     /// Its calls have events to come whose times are measured.
     awaits: bool,
     /// Far legs are looked for.
@@ -121,6 +124,7 @@ pub fn slaves(
             status: Status::default(),
             probing: Probing::default(),
             hanging_up: false,
+            gave_up: false,
             awaits: false,
             far_legs_matter: !matches!(plan.far_leg, FarLeg::Ignored),
         }
@@ -142,9 +146,7 @@ impl Slave {
         if self.reports.send(Report::Ready(self.index, ready)).await.is_err() {
             return;
         }
-        let Ok(order) = self.orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order) else {
-            return;
-        };
+        let Some(order) = self.wait_for_start().await else { return };
         // A run that was stopped before this slave heard of its start is over when it says so.
         let start = if let Order::Run(start) = order { start } else { Instant::now() };
         let gap = self.plan.slaves[self.index].gap;
@@ -152,6 +154,20 @@ impl Slave {
         self.work(start).await;
         self.sweep().await;
         self.report().await;
+    }
+
+    /// The first order, `None` where there will be none. Others may take seconds to connect: what comes meanwhile is read.
+    async fn wait_for_start(&mut self) -> Option<Order> {
+        loop {
+            tokio::select! {
+                order = async { self.orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order) } => {
+                    return order.ok();
+                }
+                heard = async { self.link.as_mut().expect("it is there").next().await }, if self.link.is_some() => {
+                    self.hear_all(heard);
+                }
+            }
+        }
     }
 
     /// Whether its calls are this process's. At another shard's slave only far legs of this shard's calls are of interest:
@@ -178,7 +194,7 @@ impl Slave {
                 // Of another slave's call, the far leg may be here.
                 let far = self.far_legs_matter && self.shared.is_awaiting();
                 link.set_awaited(self.awaits || far || self.probing.awaited());
-                if let Err(error) = link.try_flush().await {
+                if let Err(error) = unconstrained(link.try_flush()).await {
                     self.disconnected(&error);
                 }
             }
@@ -346,7 +362,8 @@ impl Slave {
             self.skip(&call, Skip::SlaveDown);
             return self.disconnected(&error);
         }
-        let flushed = link.try_flush().await;
+        // What the runtime allows a task to write at once is no limit of the server's: a burst leaves as one.
+        let flushed = unconstrained(link.try_flush()).await;
         let sent = Instant::now();
         self.shared.placed(self.shard.measures(call.labels));
         let lag = sent.saturating_duration_since(call.due);
@@ -413,6 +430,7 @@ impl Slave {
 
     fn ended(&mut self, attempt: u64, outcome: Outcome, call: &Call) {
         self.shard.ended(call.labels(), outcome);
+        self.gave_up |= outcome == Outcome::Lost;
         if let Some(performance) = call.performance() {
             let failure =
                 performance.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
@@ -429,6 +447,9 @@ impl Slave {
         if call.answer_missed() {
             self.anomaly("answer_missed");
             self.shard.answer_missed(call.labels());
+        }
+        if let Some(kind) = call.oddity(Instant::now()) {
+            self.anomaly(kind);
         }
         if outcome == Outcome::Lost {
             debug!(slave = self.name, attempt, "nobody knows what became of a call");
@@ -520,7 +541,7 @@ impl Slave {
             Heard::Reply(Ask::Exists(attempt), reply) => self.exists(attempt, &reply),
             Heard::Reply(Ask::Probe, reply) => self.probe_answered(&reply),
             // A call that is gone already is what was wanted.
-            Heard::Reply(Ask::HangUp(_) | Ask::HangUpAll | Ask::Question, _) => {}
+            Heard::Reply(Ask::HangUp(_) | Ask::HangUpAll | Ask::Question | Ask::Sweep, _) => {}
         }
     }
 
@@ -529,10 +550,17 @@ impl Slave {
         trace!(call = %self.plan.run_id.call(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
         let shard = &mut self.shard;
         let done = self.calls.with(attempt, |call| call.on(change, at, shard));
-        if done.is_none() && matches!(change, Change::Created | Change::Answered) {
-            // A call that was given up has a channel after all: it must not stay.
-            self.anomaly("channel_after_end");
-            self.hang_up(attempt);
+        if done.is_none() {
+            match change {
+                // A call that was given up has a channel after all: it must not stay.
+                Change::Created | Change::Answered => {
+                    self.anomaly("channel_after_end");
+                    self.hang_up(attempt);
+                }
+                // A failed call's result may come after its last event.
+                Change::Job(_) => {}
+                _ => self.anomaly("event_after_end"),
+            }
         }
         self.follow(attempt, done);
     }
@@ -582,6 +610,9 @@ impl Slave {
 
     /// Hands the shard over. The run always takes it: that is what it waits for.
     async fn report(&mut self) {
+        if let Some(malformed) = self.link.as_mut().map(Link::take_malformed).filter(|malformed| *malformed > 0) {
+            *self.status.anomalies.entry("malformed_event").or_default() += malformed;
+        }
         self.status.up = self.link.is_some();
         self.status.active = self.calls.len() as u64;
         let report = Report::Shard(self.index, Box::new(self.shard.take()), Box::new(self.status.clone()));

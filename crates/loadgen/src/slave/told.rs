@@ -7,6 +7,7 @@ use super::link::PROBE;
 use crate::call::{Change, FarChange};
 use crate::media::Heard;
 use crate::outcome::Refusal;
+use crate::run_id::FIRST_PROBE;
 use crate::run_id::RunId;
 
 /// The variable of a far leg by which it is known (`sip_h_…`: a header that came with the INVITE).
@@ -85,6 +86,8 @@ pub(super) fn read(event: &Event, run: RunId, slave: usize) -> Told {
         return Told::Nothing;
     };
     match run.parse(leg) {
+        // What is left of a preflight's probe is nobody's.
+        Some((_, attempt)) if attempt >= FIRST_PROBE => Told::Nothing,
         Some((of, attempt)) if of == slave => {
             near(event).map_or(Told::Near(attempt), |change| Told::Call(attempt, change))
         }

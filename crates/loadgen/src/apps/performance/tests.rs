@@ -268,6 +268,26 @@ fn what_is_open_at_the_end_is_a_failure() {
 }
 
 #[test]
+fn an_end_that_was_waited_for_last_is_planned() {
+    let hung_up = || awaited(Watch::new(EventName::ChannelHangup), 60.0);
+    for (caller, callee, planned) in [
+        (vec![wait(0.1), hung_up()], Vec::new(), true),
+        (vec![hung_up()], vec![Action::Answer.into()], false),
+        (vec![wait(0.1)], Vec::new(), false),
+        (vec![hung_up(), wait(0.1)], Vec::new(), false),
+    ] {
+        let mut stage = Stage::new(caller, callee);
+        stage.answered();
+        if stage.performance.alarm() == Some(stage.start + seconds(0.1)) {
+            stage.alarm(0.1);
+        }
+        assert!(!stage.performance.has_seen_its_end());
+        stage.on(Side::Caller, &event("CHANNEL_HANGUP", &[]));
+        assert_eq!(stage.performance.has_seen_its_end(), planned);
+    }
+}
+
+#[test]
 fn a_leg_that_is_hung_up_is_told_nothing_more() {
     let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Callee);
     let mut stage = Stage::new(vec![awaited(hung_up, 5.0), send("1"), digits("2", 1.0)], Vec::new());

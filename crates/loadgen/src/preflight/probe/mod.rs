@@ -10,6 +10,7 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::{Facts, Finding, Need, Severity};
+use crate::run_id::FIRST_PROBE;
 use crate::slave::Server;
 use ear::Heard;
 use trial::{Outcome, Trial};
@@ -18,8 +19,6 @@ use trial::{Outcome, Trial};
 const TARGETS_MAX: usize = 8;
 /// What an ear has heard and no trial has read yet: a call has a dozen events.
 const HEARD_MAX: usize = 4096;
-/// The probes' attempts are numbered from here on: no run gets there.
-const FIRST_ATTEMPT: u64 = 0xffff_ffff_0000;
 
 /// Places the probe calls, at all slaves at once and at each one after the other.
 pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) -> Vec<Finding> {
@@ -53,7 +52,7 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
 async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<Heard>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, target) in need.targets.iter().take(TARGETS_MAX).enumerate() {
-        let call = need.run.call(slave, FIRST_ATTEMPT + number as u64);
+        let call = need.run.call(slave, FIRST_PROBE + number as u64);
         let trial = Trial { slave, call, run: need.run, target, servers };
         let outcome = trial.run(told.subscribe()).await;
         findings.extend(finding(slave, &target.to, target.parked, &outcome));

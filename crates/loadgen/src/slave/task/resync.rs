@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use esl_core::{Command, Error, Reply};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
@@ -15,8 +15,12 @@ use crate::slave::told::Health;
 
 /// Questions about single calls that are under way at once: far fewer than a connection holds.
 const ASKED_AT_ONCE: usize = 5000;
-/// How long the last look at a server may take.
+/// How long the last looks at a server may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);
+/// Looks in a row that find nothing, until nothing is left, where something may come yet.
+const LOOKS: u32 = 3;
+/// Between two of them.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Attempts of calls of which it is not known whether they are still there.
 #[derive(Debug, Default)]
@@ -129,30 +133,44 @@ impl Slave {
 
     async fn hang_up_what_is_left(&mut self, link: &mut Link) -> Result<u64, Error> {
         let mut left = 0;
-        let reply = ask(link, &channels::list_of(self.plan.run_id), Ask::Channels).await?;
-        for (attempt, _) in self.of_this_slave(&reply) {
-            let uuid = self.plan.run_id.call(self.index, attempt);
-            // Most are gone, and the list has not heard of it.
-            let reply = ask(link, &format!("uuid_kill {uuid}"), Ask::HangUp(attempt)).await?;
-            left += u64::from(reply.ok().is_ok());
-        }
+        // Channels of calls that were given up may come yet.
+        let mut looks = if self.hanging_up || self.gave_up { LOOKS } else { 1 };
         // Far legs whose end nobody told of: those of other slaves' calls too.
-        for leg in self.far_legs.known() {
-            let reply = ask(link, &format!("uuid_kill {leg}"), Ask::Act).await?;
-            left += u64::from(reply.ok().is_ok());
+        let mut commands: Vec<_> = self.far_legs.known().into_iter().map(|leg| format!("uuid_kill {leg}")).collect();
+        while looks > 0 {
+            let listed = ask_all(link, &[channels::list_of(self.plan.run_id)]).await?;
+            let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
+            let near = ours.iter().map(|(attempt, _)| self.plan.run_id.call(self.index, *attempt));
+            commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
+            // Most are gone, and the list has not heard of it.
+            let replies = ask_all(link, &commands).await?;
+            let hit = replies.iter().filter(|reply| reply.ok().is_ok()).count() as u64;
+            left += hit;
+            commands.clear();
+            looks = if hit > 0 { LOOKS } else { looks - 1 };
+            if looks > 0 {
+                sleep(LOOK_AGAIN).await;
+            }
         }
-        self.status.health = Health::of_status(&ask(link, "status", Ask::Question).await?.text());
+        let said = ask_all(link, &["status".to_owned()]).await?;
+        self.status.health = said.first().map_or(self.status.health, |said| Health::of_status(&said.text()));
         Ok(left)
     }
 }
 
-async fn ask(link: &mut Link, command: &str, ask: Ask) -> Result<Reply, Error> {
-    link.send(&Command::api(command), ask)?;
-    loop {
-        if let Heard::Reply(asked, reply) = link.next().await?
-            && asked == ask
-        {
-            return Ok(reply);
+/// The replies to some commands, in their order, in as few round trips as can be.
+async fn ask_all(link: &mut Link, commands: &[String]) -> Result<Vec<Reply>, Error> {
+    let mut replies = Vec::with_capacity(commands.len());
+    for commands in commands.chunks(ASKED_AT_ONCE) {
+        for command in commands {
+            link.send(&Command::api(command.as_str()), Ask::Sweep)?;
+        }
+        let all = replies.len() + commands.len();
+        while replies.len() < all {
+            if let Heard::Reply(Ask::Sweep, reply) = link.next().await? {
+                replies.push(reply);
+            }
         }
     }
+    Ok(replies)
 }
