@@ -5,8 +5,13 @@
 //! cargo run --release -p loadgen --example engine                 100, 1,000 and 3,000 calls/s on 3 servers
 //! cargo run --release -p loadgen --example engine -- slaves       1,000 calls/s on 1, 10, 50 and 200 servers, and at rest
 //! cargo run --release -p loadgen --example engine -- memory       100,000 calls at once
+//! cargo run --release -p loadgen --example engine -- wake         what being woken costs on this machine
 //! cargo run --release -p loadgen --example engine -- one RATE SECONDS SERVERS [HOLD_SECONDS [KEEP_AWAKE]]
 //! ```
+//!
+//! A call is some wake-ups of a slave's task: to send it, to hang it up, and for each bunch of events that its server
+//! hands over. The fewer calls there are, the fewer share one, and what one costs is the machine's: `wake` has a program
+//! that does nothing but being woken by its timer.
 //!
 //! The processor's time is of the run alone (`/proc`), less what as many servers cost at rest: marginal. A machine that
 //! does something else at the same time makes all figures worse: read the ratios.
@@ -17,10 +22,12 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use loadgen::alarm::Alarm;
 use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
 use loadgen::{conductor, config, run};
 use serde_json::Value;
+use tokio::time::Instant;
 
 /// One measurement.
 #[derive(Clone, Copy)]
@@ -36,6 +43,7 @@ struct Trial {
 struct Outcome {
     report: Value,
     cpu: Duration,
+    wakes: u64,
     memory_bytes: u64,
 }
 
@@ -60,6 +68,11 @@ async fn main() -> anyhow::Result<()> {
             }
         }
         "memory" => memory().await?,
+        "wake" => {
+            for rate in [30, 100, 1000, 3000] {
+                wake(rate).await;
+            }
+        }
         "one" => {
             let keep_awake = match arguments.get(5).map(String::as_str) {
                 Some("2ms") => "2ms",
@@ -146,12 +159,12 @@ async fn run_trial(trial: Trial) -> anyhow::Result<Outcome> {
     }
     let (config, source) = config::parse("engine".to_owned(), text, |_| None)?;
     let plan = Plan::new(config, &source, RunId::random())?;
-    let before = cpu();
+    let (cpu_before, wakes_before) = (cpu(), wakes());
     let (_operator, controls) = conductor::controls();
     run::run(plan, controls).await?;
-    let cpu = cpu() - before;
+    let (cpu, wakes) = (cpu() - cpu_before, wakes().saturating_sub(wakes_before));
     let report = serde_json::from_str(&std::fs::read_to_string(folder.path().join("out/report.json"))?)?;
-    Ok(Outcome { report, cpu, memory_bytes: memory_bytes() })
+    Ok(Outcome { report, cpu, wakes, memory_bytes: memory_bytes() })
 }
 
 /// The processor's time of this process so far (`proc(5)`: fields 14 and 15 of `stat`, in hundredths of a second).
@@ -160,6 +173,29 @@ fn cpu() -> Duration {
     let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
     let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
     Duration::from_millis(ticks * 10)
+}
+
+/// How often the threads of this process went to sleep so far: they were woken as often.
+fn wakes() -> u64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let of_one = |thread: std::fs::DirEntry| {
+        let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+        line.and_then(|line| line.trim().parse::<u64>().ok()).unwrap_or_default()
+    };
+    threads.map(of_one).sum()
+}
+
+/// Is woken so often a second, for a while, and does nothing.
+async fn wake(rate: u32) {
+    const WHILE: u32 = 5;
+    let mut alarm = Alarm::new();
+    let (start, before) = (Instant::now(), cpu());
+    for n in 1..=rate * WHILE {
+        alarm.until(start + Duration::from_secs(1) * n / rate).await;
+    }
+    let each = (cpu() - before).as_secs_f64() / f64::from(rate * WHILE);
+    println!("woken {rate:>4} times a second: {:.3} ms each", each * 1e3);
 }
 
 /// The most memory that this process had so far.
@@ -178,7 +214,7 @@ async fn measure(trial: Trial) -> anyhow::Result<()> {
     let marginal = (outcome.cpu.as_secs_f64() - at_rest * trial.seconds as f64) / calls;
     println!(
         "{:>5} calls/s, {:>3} servers: offered {:.2}, completed {} of {}, lag p50 {:.3} p99 {:.3} p99.9 {:.3} max {:.3} ms, \
-         skipped {}, CPU {:.3} ms a call, at rest {:.2} % of a core",
+         skipped {}, CPU {:.3} ms and {:.1} wake-ups a call, at rest {:.2} % of a core",
         trial.rate,
         trial.servers,
         number("/rates/offered_cps"),
@@ -190,6 +226,7 @@ async fn measure(trial: Trial) -> anyhow::Result<()> {
         number("/latency_seconds/schedule_lag/max") * 1e3,
         number("/calls/skipped"),
         marginal * 1e3,
+        outcome.wakes as f64 / calls,
         at_rest * 100.0,
     );
     Ok(())

@@ -13,6 +13,9 @@
 //! The order of events is not fixed: a job's result may come before the channel's first event or after its last one, and
 //! the far leg's events come whenever they do.
 
+mod change;
+mod far;
+
 use std::time::Duration;
 
 use esl_core::{Event, EventName, HangupCause};
@@ -25,9 +28,12 @@ use crate::latency::Latency;
 use crate::media::Heard;
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::Placement;
-use crate::record::{CallRecord, FarRecord};
+use crate::record::CallRecord;
 use crate::recorder::{Labels, Shard};
 use crate::text::Context;
+use far::Far;
+
+pub use change::{Change, FarChange, Step, Why};
 
 /// How long after a refusal a channel may still show itself: events of one call overtake each other by a delivery's
 /// delay, 20 ms, on a server that is not overloaded.
@@ -45,74 +51,6 @@ const JOB_GRACE: Duration = Duration::from_secs(1);
 
 /// How long a far leg may stay when the near one is gone. Its last event tells how its audio was.
 const FAR_GRACE: Duration = Duration::from_millis(500);
-
-/// What an event says of a call.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
-    /// Its channel is there.
-    Created,
-    /// It rings, or has early media.
-    Progressed,
-    /// It is answered.
-    Answered,
-    /// It is hung up.
-    HungUp,
-    /// Its channel is gone. A channel that never was one has no cause.
-    Gone {
-        /// Why.
-        cause: Option<HangupCause>,
-        /// The final SIP status.
-        sip: Option<u16>,
-        /// How its audio arrived.
-        heard: Option<Heard>,
-    },
-    /// The originate's result.
-    Job(Result<(), Refusal>),
-}
-
-/// What an event says of a call's far leg.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FarChange {
-    /// It is there.
-    Created,
-    /// It is answered.
-    Answered,
-    /// It is hung up.
-    HungUp,
-    /// It is gone.
-    Gone {
-        /// Why.
-        cause: Option<HangupCause>,
-        /// How its audio arrived.
-        heard: Option<Heard>,
-    },
-}
-
-/// Why this program hangs a call up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// Its hold time is over, or its app has it end.
-    Planned,
-    /// Its app has its far leg hang up or refuse.
-    ByCallee,
-    /// The run is stopped.
-    Stopped,
-    /// It gave no sign for too long.
-    Overdue,
-}
-
-/// What is to be done about a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Nothing but wait.
-    Wait,
-    /// Hang it up on the server.
-    HangUp,
-    /// Hang up its far leg, which stayed when the near one went.
-    HangUpFar,
-    /// It has ended.
-    End(Outcome),
-}
 
 /// An attempt that has not ended.
 #[derive(Debug)]
@@ -156,15 +94,6 @@ pub struct Call {
     /// What its app does, where that is more than nothing.
     performance: Option<Box<Performance>>,
     alarm: Instant,
-}
-
-/// A far leg.
-#[derive(Debug)]
-struct Far {
-    record: FarRecord,
-    gone: bool,
-    /// How long the way to it was is measured.
-    timed: bool,
 }
 
 impl Call {
@@ -250,11 +179,6 @@ impl Call {
     /// The cause with which it is to be hung up.
     pub fn cause_asked(&self) -> HangupCause {
         self.cause_asked
-    }
-
-    /// Its far leg, and the slave on which that was seen.
-    pub fn far(&self) -> Option<(Uuid, usize)> {
-        self.far.as_ref().map(|far| (far.record.uuid, far.record.slave))
     }
 
     /// The call as it is written down at its end.
@@ -408,49 +332,6 @@ impl Call {
         }
     }
 
-    /// Something happened to its far leg, or to what may be it: where a call goes through several servers, the last
-    /// leg that comes before the answer is the far one.
-    pub fn on_far(&mut self, leg: Uuid, slave: usize, change: FarChange, at: Instant, shard: &mut Shard) -> Step {
-        let known = self.far.as_ref().is_some_and(|far| far.record.uuid == leg);
-        if !known {
-            // One that does what its app tells it is the call's, whomever it may be connected to.
-            let performs = self.performance().is_some_and(|performance| performance.has_begun(Side::Callee));
-            let replaces = self.far.as_ref().is_none_or(|far| far.record.answered.is_none() && !far.gone && !performs);
-            if !replaces || self.answered.is_some() && self.far.is_some() || matches!(change, FarChange::Gone { .. }) {
-                return Step::Wait;
-            }
-            // Its first event may have been lost.
-            let created = (change == FarChange::Created).then_some(at);
-            let record =
-                FarRecord { uuid: leg, slave, created, answered: None, hung_up: None, cause: None, heard: None };
-            self.far = Some(Box::new(Far { record, gone: false, timed: false }));
-        }
-        let Some(far) = &mut self.far else { return Step::Wait };
-        match change {
-            FarChange::Created => {}
-            FarChange::Answered if far.record.answered.is_none() => {
-                far.record.answered = Some(at);
-                self.time_the_way(shard);
-                // Its event can come after the near leg's.
-                if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
-                    let propagation = answered.saturating_duration_since(at);
-                    shard.measured(self.labels, Latency::AnswerPropagation, propagation);
-                }
-            }
-            FarChange::Answered => {}
-            FarChange::HungUp => far.record.hung_up = Some(at),
-            FarChange::Gone { cause, heard } => {
-                far.gone = true;
-                far.record.hung_up.get_or_insert(at);
-                (far.record.cause, far.record.heard) = (cause, heard.map(|heard| heard.over(far.record.answered, at)));
-                if let Some(outcome) = self.outcome {
-                    return Step::End(outcome);
-                }
-            }
-        }
-        Step::Wait
-    }
-
     /// Its alarm went off: its app's, or its own.
     pub fn on_alarm(&mut self, now: Instant, context: &Context<'_>, shard: &mut Shard, acts: &mut Vec<Act>) -> Step {
         if let Some(performance) = self.performance.as_mut().filter(|_| self.outcome.is_none())
@@ -520,15 +401,6 @@ impl Call {
         match self.asked {
             Some(_) => Step::HangUp,
             None => Step::Wait,
-        }
-    }
-
-    /// Takes down how long the INVITE took to its far leg: once it is known which leg that is.
-    fn time_the_way(&mut self, shard: &mut Shard) {
-        let Some(far) = self.far.as_mut().filter(|far| !far.timed) else { return };
-        if let (Some(near), Some(created)) = (self.created, far.record.created) {
-            far.timed = true;
-            shard.measured(self.labels, Latency::Invite, created.saturating_duration_since(near));
         }
     }
 

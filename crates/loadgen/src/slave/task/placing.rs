@@ -1,0 +1,171 @@
+//! Placing calls: what is handed to this slave is sent when it is due, passed on, or skipped.
+
+use tokio::task::unconstrained;
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::{LATE, Slave};
+use crate::call::Call;
+use crate::outcome::{Outcome, Refusal, Skip};
+use crate::plan::Placement;
+use crate::record::CallRecord;
+use crate::slave::Order;
+use crate::slave::link::Ask;
+use crate::slave::originator::{Obstacle, Offer};
+use crate::slave::shared::Mail;
+
+impl Slave {
+    /// Calls from the schedule.
+    pub(super) fn take(&mut self, calls: Vec<Placement>) {
+        // What was under way when the run was stopped.
+        let stopped = matches!(*self.orders.borrow(), Order::Drain | Order::HangUp);
+        match &mut self.originator {
+            Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
+            _ => {
+                calls.iter().for_each(|call| self.arrived(call));
+                let now = Instant::now();
+                let (due, coming): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.due <= now);
+                for call in due {
+                    self.shard.scheduled(call.labels);
+                    self.skip(&call, Skip::Stopped);
+                }
+                self.dropped(&coming);
+            }
+        }
+    }
+
+    /// Calls that are not due yet and never will be.
+    pub(super) fn dropped(&mut self, calls: &[Placement]) {
+        for _ in calls.iter().filter(|call| call.has_slot) {
+            self.shared.slots.give_back();
+        }
+        self.shared.ledger.settle(calls.len());
+    }
+
+    /// Sends every call that is due and may go.
+    pub(super) async fn offer(&mut self) -> Offer {
+        let Some(mut originator) = self.originator.take() else {
+            return Offer::Done;
+        };
+        let offer = loop {
+            let (link, slots, full) = (&self.link, &self.shared.slots, self.is_full());
+            let obstacle = |call: &Placement| match link {
+                None => Obstacle::Blocked(Skip::SlaveDown),
+                Some(_) if full || !call.has_slot && slots.is_full() => Obstacle::Blocked(Skip::Limit),
+                Some(link) if !link.is_ready() => Obstacle::Busy,
+                Some(_) => Obstacle::None,
+            };
+            match originator.next(Instant::now(), &mut self.shard, obstacle) {
+                Offer::Send(call) => {
+                    self.place(call, originator.was_held(&call)).await;
+                    self.arrived(&call);
+                }
+                Offer::Blocked(call, reason) => {
+                    self.pass_on(call, reason);
+                    self.arrived(&call);
+                }
+                other => break other,
+            }
+        };
+        self.shared.roster.set_held(self.index, originator.is_held());
+        self.originator = Some(originator);
+        offer
+    }
+
+    fn is_full(&self) -> bool {
+        self.plan.slaves[self.index].limit.is_some_and(|limit| self.calls.len() as u64 >= limit)
+    }
+
+    /// A call cannot be placed here: another slave's, where there is one for it, or skipped.
+    fn pass_on(&mut self, call: Placement, reason: Skip) {
+        let elsewhere = match reason {
+            Skip::SlaveDown => self.plan.redistribute,
+            // Where all slots are taken, nobody else has one.
+            Skip::Limit => !self.shared.slots.is_full(),
+            Skip::Ceiling => true,
+            Skip::Late | Skip::Stopped => false,
+        };
+        if elsewhere
+            && !call.passed
+            && let Some(other) = self.substitutes.next(&self.shared.roster, self.index)
+        {
+            let reserved = call.has_slot.then(|| self.shared.roster.reserve(other)).is_some();
+            if self.shared.post(other, Mail::Take(Placement { passed: true, ..call })) {
+                return self.shard.passed_on(call.labels);
+            }
+            if reserved {
+                self.shared.roster.release(other);
+            }
+        }
+        self.skip(&call, reason);
+    }
+
+    fn skip(&mut self, call: &Placement, reason: Skip) {
+        self.shard.skipped(call.labels, reason);
+        self.dropped(std::slice::from_ref(call));
+    }
+
+    /// A call that the conductor has kept a place for here is counted by itself by now.
+    pub(super) fn arrived(&self, call: &Placement) {
+        if call.has_slot {
+            self.shared.roster.release(self.index);
+            self.shared.slots.wake();
+        }
+    }
+
+    async fn place(&mut self, call: Placement, held: bool) {
+        let uuid = self.plan.run_id.call(self.index, call.attempt);
+        let Some(link) = &mut self.link else {
+            return self.pass_on(call, Skip::SlaveDown);
+        };
+        // Another slave may have taken the last slot since it was looked at.
+        if !call.has_slot && !self.shared.slots.take() {
+            return self.skip(&call, Skip::Limit);
+        }
+        let call = Placement { has_slot: true, ..call };
+        let command = match self.plan.originate(self.index, &call) {
+            Ok(Some(command)) => command,
+            Ok(None) => return self.not_sent(&call, "not_allowed", "its address is not one of those in `allow`"),
+            Err(error) => {
+                warn!(slave = self.name, %error, "a call's text cannot be carried");
+                return self.not_sent(&call, "not_carried", &error.to_string());
+            }
+        };
+        if let Err(error) = link.start(uuid, &command, Ask::Originate(call.attempt)) {
+            self.skip(&call, Skip::SlaveDown);
+            return self.disconnected(&error);
+        }
+        // What the runtime allows a task to write at once is no limit of the server's: a burst leaves as one.
+        let flushed = unconstrained(link.try_flush()).await;
+        let sent = Instant::now();
+        self.shared.placed(self.shard.measures(call.labels));
+        let lag = sent.saturating_duration_since(call.due);
+        self.shard.attempted(call.labels, lag);
+        if lag > LATE && !held {
+            self.shard.left_late(call.labels);
+        }
+        if let Some(row) = self.plan.far_row(call.attempt)
+            && !self.shared.owners.take(row, self.index, call.attempt)
+        {
+            self.anomaly("number_in_use");
+        }
+        let performance = self.plan.apps[usize::from(call.labels.app)].performance();
+        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, performance, sent));
+        self.shared.roster.set_active(self.index, self.calls.len());
+        if let Err(error) = flushed {
+            self.disconnected(&error);
+        }
+    }
+
+    /// A call that the plan was wrong about: counted as refused here, with a word for it.
+    fn not_sent(&mut self, call: &Placement, anomaly: &'static str, why: &str) {
+        self.anomaly(anomaly);
+        let (now, outcome) = (Instant::now(), Outcome::Refused(Refusal::Command));
+        self.shard.attempted(call.labels, now.saturating_duration_since(call.due));
+        self.shard.ended(call.labels, outcome);
+        let uuid = self.plan.run_id.call(self.index, call.attempt);
+        let record = Call::new(call, self.plan.timeout, None, now).record(uuid, self.index, outcome, now);
+        self.shard.record(CallRecord { failure: Some(why.to_owned()), ..record });
+        self.dropped(std::slice::from_ref(call));
+    }
+}
