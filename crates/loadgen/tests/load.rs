@@ -97,6 +97,7 @@ async fn calls_that_fill_the_limit_of_a_ramp_last_as_its_highest_rate_says() {
     assert_eq!((run.calls("completed"), run.calls("canceled")), (run.calls("attempted"), 0), "{}", run.stdout);
     let hold = |which: &str| run.number(&format!("latency_seconds.hold.{which}"));
     assert!(hold("min") >= 0.249 && hold("p50") < 0.5, "{} {}", hold("min"), hold("p50"));
+    assert!(hold("max") < 20.0, "one was hung up when the grace was over: {}", hold("max"));
 }
 
 // Bursts.
