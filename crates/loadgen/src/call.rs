@@ -434,6 +434,10 @@ impl Call {
             || performance.is_some_and(Performance::has_seen_its_end)
     }
 
+    fn has_failed(&self) -> bool {
+        self.performance().is_some_and(|performance| performance.failure().is_some())
+    }
+
     /// What became of a call that was answered.
     fn end_of_answered(&self) -> Outcome {
         // Its answer was missed, so that the guard, which counts from there, came before the timer here.
@@ -459,6 +463,8 @@ impl Call {
         }
         let outcome = match (self.answered, self.asked) {
             (Some(_), _) => self.end_of_answered(),
+            // A step of its far leg failed, so that it was never answered.
+            (None, Some((_, Why::Planned))) if !self.had_gap && self.has_failed() => Outcome::AppFailed,
             // Asked before the answer: by who stopped the run, or by a plan.
             (None, Some((_, Why::Stopped | Why::Planned))) => Outcome::Canceled,
             (None, Some((_, Why::ByCallee))) => {

@@ -95,7 +95,7 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
         ("answered", "Calls that were answered.", |counts| counts.answered),
         ("completed", "Calls that were answered and ended as planned.", |counts| counts.completed),
-        ("app_failed", "Calls that were answered and whose app's check failed.", |counts| counts.app_failed),
+        ("app_failed", "Calls whose app's check failed.", |counts| counts.app_failed),
         ("dropped", "Calls that were answered and ended by somebody else before their time.", |counts| counts.dropped),
         ("lost", "Calls of which nobody can know what became.", |counts| counts.lost),
         ("canceled", "Calls that were stopped here before an answer.", |counts| counts.canceled),

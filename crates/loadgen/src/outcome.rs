@@ -96,7 +96,7 @@ pub enum Outcome {
     },
     /// Answered, and ended as planned.
     Completed,
-    /// Answered, and its app's own check failed.
+    /// Its app's own check failed: of what it does, or of a step that its far leg had to do before the answer.
     AppFailed,
     /// Answered, and ended by somebody else before its time.
     Dropped,

@@ -170,6 +170,11 @@ async fn what_fails_says_where() {
         ("flow wrong", flow("43#"), "step 4, expected digits 42#, got 43"),
         ("flow short", flow("4"), "step 4, expected digits 42#, got 4"),
         (
+            "flow unanswered",
+            "callee = [\"ring\", { expect_event = \"CHANNEL_BRIDGE\", timeout = \"300ms\" }, \"answer\"]".to_owned(),
+            "callee's step 2, expected CHANNEL_BRIDGE, got nothing",
+        ),
+        (
             "tone_play",
             not_parked.to_owned(),
             "callee's step 1, expected a far leg that is parked on one of the slaves, got none",

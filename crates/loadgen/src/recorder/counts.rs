@@ -48,7 +48,7 @@ counts! {
     failed,
     /// Answered, and ended as planned.
     completed,
-    /// Answered, and the app's own check failed.
+    /// The app's own check failed.
     app_failed,
     /// Answered, and ended by somebody else before their time.
     dropped,
