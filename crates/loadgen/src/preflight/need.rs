@@ -15,13 +15,15 @@ pub struct Need {
     pub name: String,
     /// Whether it is simulated in this process, and therefore as young as the run.
     pub simulated: bool,
-    /// Calls per second that it is to place, where the rate is at its highest.
+    /// Whether it places calls of this shard's. One that does not is there for far legs.
+    pub places: bool,
+    /// Calls per second that it is to place, where the rate is at its highest; another shard's for that one.
     pub rate: f64,
     /// Calls at a time that follow of it: rate × mean hold, within the limits.
     pub concurrent: f64,
     /// By how much a second may have more calls than others.
     pub spread: Spread,
-    /// Where its calls go.
+    /// Where its calls go, another shard's too: their far legs land as well. Empty where it has none.
     pub targets: Vec<Target>,
     /// The modules that its apps need.
     pub modules: Vec<&'static str>,
@@ -31,7 +33,7 @@ pub struct Need {
     pub keep_awake: KeepAwake,
     /// Whether its limits are raised for the run.
     pub raise: bool,
-    /// Whether a probe call may be placed.
+    /// Whether it may place probe calls.
     pub probe: bool,
 }
 
@@ -55,6 +57,13 @@ pub struct Target {
     pub parked: bool,
 }
 
+impl Need {
+    /// Where this shard has it call.
+    pub(super) fn dialled(&self) -> &[Target] {
+        if self.places { &self.targets } else { &[] }
+    }
+}
+
 /// What the plan needs of each slave, in its order.
 pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
@@ -69,15 +78,16 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
         Need {
             name: slave.name.clone(),
             simulated: matches!(slave.server, ServerPlan::Simulated(_)),
+            places: plan.places_calls(index),
             rate: (schedule.rate_max() * share).min(ceiling),
             concurrent: concurrent(plan, share).min(slave.limit.map_or(f64::INFINITY, |limit| limit as f64)),
             spread: spread(schedule.arrivals, share),
-            targets: targets.clone(),
+            targets: if share > 0.0 { targets.clone() } else { Vec::new() },
             modules: modules.clone(),
             run: plan.run_id,
             keep_awake: slave.keep_awake,
             raise: plan.raise_limits,
-            probe: plan.preflight.probe,
+            probe: plan.preflight.probe && plan.places_calls(index),
         }
     });
     slaves.collect()

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::config;
 use crate::run_id::RunId;
+use crate::schedule::Shard;
 
 async fn server(config: fs_sim::Config) -> fs_sim::Server {
     fs_sim::Server::start(config).await.expect("a port")
@@ -20,8 +21,15 @@ pub(crate) fn server_of(server: &fs_sim::Server) -> Server {
 
 /// A plan of calls to this address on so many slaves.
 pub(crate) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
-    let slave = |n| format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\n");
-    let slaves: String = (0..slaves).map(slave).collect();
+    weighted(rest, to, &vec![1; slaves])
+}
+
+/// The same, on slaves of these weights.
+fn weighted(rest: &str, to: &str, weights: &[u64]) -> Plan {
+    let slave = |(n, weight)| {
+        format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\nweight = {weight}\n")
+    };
+    let slaves: String = weights.iter().enumerate().map(slave).collect();
     let text = format!("[call]\nto = \"{to}\"\nhold = \"10s\"\n{rest}\n{slaves}");
     let (config, source) = config::parse("a.toml".into(), text, |_| None).unwrap();
     Plan::new(config, &source, RunId::random()).unwrap()
@@ -135,6 +143,53 @@ async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     let none = preflight(&plan(LOAD, "null/x", 1), &[gone]).await;
     assert!(has(&none, Severity::Error, "it cannot be used"), "{:?}", none.findings);
     assert!(describe(&none).contains("error: pbx0: it cannot be used"), "{}", describe(&none));
+}
+
+/// A slave without a weight, and another shard's.
+#[tokio::test]
+async fn who_only_listens_is_not_judged_as_if_it_dialled() {
+    let to = "sofia/nope/1@127.0.0.1:5080";
+    for (plan, places) in [
+        (weighted(LOAD, to, &[1, 0]), 0),
+        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 0, count: 2 }).unwrap(), 0),
+        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 1, count: 2 }).unwrap(), 1),
+    ] {
+        let user = fs_sim::User {
+            name: "joe".into(),
+            domain: "home".into(),
+            password: "secret".into(),
+            allowed_api: Some("fsctl uuid_kill uuid_exists hupall show status version".into()),
+            allowed_events: Some("ALL CUSTOM loadgen::probe".into()),
+            allowed_log: false,
+        };
+        let servers = [server(roomy()).await, server(fs_sim::Config { users: vec![user], ..roomy() }).await];
+        let mut places_of = [server_of(&servers[0]), server_of(&servers[0])];
+        cmd(&servers[1], "fsctl pause outbound").await;
+        places_of[1 - places] = Server {
+            address: servers[1].addr().to_string(),
+            credentials: esl_core::Credentials::user("joe@home", "secret"),
+        };
+        let preflight = preflight(&plan, &places_of).await;
+        let errors = preflight.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<_> = errors.map(|finding| (finding.slave, finding.what.as_str())).collect();
+        assert_eq!(errors, [(Some(places), "it has no SIP profile \"nope\": known are park, external")]);
+    }
+}
+
+#[tokio::test]
+async fn each_shard_probes_from_its_own_slaves() {
+    let servers = [server(roomy()).await, server(roomy()).await, server(roomy()).await];
+    let places: Vec<_> = servers.iter().map(server_of).collect();
+    let shard = |index| {
+        let mut plan = weighted("[preflight]\nprobe = true\n[load]\nrate = 10\n", "null/x", &[1, 1, 0]);
+        plan.run_id = "0123456789ab".parse().unwrap();
+        plan.shared_out(Shard { index, count: 2 }).unwrap()
+    };
+    let (first, second) = (shard(0), shard(1));
+    let (first, second) = tokio::join!(preflight(&first, &places), preflight(&second, &places));
+    assert!(!first.has_errors() && !second.has_errors(), "{first:?} {second:?}");
+    let dialled: Vec<_> = servers.iter().map(|server| server.state().originates).collect();
+    assert_eq!(dialled, [1, 1, 0]);
 }
 
 /// Lets everybody in, says yes to a subscription, and nothing more.

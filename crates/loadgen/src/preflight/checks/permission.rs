@@ -2,9 +2,11 @@
 
 use super::{Answers, Finding, Need, Subject};
 
-/// What a run sends, and what it could not do without it. Each is sent in a form that does nothing.
-const NEEDED: [(&str, &str); 5] = [
-    ("originate", "place calls"),
+/// What places calls.
+const ORIGINATE: (&str, &str) = ("originate", "place calls");
+
+/// What a run sends everywhere, and what it could not do without it. Each is sent in a form that does nothing.
+const NEEDED: [(&str, &str); 4] = [
     ("uuid_kill", "end calls on time"),
     ("uuid_exists", "find out what became of calls when the connection was away"),
     // Nobody's calls carry this value. Without one it would hang up everybody's.
@@ -12,15 +14,19 @@ const NEEDED: [(&str, &str); 5] = [
     ("show channels like loadgen-preflight as json", "see that no call is left"),
 ];
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
-    NEEDED.iter().map(|(command, _)| (*command).to_owned()).collect()
+pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+    needed(need).map(|(command, _)| command.to_owned()).collect()
+}
+
+fn needed(need: &Need) -> impl Iterator<Item = (&'static str, &'static str)> {
+    need.places.then_some(ORIGINATE).into_iter().chain(NEEDED)
 }
 
 pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     let word = |command: &str| command.split(' ').next().unwrap_or_default().to_owned();
     let mut findings: Vec<Finding> = Vec::new();
     let denied: Vec<&str> = subject.answers.denied().collect();
-    for (command, purpose) in NEEDED.iter().filter(|(command, _)| denied.contains(command)) {
+    for (command, purpose) in needed(subject.need).filter(|(command, _)| denied.contains(command)) {
         findings.push(subject.error(
             format!("the user may not {:?}: a run could not {purpose}", word(command)),
             format!("add {} to its <param name=\"esl-allowed-api\" value=\"…\"/> in the directory", word(command)),
@@ -28,7 +34,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     }
     let mut unchecked: Vec<String> = denied
         .iter()
-        .filter(|command| NEEDED.iter().all(|(needed, _)| needed != *command))
+        .filter(|command| needed(subject.need).all(|(needed, _)| needed != **command))
         .map(|it| word(it))
         .collect();
     unchecked.sort_unstable();

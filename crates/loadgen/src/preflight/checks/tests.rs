@@ -18,6 +18,7 @@ fn need(to: &str) -> Need {
     Need {
         name: "pbx7".into(),
         simulated: false,
+        places: true,
         rate: 10.0,
         concurrent: 100.0,
         spread: Spread::Within(1.0),
