@@ -93,11 +93,13 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     slaves.collect()
 }
 
-/// The most at once of all slaves' calls, within what is allowed.
+/// The most at once of the calls of a slave with this share of all, within what is allowed.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
     let hold = Duration::try_from_secs_f64(plan.mean_hold(plan.schedule.rate_max())).unwrap_or(Duration::MAX);
     let (_, most) = load_max(&plan.schedule, hold);
-    most.min(plan.limit.map_or(f64::INFINITY, |limit| limit as f64)) * share
+    // The plan has this shard's part of the limit, and other shards have theirs.
+    let limit = plan.limit.map_or(f64::INFINITY, |limit| limit as f64 / plan.share());
+    most.min(limit) * share
 }
 
 /// What the arrivals promise of any window, see [`Arrivals`].

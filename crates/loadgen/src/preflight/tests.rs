@@ -192,6 +192,18 @@ async fn each_shard_probes_from_its_own_slaves() {
     assert_eq!(dialled, [1, 1, 0]);
 }
 
+/// A shard has its part of the limit, and a slave its share of the shard's calls.
+#[test]
+fn sessions_that_follow_of_a_limit_are_the_same_in_every_shard() {
+    let load = "[load]\nrate = 1000\nlimit = 1000\nmode = \"wait\"\n";
+    let concurrent = |plan: &Plan| need::needs(plan).iter().map(|need| need.concurrent).collect::<Vec<_>>();
+    let plan = || weighted(load, "null/x", &[3, 1, 0]);
+    assert_eq!(concurrent(&plan()), [750.0, 250.0, 0.0]);
+    for index in 0..2 {
+        assert_eq!(concurrent(&plan().shared_out(Shard { index, count: 2 }).unwrap()), [750.0, 250.0, 0.0]);
+    }
+}
+
 /// Lets everybody in, says yes to a subscription, and nothing more.
 async fn silent() -> Server {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
