@@ -204,6 +204,22 @@ fn sessions_that_follow_of_a_limit_are_the_same_in_every_shard() {
     }
 }
 
+#[tokio::test]
+async fn it_is_an_error_where_none_can_be_reached_that_places_calls() {
+    let server = server(roomy()).await;
+    let mut gone = server_of(&server);
+    gone.credentials = esl_core::Credentials::password("wrong");
+    let there = server_of(&server);
+    for (weights, servers, severity) in [
+        ([1, 0], [gone.clone(), there.clone()], Severity::Error),
+        ([1, 0], [there.clone(), gone.clone()], Severity::Warning),
+        ([1, 1], [gone, there], Severity::Warning),
+    ] {
+        let preflight = preflight(&weighted(LOAD, "null/x", &weights), &servers).await;
+        assert!(has(&preflight, severity, "it cannot be used"), "{weights:?}: {:?}", preflight.findings);
+    }
+}
+
 /// Lets everybody in, says yes to a subscription, and nothing more.
 async fn silent() -> Server {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
