@@ -1,10 +1,11 @@
 //! What the plan needs of each slave.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use esl_core::KeepAwake;
 
-use crate::plan::{Plan, ServerPlan};
+use crate::plan::{App, Plan, ServerPlan};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, load_max};
 
@@ -25,8 +26,8 @@ pub struct Need {
     pub spread: Spread,
     /// Where its calls go, another shard's too: their far legs land as well. Empty where it has none.
     pub targets: Vec<Target>,
-    /// The modules that its apps need.
-    pub modules: Vec<&'static str>,
+    /// The modules that apps need.
+    pub modules: BTreeMap<&'static str, Apps>,
     /// Whose calls they are.
     pub run: RunId,
     /// How its listener is kept awake.
@@ -57,6 +58,54 @@ pub struct Target {
     pub parked: bool,
 }
 
+/// The apps that need something, by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Apps {
+    /// All that there are.
+    Every,
+    /// These.
+    These(Vec<String>),
+}
+
+/// Apps that are named in a finding.
+const APPS_MAX: usize = 3;
+
+impl Apps {
+    fn add(&mut self, name: &str) {
+        if let Self::These(names) = self
+            && names.iter().all(|other| other != name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+
+    /// Who they are, with what follows of one and of several: `the app ivr needs`.
+    pub(super) fn with(&self, needs: &str, need: &str) -> String {
+        match self {
+            Self::Every => format!("every app {needs}"),
+            Self::These(names) => match &names[..] {
+                [name] => format!("the app {name} {needs}"),
+                names if names.len() <= APPS_MAX => format!("the apps {} {need}", names.join(", ")),
+                names => {
+                    let (shown, more) = names.split_at(APPS_MAX);
+                    format!("the apps {} and {} more {need}", shown.join(", "), more.len())
+                }
+            },
+        }
+    }
+}
+
+/// What apps need, each with those that do.
+fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, Apps> {
+    let mut needed = BTreeMap::new();
+    for app in &plan.apps {
+        for one in needs(app) {
+            needed.entry(one).or_insert(Apps::These(Vec::new())).add(&app.name);
+        }
+    }
+    needed
+}
+
 impl Need {
     /// Where this shard has it call.
     pub(super) fn dialled(&self) -> &[Target] {
@@ -67,10 +116,8 @@ impl Need {
 /// What the plan needs of each slave, in its order.
 pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
-    let mut modules: Vec<_> = plan.apps.iter().flat_map(|app| app.kind.modules).copied().collect();
-    modules.push("mod_dptools");
-    modules.sort_unstable();
-    modules.dedup();
+    let mut modules = by_apps(plan, |app| app.kind.modules.to_vec());
+    modules.insert("mod_dptools", Apps::Every);
     let schedule = &plan.schedule;
     let slaves = plan.slaves.iter().enumerate().map(|(index, slave)| {
         let share = schedule.slaves.share(index);

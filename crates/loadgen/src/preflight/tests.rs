@@ -220,6 +220,20 @@ async fn it_is_an_error_where_none_can_be_reached_that_places_calls() {
     }
 }
 
+/// A server of which everything is known but a module.
+#[test]
+fn a_module_that_is_missing_is_missed_by_these_apps() {
+    let apps =
+        "[[apps]]\nkind = \"bert\"\n[[apps]]\nkind = \"bert\"\nname = \"both\"\nsides = 2\n[[apps]]\nkind = \"echo\"\n";
+    let plan = plan(&format!("{LOAD}{apps}"), "null/x", 1);
+    let needs = need::needs(&plan);
+    let mut answers = Answers::default();
+    answers.add("module_exists mod_bert".into(), "false".into());
+    let subject = checks::Subject { slave: 0, need: &needs[0], answers: &answers, load: Load::default() };
+    let missing = checks::findings(&subject).into_iter().find(|finding| finding.what.contains("mod_bert")).unwrap();
+    assert_eq!(missing.what, "it has no mod_bert, which the apps bert, both need");
+}
+
 /// Lets everybody in, says yes to a subscription, and nothing more.
 async fn silent() -> Server {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};

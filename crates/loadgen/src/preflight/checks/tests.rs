@@ -1,6 +1,6 @@
 use esl_core::KeepAwake;
 
-use super::super::need::{Spread, Target};
+use super::super::need::{Apps, Spread, Target};
 use super::*;
 
 const STATUS: &str = "UP 0 years, 1 day\nFreeSWITCH (Version 1.10.12-release  64bit) is ready\n\
@@ -23,7 +23,7 @@ fn need(to: &str) -> Need {
         concurrent: 100.0,
         spread: Spread::Within(1.0),
         targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
-        modules: vec!["mod_dptools"],
+        modules: [("mod_dptools", Apps::Every)].into(),
         run: "0123456789ab".parse().unwrap(),
         keep_awake: KeepAwake::OFF,
         raise: false,
@@ -192,7 +192,14 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "it has no endpoint \"null\"",
             "load mod_loopback",
         ),
-        ("null/x", "module_exists mod_dptools", "false", Error, "it has no mod_dptools", "load mod_dptools"),
+        (
+            "null/x",
+            "module_exists mod_dptools",
+            "false",
+            Error,
+            "it has no mod_dptools, which every app needs",
+            "load mod_dptools",
+        ),
         (
             "null/x",
             "originate",
