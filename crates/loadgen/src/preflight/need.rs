@@ -28,6 +28,8 @@ pub struct Need {
     pub targets: Vec<Target>,
     /// The modules that apps need.
     pub modules: BTreeMap<&'static str, Apps>,
+    /// The apps that tell far legs what to do, where there are any.
+    pub far_legs: Option<Apps>,
     /// Whose calls they are.
     pub run: RunId,
     /// How its listener is kept awake.
@@ -118,6 +120,8 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
     let mut modules = by_apps(plan, |app| app.kind.modules.to_vec());
     modules.insert("mod_dptools", Apps::Every);
+    let far_legs = by_apps(plan, |app| app.script.controls_far_leg().then_some(()).into_iter().collect());
+    let far_legs = far_legs.into_values().next();
     let schedule = &plan.schedule;
     let slaves = plan.slaves.iter().enumerate().map(|(index, slave)| {
         let share = schedule.slaves.share(index);
@@ -131,6 +135,7 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
             spread: spread(schedule.arrivals, share),
             targets: if share > 0.0 { targets.clone() } else { Vec::new() },
             modules: modules.clone(),
+            far_legs: far_legs.clone(),
             run: plan.run_id,
             keep_awake: slave.keep_awake,
             raise: plan.raise_limits,

@@ -220,6 +220,31 @@ async fn it_is_an_error_where_none_can_be_reached_that_places_calls() {
     }
 }
 
+#[tokio::test]
+async fn what_only_a_probe_call_would_show_is_said_where_there_is_none() {
+    let server = server(roomy()).await;
+    let simulated = "[[slaves]]\nname = \"sim\"\nsimulated = {}\n";
+    for (rest, probe, warns) in [
+        ("[[apps]]\nkind = \"play_rec\"\n[[apps]]\nkind = \"echo\"\n".to_owned(), false, true),
+        ("[[apps]]\nkind = \"play_rec\"\n".to_owned(), true, false),
+        ("[[apps]]\nkind = \"play_rec\"\ncallee = \"none\"\nrecord = \"caller\"\n".to_owned(), false, false),
+        (format!("[[apps]]\nkind = \"play_rec\"\n{simulated}"), false, false),
+    ] {
+        let of = usize::from(!rest.contains("simulated"));
+        let to = "sofia/park/x@127.0.0.1:5090";
+        let plan = plan(&format!("[preflight]\nprobe = {probe}\n{LOAD}{rest}"), to, of);
+        let preflight = preflight(&plan, &[server_of(&server)]).await;
+        let not_seen = "the app play_rec tells far legs what to do, which have to come to a slave and be parked there, \
+                        unanswered: nobody has looked";
+        assert_eq!(has(&preflight, Severity::Warning, not_seen), warns, "{rest}: {:#?}", preflight.findings);
+        let remedy = preflight.findings.iter().find(|finding| finding.what.starts_with(not_seen)).map(|it| &it.remedy);
+        assert!(
+            remedy.is_none_or(|it| it.contains("probe = true") && it.contains("application=\"park\"")),
+            "{remedy:?}"
+        );
+    }
+}
+
 /// A server of which everything is known but a module.
 #[test]
 fn a_module_that_is_missing_is_missed_by_these_apps() {

@@ -24,6 +24,7 @@ fn need(to: &str) -> Need {
         spread: Spread::Within(1.0),
         targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
         modules: [("mod_dptools", Apps::Every)].into(),
+        far_legs: None,
         run: "0123456789ab".parse().unwrap(),
         keep_awake: KeepAwake::OFF,
         raise: false,

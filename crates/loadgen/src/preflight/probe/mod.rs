@@ -61,7 +61,7 @@ async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcas
 }
 
 /// A dialplan that does what an app needs that controls the far leg.
-const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
+pub(super) const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
                     as the only one in the context of the SIP profile where it arrives, then reloadxml";
 
 fn finding(slave: usize, to: &str, parked: bool, outcome: &Outcome) -> Option<Finding> {
