@@ -7,6 +7,7 @@ mod address;
 mod answers;
 mod ask;
 mod checks;
+mod commands;
 mod describe;
 mod load;
 mod need;

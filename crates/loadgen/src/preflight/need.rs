@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use esl_core::KeepAwake;
+use esl_core::{EventName, KeepAwake};
 
+use super::commands::commands;
+use crate::apps::script::{Script, Side};
 use crate::plan::{App, Plan, ServerPlan};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, load_max};
+use crate::slave::MEASURED;
 
 /// What the plan needs of one slave.
 #[derive(Clone, Debug)]
@@ -28,6 +31,10 @@ pub struct Need {
     pub targets: Vec<Target>,
     /// The modules that apps need.
     pub modules: BTreeMap<&'static str, Apps>,
+    /// The API commands that apps send here, about near legs or far ones.
+    pub commands: BTreeMap<&'static str, Apps>,
+    /// The events that apps want, beside those that are measured, as a subscription names them.
+    pub events: BTreeMap<String, Apps>,
     /// The apps that tell far legs what to do, where there are any.
     pub far_legs: Option<Apps>,
     /// Whose calls they are.
@@ -120,6 +127,10 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
     let mut modules = by_apps(plan, |app| app.kind.modules.to_vec());
     modules.insert("mod_dptools", Apps::Every);
+    let commands_of =
+        |sides: &[Side]| by_apps(plan, |app| sides.iter().flat_map(|side| commands(&app.script, *side)).collect());
+    let (commands_of_both, commands_of_far) = (commands_of(&Side::BOTH), commands_of(&[Side::Callee]));
+    let events = by_apps(plan, |app| events(&app.script));
     let far_legs = by_apps(plan, |app| app.script.controls_far_leg().then_some(()).into_iter().collect());
     let far_legs = far_legs.into_values().next();
     let schedule = &plan.schedule;
@@ -135,6 +146,8 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
             spread: spread(schedule.arrivals, share),
             targets: if share > 0.0 { targets.clone() } else { Vec::new() },
             modules: modules.clone(),
+            commands: if plan.places_calls(index) { &commands_of_both } else { &commands_of_far }.clone(),
+            events: events.clone(),
             far_legs: far_legs.clone(),
             run: plan.run_id,
             keep_awake: slave.keep_awake,
@@ -143,6 +156,16 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
         }
     });
     slaves.collect()
+}
+
+/// What comes before the subclass of an event that is a module's own.
+pub(super) const CUSTOM: &str = "CUSTOM ";
+
+/// The events that a script wants, beside those that are measured, as a subscription names them.
+fn events(script: &Script) -> Vec<String> {
+    let names = script.events().into_iter().filter(|name| *name != EventName::Custom && !MEASURED.contains(name));
+    let customs = script.customs().into_iter().map(|subclass| format!("{CUSTOM}{subclass}"));
+    names.map(|name| name.as_str().to_owned()).chain(customs).collect()
 }
 
 /// The most at once of the calls of a slave with this share of all, within what is allowed.

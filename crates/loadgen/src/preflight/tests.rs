@@ -132,6 +132,82 @@ async fn a_user_s_rights_are_looked_at() {
     }
 }
 
+/// Everything that a run without apps sends and hears.
+const RIGHTS: (&str, &str) = (
+    "originate uuid_kill uuid_exists hupall show fsctl module_exists sofia sofia_contact status strepoch uptime version",
+    "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP CHANNEL_DESTROY BACKGROUND_JOB \
+     HEARTBEAT CUSTOM loadgen::probe",
+);
+
+/// What does not fit where this user may do so much.
+async fn with_rights(plan: &Plan, api: &str, events: &str) -> Vec<(Option<usize>, Severity, String, String)> {
+    let user = fs_sim::User {
+        name: "joe".into(),
+        domain: "home".into(),
+        password: "secret".into(),
+        allowed_api: Some(api.into()),
+        allowed_events: Some(events.into()),
+        allowed_log: false,
+    };
+    let server = server(fs_sim::Config { users: vec![user], ..roomy() }).await;
+    let credentials = esl_core::Credentials::user("joe@home", "secret");
+    let joe = Server { address: server.addr().to_string(), credentials };
+    let places = vec![joe; plan.slaves.len()];
+    let findings = preflight(plan, &places).await.findings.into_iter();
+    let of_rights = findings.filter(|finding| finding.what.starts_with("the user may not"));
+    of_rights.map(|it| (it.slave, it.severity, it.what, it.remedy)).collect()
+}
+
+#[tokio::test]
+async fn a_user_s_rights_are_those_that_the_apps_need() {
+    let apps = "[[apps]]\nkind = \"play_rec\"\nname = \"rec\"\n[[apps]]\nkind = \"bert\"\n[[apps]]\nkind = \"flow\"\n\
+                caller = [{ send_digits = \"1\" }, { expect_digits = \"2\" }]\n";
+    let plan = weighted(&format!("{LOAD}{apps}"), "null/x", &[1, 0]);
+    let needs = need::needs(&plan);
+    let wanted = plan.events();
+    for name in wanted.events.iter().filter(|name| !crate::slave::MEASURED.contains(name)) {
+        assert!(needs[0].events.contains_key(name.as_str()), "{name:?}: what a run listens to is looked at");
+    }
+    for subclass in &wanted.customs {
+        assert!(needs[0].events.contains_key(&format!("{}{subclass}", need::CUSTOM)), "{subclass}");
+    }
+    let (api, events) = RIGHTS;
+    let found = with_rights(&plan, api, events).await;
+    assert!(found.iter().all(|(_, severity, ..)| *severity == Severity::Error), "{found:#?}");
+    let of = |slave| found.iter().filter(move |found| found.0 == Some(slave)).map(|found| found.2.as_str());
+    let commands = ["\"uuid_answer\", which the apps rec, bert need", "\"uuid_record\", which the app rec needs"];
+    let sent = "\"uuid_send_dtmf\", which the app flow needs";
+    let heard = [
+        "hear CHANNEL_PARK (-ERR permission denied), which the apps rec, bert, flow need",
+        "hear CUSTOM mod_bert::in_sync (-ERR permission denied), which the app bert needs",
+        "hear CUSTOM mod_bert::lost_sync (-ERR permission denied), which the app bert needs",
+        "hear CUSTOM mod_bert::timeout (-ERR permission denied), which the app bert needs",
+        "hear DTMF (-ERR permission denied), which the app flow needs",
+        "hear RECORD_START (-ERR permission denied), which the app rec needs",
+    ];
+    let wanted = |words: &[&str]| words.iter().map(|it| format!("the user may not {it}")).collect::<Vec<_>>();
+    assert_eq!(of(0).collect::<Vec<_>>(), wanted(&[&commands[..], &[sent], &heard[..]].concat()));
+    assert_eq!(of(1).collect::<Vec<_>>(), wanted(&[&commands[..], &heard[..]].concat()), "no near leg is there");
+    for (_, _, what, remedy) in &found {
+        let (list, name) = if what.contains(" hear ") {
+            ("esl-allowed-events", what.split(' ').nth(5))
+        } else {
+            ("esl-allowed-api", what.split('"').nth(1))
+        };
+        assert!(remedy.contains(list) && remedy.contains(name.unwrap()), "{what}: {remedy}");
+    }
+
+    let api = format!("{api} uuid_answer uuid_record uuid_send_dtmf");
+    let events =
+        format!("CHANNEL_PARK DTMF RECORD_START {events} mod_bert::in_sync mod_bert::lost_sync mod_bert::timeout");
+    assert_eq!(with_rights(&plan, &api, &events).await, []);
+    let few = with_rights(&plan, &api, "CUSTOM loadgen::probe").await;
+    assert!(few[0].2.starts_with("the user may not hear what becomes of its calls"), "{few:?}");
+    for event in events.split(' ') {
+        assert!(few[0].3.contains(event), "{event}: {}", few[0].3);
+    }
+}
+
 #[tokio::test]
 async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     let server = server(roomy()).await;

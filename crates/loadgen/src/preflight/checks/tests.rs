@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use esl_core::KeepAwake;
 
 use super::super::need::{Apps, Spread, Target};
@@ -24,6 +26,8 @@ fn need(to: &str) -> Need {
         spread: Spread::Within(1.0),
         targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
         modules: [("mod_dptools", Apps::Every)].into(),
+        commands: BTreeMap::new(),
+        events: BTreeMap::new(),
         far_legs: None,
         run: "0123456789ab".parse().unwrap(),
         keep_awake: KeepAwake::OFF,
