@@ -80,6 +80,9 @@ pub enum Command {
     Check {
         /// The configuration.
         config: PathBuf,
+        /// The run folder that "loadgen run" will be given, instead of the configuration's.
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
         /// Also connect to every slave, and say what does not fit the plan: exits with 3 where it cannot work.
         #[arg(long)]
         preflight: bool,

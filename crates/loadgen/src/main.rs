@@ -60,13 +60,13 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             plan.preflight.enabled &= !dial.no_preflight;
             place_calls(plan).await
         }
-        Command::Check { config, preflight } => {
+        Command::Check { config, out, preflight } => {
             let (name, text) = config::text(&config)?;
             if sim::is_for_sim(&text) {
                 print(&sim::describe(&sim::servers(name, text, environment)?));
                 return Ok(0);
             }
-            let plan = plan(name, text, None)?;
+            let plan = plan_of_run(name, text, None, out)?;
             print(&check::describe(&plan));
             if !preflight {
                 return Ok(0);
@@ -147,6 +147,11 @@ fn load(path: Option<&Path>, run_id: Option<RunId>, out: Option<PathBuf>) -> Res
         Some(path) => config::text(path)?,
         None => ("quickstart".to_owned(), QUICKSTART.to_owned()),
     };
+    plan_of_run(name, text, run_id, out)
+}
+
+/// A plan that can be run.
+fn plan_of_run(name: String, text: String, run_id: Option<RunId>, out: Option<PathBuf>) -> Result<Plan, ConfigError> {
     let (mut config, source) = config::parse::<Config>(name, text, environment)?;
     config.run.out = out.or(config.run.out);
     if let (Some(raise), None) = (&config.run.raise_limits, &config.run.out)

@@ -200,15 +200,15 @@ pub(crate) async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_
 /// Waits for every slave's first attempt to connect. Returns how many are connected of those that place
 /// this shard's calls.
 async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> usize {
-    let own = (0..plan.slaves.len()).filter(|slave| plan.shard.owns(*slave)).count();
-    let mut ready = 0;
+    let placing = (0..plan.slaves.len()).filter(|slave| plan.places_calls(*slave)).count();
+    let (mut ready, mut listening) = (0, 0);
     for _ in &plan.slaves {
         match reports.recv().await {
             Some(Report::Ready(slave, Ok(about))) => {
                 let name = &plan.slaves[slave].name;
                 let version = about.version.as_deref().unwrap_or("of an unknown version");
                 info!(slave = name, version, "connected");
-                ready += usize::from(plan.shard.owns(slave));
+                *if plan.places_calls(slave) { &mut ready } else { &mut listening } += 1;
             }
             Some(Report::Ready(slave, Err(error))) => {
                 error!(slave = plan.slaves[slave].name, %error, "cannot be used");
@@ -216,8 +216,13 @@ async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> 
             _ => {}
         }
     }
-    if ready > 0 && ready < own {
-        warn!("going on with {ready} of {own} slaves: the others' calls are skipped");
+    if ready == 0 && listening > 0 {
+        error!(
+            "who is there places no calls of this process's: a slave without a weight, or another shard's, only listens"
+        );
+    }
+    if ready > 0 && ready < placing {
+        warn!("going on with {ready} of {placing} slaves: the others' calls are skipped");
     }
     ready
 }

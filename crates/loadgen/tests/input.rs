@@ -132,6 +132,22 @@ async fn bad_configurations_are_refused_with_their_place() {
     }
 }
 
+#[tokio::test]
+async fn limits_that_could_not_be_put_back_are_refused_by_check_as_by_run() {
+    let bench = Bench::new(&GOOD.replace("[run]", "[run]\nraise_limits = true"));
+    for command in ["check", "run"] {
+        let refused = bench.start(&[command, "a.toml"]).end().await;
+        assert_eq!((refused.code(), refused.stdout.as_str()), (2, ""), "{refused:?}");
+        assert!(
+            refused.stderr.starts_with("loadgen: a.toml:2:16: raise_limits = true needs a run folder"),
+            "{}",
+            refused.stderr
+        );
+        let allowed = bench.start(&[command, "a.toml", "--out", "out"]).end().await;
+        assert_eq!(allowed.code(), 0, "{allowed:?}");
+    }
+}
+
 /// A configuration with phases instead of one rate.
 fn phased(phases: &str) -> String {
     GOOD.replace("duration = \"1s\"\n", "").replace("[load]\nrate = 50\n", phases)
@@ -154,12 +170,19 @@ async fn phases_that_cannot_be_are_refused_with_their_place() {
             "[[phases]]\nrate = 1\nmix = { prak = 1 }\n",
             "a.toml:4:16: unknown app \"prak\" in the mix: did you mean \"park\"?",
         ),
+        ("[[phases]]\nrate = 1\nmeasured = false\n", "a.toml:2:1: no phase is measured: all have measured = false"),
+        (
+            "[[phases]]\nrate = 9\nduration = \"1s\"\nmeasured = false\n[[phases]]\nrate = 0.1\nduration = \"1s\"\n",
+            "a.toml:6:1: less than one call is due in the phases that are measured: 0.1",
+        ),
         ("[[phases]]\nrate = 1\nmix = { park = 0 }\n", "a.toml:4:7: the weights of the mix are all 0"),
         (
             "[[phases]]\nname = \"a\"\nduration = \"1s\"\nrate = 1\n[[phases]]\nname = \"a\"\nrate = 1\n",
             "there are two phases named \"a\"",
         ),
     ] {
+        // A limit is not what such a phase is about.
+        let phases = &format!("{phases}[load]\nlimit = 1000\n");
         let (code, _, stderr) = check(&phased(phases)).await;
         assert_eq!((code, stderr.lines().count()), (2, 1), "{phases}: {stderr}");
         assert!(stderr.contains(message), "{phases}:\n{stderr}{message}");

@@ -53,6 +53,22 @@ async fn a_plan_that_a_server_cannot_carry_is_not_begun() {
 }
 
 #[tokio::test]
+async fn a_run_is_not_begun_where_nobody_is_there_who_places_its_calls() {
+    let server = server().await;
+    let gone = "[[slaves]]\nname = \"gone\"\nhost = \"127.0.0.1\"\nport = 1\npassword = \"x\"\n";
+    let bench = Bench::new(&format!(
+        "[run]\nduration = \"60s\"\n[load]\nrate = 1\n[call]\nhold = \"1s\"\nto = \"{ITSELF}\"\n{gone}{}\
+         name = \"ears\"\nweight = 0\n",
+        slave(&server)
+    ));
+    for arguments in [&["run", "a.toml"][..], &["run", "a.toml", "--no-preflight"]] {
+        let run = bench.start(arguments).end().await;
+        assert_eq!(run.code(), 3, "{run:?}");
+        assert!(run.stdout.ends_with("nothing was dialled\n"), "{}", run.stdout);
+    }
+}
+
+#[tokio::test]
 async fn a_probe_call_is_placed_where_it_is_allowed() {
     let server = server().await;
     let text = |to: &str| {

@@ -284,6 +284,11 @@ impl Plan {
         own.map(|(_, slave)| slave.weight as f64).sum::<f64>() / self.weight_of_all() as f64
     }
 
+    /// Whether a slave places calls of this shard's. One without a weight, or another shard's, only listens for far legs.
+    pub fn places_calls(&self, slave: usize) -> bool {
+        self.shard.owns(slave) && self.slaves[slave].weight > 0
+    }
+
     /// A target's address, with the first row where it has placeholders.
     pub fn address(&self, target: u16) -> String {
         let row = self.numbers.rows.first().map(Vec::as_slice);

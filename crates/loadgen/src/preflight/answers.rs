@@ -16,6 +16,8 @@ pub struct Answers {
     pub(super) background: bool,
     /// What it said to a subscription to what a run listens to.
     pub(super) subscribed: Option<String>,
+    /// What it said to a subscription to what apps want, of each event that it refused.
+    pub(super) refused_events: BTreeMap<String, String>,
     /// This machine's clock when it was asked for its own, in seconds of the epoch.
     pub(super) asked_at: f64,
     pub(super) round_trips: Vec<Duration>,
@@ -48,7 +50,7 @@ impl Answers {
 
     /// The words of the answer to a command, where it is not a refusal.
     pub(super) fn granted(&self, command: &str) -> Option<&str> {
-        self.said(command).filter(|words| !words.starts_with("-ERR") && !words.starts_with("-USAGE"))
+        self.said(command).filter(|words| !is_refusal(words) && !words.starts_with("-USAGE"))
     }
 
     /// The commands to which the server said that they are not allowed.
@@ -91,6 +93,11 @@ impl Answers {
     pub(super) fn sip_places(&self) -> impl Iterator<Item = (String, u16)> {
         self.sofia().filter(|line| line.kind == "profile").filter_map(|line| host_of(line.data))
     }
+}
+
+/// Whether a command was answered by a refusal.
+pub(super) fn is_refusal(said: &str) -> bool {
+    said.starts_with("-ERR")
 }
 
 /// One line of `sofia status gateway …`: `State   <TAB>REGED`.

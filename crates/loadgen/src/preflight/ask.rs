@@ -7,7 +7,9 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
+use super::answers::is_refusal;
 use super::checks::CHECKS;
+use super::need::CUSTOM;
 use super::{Answers, Need};
 use crate::questions::Questions;
 use crate::slave::{MEASURED, Server};
@@ -71,7 +73,7 @@ impl Asker {
             commands.into_iter().zip(said).for_each(|(command, words)| self.answers.add(command, words));
         }
         self.try_background().await?;
-        self.try_subscribing().await
+        self.try_subscribing(need).await
     }
 
     async fn measure(&mut self) -> Result<(), Error> {
@@ -87,11 +89,26 @@ impl Asker {
     }
 
     /// To what a run listens to, and out of it again before much comes.
-    async fn try_subscribing(&mut self) -> Result<(), Error> {
-        let events = Subscription::new(MEASURED);
-        self.answers.subscribed = Some(self.questions.send(&Command::Subscribe(&events)).await?.text().into_owned());
+    async fn try_subscribing(&mut self, need: &Need) -> Result<(), Error> {
+        self.answers.subscribed = Some(self.subscribe(Subscription::new(MEASURED)).await?);
+        if !need.events.is_empty() {
+            let all = need.events.keys().fold(Subscription::default(), |all, event| with(all, event));
+            // One that is refused is refused with all others: which, is seen of each by itself.
+            if is_refusal(&self.subscribe(all).await?) {
+                for event in need.events.keys() {
+                    let said = self.subscribe(with(Subscription::default(), event)).await?;
+                    if is_refusal(&said) {
+                        self.answers.refused_events.insert(event.clone(), said);
+                    }
+                }
+            }
+        }
         self.questions.send(&Command::NoEvents).await?;
         Ok(())
+    }
+
+    async fn subscribe(&mut self, events: Subscription) -> Result<String, Error> {
+        Ok(self.questions.send(&Command::Subscribe(&events)).await?.text().into_owned())
     }
 
     async fn measure_round_trips(&mut self) -> Result<(), Error> {
@@ -118,6 +135,14 @@ impl Asker {
         }
         self.listener.set_awaited(false);
         Ok(())
+    }
+}
+
+/// A subscription to one event more, by the name that [`Need::events`] has for it.
+fn with(events: Subscription, name: &str) -> Subscription {
+    match name.strip_prefix(CUSTOM) {
+        Some(subclass) => events.custom(subclass),
+        None => events.with(EventName::of(name.as_bytes())),
     }
 }
 

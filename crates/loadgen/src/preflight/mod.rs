@@ -7,6 +7,7 @@ mod address;
 mod answers;
 mod ask;
 mod checks;
+mod commands;
 mod describe;
 mod load;
 mod need;
@@ -98,7 +99,7 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     let needs = need::needs(plan);
     let asked = ask_all(&needs, servers).await;
     let loads = load::loads(&needs, &asked);
-    let mut findings = unreachable(&asked, |slave| plan.shard.owns(slave));
+    let mut findings = unreachable(&asked, |slave| plan.places_calls(slave));
     let mut slaves = Vec::with_capacity(servers.len());
     for (slave, ((need, asked), (server, load))) in needs.iter().zip(&asked).zip(servers.iter().zip(loads)).enumerate()
     {
@@ -138,8 +139,8 @@ async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Erro
 }
 
 /// The run goes on with those that are there, if any are that place its calls.
-fn unreachable(asked: &[Result<Answers, Error>], own: impl Fn(usize) -> bool) -> Vec<Finding> {
-    let none = !asked.iter().enumerate().any(|(slave, asked)| own(slave) && asked.is_ok());
+fn unreachable(asked: &[Result<Answers, Error>], places: impl Fn(usize) -> bool) -> Vec<Finding> {
+    let none = !asked.iter().enumerate().any(|(slave, asked)| places(slave) && asked.is_ok());
     let severity = if none { Severity::Error } else { Severity::Warning };
     let gone = asked.iter().enumerate().filter_map(|(slave, asked)| Some((slave, asked.as_ref().err()?)));
     gone.map(|(slave, error)| Finding {

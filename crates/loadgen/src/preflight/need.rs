@@ -1,12 +1,16 @@
 //! What the plan needs of each slave.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use esl_core::KeepAwake;
+use esl_core::{EventName, KeepAwake};
 
-use crate::plan::{Plan, ServerPlan};
+use super::commands::commands;
+use crate::apps::script::{Script, Side};
+use crate::plan::{App, Plan, ServerPlan};
 use crate::run_id::RunId;
 use crate::schedule::{Arrivals, load_max};
+use crate::slave::MEASURED;
 
 /// What the plan needs of one slave.
 #[derive(Clone, Debug)]
@@ -15,23 +19,31 @@ pub struct Need {
     pub name: String,
     /// Whether it is simulated in this process, and therefore as young as the run.
     pub simulated: bool,
-    /// Calls per second that it is to place, where the rate is at its highest.
+    /// Whether it places calls of this shard's. One that does not is there for far legs.
+    pub places: bool,
+    /// Calls per second that it is to place, where the rate is at its highest; another shard's for that one.
     pub rate: f64,
     /// Calls at a time that follow of it: rate × mean hold, within the limits.
     pub concurrent: f64,
     /// By how much a second may have more calls than others.
     pub spread: Spread,
-    /// Where its calls go.
+    /// Where its calls go, another shard's too: their far legs land as well. Empty where it has none.
     pub targets: Vec<Target>,
-    /// The modules that its apps need.
-    pub modules: Vec<&'static str>,
+    /// The modules that apps need.
+    pub modules: BTreeMap<&'static str, Apps>,
+    /// The API commands that apps send here, about near legs or far ones.
+    pub commands: BTreeMap<&'static str, Apps>,
+    /// The events that apps want, beside those that are measured, as a subscription names them.
+    pub events: BTreeMap<String, Apps>,
+    /// The apps that tell far legs what to do, where there are any.
+    pub far_legs: Option<Apps>,
     /// Whose calls they are.
     pub run: RunId,
     /// How its listener is kept awake.
     pub keep_awake: KeepAwake,
     /// Whether its limits are raised for the run.
     pub raise: bool,
-    /// Whether a probe call may be placed.
+    /// Whether it may place probe calls.
     pub probe: bool,
 }
 
@@ -55,13 +67,72 @@ pub struct Target {
     pub parked: bool,
 }
 
+/// The apps that need something, by their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Apps {
+    /// All that there are.
+    Every,
+    /// These.
+    These(Vec<String>),
+}
+
+/// Apps that are named in a finding.
+const APPS_MAX: usize = 3;
+
+impl Apps {
+    fn add(&mut self, name: &str) {
+        if let Self::These(names) = self
+            && names.iter().all(|other| other != name)
+        {
+            names.push(name.to_owned());
+        }
+    }
+
+    /// Who they are, with what follows of one and of several: `the app ivr needs`.
+    pub(super) fn with(&self, needs: &str, need: &str) -> String {
+        match self {
+            Self::Every => format!("every app {needs}"),
+            Self::These(names) => match &names[..] {
+                [name] => format!("the app {name} {needs}"),
+                names if names.len() <= APPS_MAX => format!("the apps {} {need}", names.join(", ")),
+                names => {
+                    let (shown, more) = names.split_at(APPS_MAX);
+                    format!("the apps {} and {} more {need}", shown.join(", "), more.len())
+                }
+            },
+        }
+    }
+}
+
+/// What apps need, each with those that do.
+fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, Apps> {
+    let mut needed = BTreeMap::new();
+    for app in &plan.apps {
+        for one in needs(app) {
+            needed.entry(one).or_insert(Apps::These(Vec::new())).add(&app.name);
+        }
+    }
+    needed
+}
+
+impl Need {
+    /// Where this shard has it call.
+    pub(super) fn dialled(&self) -> &[Target] {
+        if self.places { &self.targets } else { &[] }
+    }
+}
+
 /// What the plan needs of each slave, in its order.
 pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     let targets = targets(plan);
-    let mut modules: Vec<_> = plan.apps.iter().flat_map(|app| app.kind.modules).copied().collect();
-    modules.push("mod_dptools");
-    modules.sort_unstable();
-    modules.dedup();
+    let mut modules = by_apps(plan, |app| app.kind.modules.to_vec());
+    modules.insert("mod_dptools", Apps::Every);
+    let commands_of =
+        |sides: &[Side]| by_apps(plan, |app| sides.iter().flat_map(|side| commands(&app.script, *side)).collect());
+    let (commands_of_both, commands_of_far) = (commands_of(&Side::BOTH), commands_of(&[Side::Callee]));
+    let events = by_apps(plan, |app| events(&app.script));
+    let far_legs = by_apps(plan, |app| app.script.controls_far_leg().then_some(()).into_iter().collect());
+    let far_legs = far_legs.into_values().next();
     let schedule = &plan.schedule;
     let slaves = plan.slaves.iter().enumerate().map(|(index, slave)| {
         let share = schedule.slaves.share(index);
@@ -69,25 +140,41 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
         Need {
             name: slave.name.clone(),
             simulated: matches!(slave.server, ServerPlan::Simulated(_)),
+            places: plan.places_calls(index),
             rate: (schedule.rate_max() * share).min(ceiling),
             concurrent: concurrent(plan, share).min(slave.limit.map_or(f64::INFINITY, |limit| limit as f64)),
             spread: spread(schedule.arrivals, share),
-            targets: targets.clone(),
+            targets: if share > 0.0 { targets.clone() } else { Vec::new() },
             modules: modules.clone(),
+            commands: if plan.places_calls(index) { &commands_of_both } else { &commands_of_far }.clone(),
+            events: events.clone(),
+            far_legs: far_legs.clone(),
             run: plan.run_id,
             keep_awake: slave.keep_awake,
             raise: plan.raise_limits,
-            probe: plan.preflight.probe,
+            probe: plan.preflight.probe && plan.places_calls(index),
         }
     });
     slaves.collect()
 }
 
-/// The most at once of all slaves' calls, within what is allowed.
+/// What comes before the subclass of an event that is a module's own.
+pub(super) const CUSTOM: &str = "CUSTOM ";
+
+/// The events that a script wants, beside those that are measured, as a subscription names them.
+fn events(script: &Script) -> Vec<String> {
+    let names = script.events().into_iter().filter(|name| *name != EventName::Custom && !MEASURED.contains(name));
+    let customs = script.customs().into_iter().map(|subclass| format!("{CUSTOM}{subclass}"));
+    names.map(|name| name.as_str().to_owned()).chain(customs).collect()
+}
+
+/// The most at once of the calls of a slave with this share of all, within what is allowed.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
     let hold = Duration::try_from_secs_f64(plan.mean_hold(plan.schedule.rate_max())).unwrap_or(Duration::MAX);
     let (_, most) = load_max(&plan.schedule, hold);
-    most.min(plan.limit.map_or(f64::INFINITY, |limit| limit as f64)) * share
+    // The plan has this shard's part of the limit, and other shards have theirs.
+    let limit = plan.limit.map_or(f64::INFINITY, |limit| limit as f64 / plan.share());
+    most.min(limit) * share
 }
 
 /// What the arrivals promise of any window, see [`Arrivals`].

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::*;
 use crate::config;
 use crate::run_id::RunId;
+use crate::schedule::Shard;
 
 async fn server(config: fs_sim::Config) -> fs_sim::Server {
     fs_sim::Server::start(config).await.expect("a port")
@@ -20,8 +21,15 @@ pub(crate) fn server_of(server: &fs_sim::Server) -> Server {
 
 /// A plan of calls to this address on so many slaves.
 pub(crate) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
-    let slave = |n| format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\n");
-    let slaves: String = (0..slaves).map(slave).collect();
+    weighted(rest, to, &vec![1; slaves])
+}
+
+/// The same, on slaves of these weights.
+fn weighted(rest: &str, to: &str, weights: &[u64]) -> Plan {
+    let slave = |(n, weight)| {
+        format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\nweight = {weight}\n")
+    };
+    let slaves: String = weights.iter().enumerate().map(slave).collect();
     let text = format!("[call]\nto = \"{to}\"\nhold = \"10s\"\n{rest}\n{slaves}");
     let (config, source) = config::parse("a.toml".into(), text, |_| None).unwrap();
     Plan::new(config, &source, RunId::random()).unwrap()
@@ -124,6 +132,82 @@ async fn a_user_s_rights_are_looked_at() {
     }
 }
 
+/// Everything that a run without apps sends and hears.
+const RIGHTS: (&str, &str) = (
+    "originate uuid_kill uuid_exists hupall show fsctl module_exists sofia sofia_contact status strepoch uptime version",
+    "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP CHANNEL_DESTROY BACKGROUND_JOB \
+     HEARTBEAT CUSTOM loadgen::probe",
+);
+
+/// What does not fit where this user may do so much.
+async fn with_rights(plan: &Plan, api: &str, events: &str) -> Vec<(Option<usize>, Severity, String, String)> {
+    let user = fs_sim::User {
+        name: "joe".into(),
+        domain: "home".into(),
+        password: "secret".into(),
+        allowed_api: Some(api.into()),
+        allowed_events: Some(events.into()),
+        allowed_log: false,
+    };
+    let server = server(fs_sim::Config { users: vec![user], ..roomy() }).await;
+    let credentials = esl_core::Credentials::user("joe@home", "secret");
+    let joe = Server { address: server.addr().to_string(), credentials };
+    let places = vec![joe; plan.slaves.len()];
+    let findings = preflight(plan, &places).await.findings.into_iter();
+    let of_rights = findings.filter(|finding| finding.what.starts_with("the user may not"));
+    of_rights.map(|it| (it.slave, it.severity, it.what, it.remedy)).collect()
+}
+
+#[tokio::test]
+async fn a_user_s_rights_are_those_that_the_apps_need() {
+    let apps = "[[apps]]\nkind = \"play_rec\"\nname = \"rec\"\n[[apps]]\nkind = \"bert\"\n[[apps]]\nkind = \"flow\"\n\
+                caller = [{ send_digits = \"1\" }, { expect_digits = \"2\" }]\n";
+    let plan = weighted(&format!("{LOAD}{apps}"), "null/x", &[1, 0]);
+    let needs = need::needs(&plan);
+    let wanted = plan.events();
+    for name in wanted.events.iter().filter(|name| !crate::slave::MEASURED.contains(name)) {
+        assert!(needs[0].events.contains_key(name.as_str()), "{name:?}: what a run listens to is looked at");
+    }
+    for subclass in &wanted.customs {
+        assert!(needs[0].events.contains_key(&format!("{}{subclass}", need::CUSTOM)), "{subclass}");
+    }
+    let (api, events) = RIGHTS;
+    let found = with_rights(&plan, api, events).await;
+    assert!(found.iter().all(|(_, severity, ..)| *severity == Severity::Error), "{found:#?}");
+    let of = |slave| found.iter().filter(move |found| found.0 == Some(slave)).map(|found| found.2.as_str());
+    let commands = ["\"uuid_answer\", which the apps rec, bert need", "\"uuid_record\", which the app rec needs"];
+    let sent = "\"uuid_send_dtmf\", which the app flow needs";
+    let heard = [
+        "hear CHANNEL_PARK (-ERR permission denied), which the apps rec, bert, flow need",
+        "hear CUSTOM mod_bert::in_sync (-ERR permission denied), which the app bert needs",
+        "hear CUSTOM mod_bert::lost_sync (-ERR permission denied), which the app bert needs",
+        "hear CUSTOM mod_bert::timeout (-ERR permission denied), which the app bert needs",
+        "hear DTMF (-ERR permission denied), which the app flow needs",
+        "hear RECORD_START (-ERR permission denied), which the app rec needs",
+    ];
+    let wanted = |words: &[&str]| words.iter().map(|it| format!("the user may not {it}")).collect::<Vec<_>>();
+    assert_eq!(of(0).collect::<Vec<_>>(), wanted(&[&commands[..], &[sent], &heard[..]].concat()));
+    assert_eq!(of(1).collect::<Vec<_>>(), wanted(&[&commands[..], &heard[..]].concat()), "no near leg is there");
+    for (_, _, what, remedy) in &found {
+        let (list, name) = if what.contains(" hear ") {
+            ("esl-allowed-events", what.split(' ').nth(5))
+        } else {
+            ("esl-allowed-api", what.split('"').nth(1))
+        };
+        assert!(remedy.contains(list) && remedy.contains(name.unwrap()), "{what}: {remedy}");
+    }
+
+    let api = format!("{api} uuid_answer uuid_record uuid_send_dtmf");
+    let events =
+        format!("CHANNEL_PARK DTMF RECORD_START {events} mod_bert::in_sync mod_bert::lost_sync mod_bert::timeout");
+    assert_eq!(with_rights(&plan, &api, &events).await, []);
+    let few = with_rights(&plan, &api, "CUSTOM loadgen::probe").await;
+    assert!(few[0].2.starts_with("the user may not hear what becomes of its calls"), "{few:?}");
+    for event in events.split(' ') {
+        assert!(few[0].3.contains(event), "{event}: {}", few[0].3);
+    }
+}
+
 #[tokio::test]
 async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     let server = server(roomy()).await;
@@ -135,6 +219,120 @@ async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     let none = preflight(&plan(LOAD, "null/x", 1), &[gone]).await;
     assert!(has(&none, Severity::Error, "it cannot be used"), "{:?}", none.findings);
     assert!(describe(&none).contains("error: pbx0: it cannot be used"), "{}", describe(&none));
+}
+
+/// A slave without a weight, and another shard's.
+#[tokio::test]
+async fn who_only_listens_is_not_judged_as_if_it_dialled() {
+    let to = "sofia/nope/1@127.0.0.1:5080";
+    for (plan, places) in [
+        (weighted(LOAD, to, &[1, 0]), 0),
+        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 0, count: 2 }).unwrap(), 0),
+        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 1, count: 2 }).unwrap(), 1),
+    ] {
+        let user = fs_sim::User {
+            name: "joe".into(),
+            domain: "home".into(),
+            password: "secret".into(),
+            allowed_api: Some("fsctl uuid_kill uuid_exists hupall show status version".into()),
+            allowed_events: Some("ALL CUSTOM loadgen::probe".into()),
+            allowed_log: false,
+        };
+        let servers = [server(roomy()).await, server(fs_sim::Config { users: vec![user], ..roomy() }).await];
+        let mut places_of = [server_of(&servers[0]), server_of(&servers[0])];
+        cmd(&servers[1], "fsctl pause outbound").await;
+        places_of[1 - places] = Server {
+            address: servers[1].addr().to_string(),
+            credentials: esl_core::Credentials::user("joe@home", "secret"),
+        };
+        let preflight = preflight(&plan, &places_of).await;
+        let errors = preflight.findings.iter().filter(|finding| finding.severity == Severity::Error);
+        let errors: Vec<_> = errors.map(|finding| (finding.slave, finding.what.as_str())).collect();
+        assert_eq!(errors, [(Some(places), "it has no SIP profile \"nope\": known are park, external")]);
+    }
+}
+
+#[tokio::test]
+async fn each_shard_probes_from_its_own_slaves() {
+    let servers = [server(roomy()).await, server(roomy()).await, server(roomy()).await];
+    let places: Vec<_> = servers.iter().map(server_of).collect();
+    let shard = |index| {
+        let mut plan = weighted("[preflight]\nprobe = true\n[load]\nrate = 10\n", "null/x", &[1, 1, 0]);
+        plan.run_id = "0123456789ab".parse().unwrap();
+        plan.shared_out(Shard { index, count: 2 }).unwrap()
+    };
+    let (first, second) = (shard(0), shard(1));
+    let (first, second) = tokio::join!(preflight(&first, &places), preflight(&second, &places));
+    assert!(!first.has_errors() && !second.has_errors(), "{first:?} {second:?}");
+    let dialled: Vec<_> = servers.iter().map(|server| server.state().originates).collect();
+    assert_eq!(dialled, [1, 1, 0]);
+}
+
+/// A shard has its part of the limit, and a slave its share of the shard's calls.
+#[test]
+fn sessions_that_follow_of_a_limit_are_the_same_in_every_shard() {
+    let load = "[load]\nrate = 1000\nlimit = 1000\nmode = \"wait\"\n";
+    let concurrent = |plan: &Plan| need::needs(plan).iter().map(|need| need.concurrent).collect::<Vec<_>>();
+    let plan = || weighted(load, "null/x", &[3, 1, 0]);
+    assert_eq!(concurrent(&plan()), [750.0, 250.0, 0.0]);
+    for index in 0..2 {
+        assert_eq!(concurrent(&plan().shared_out(Shard { index, count: 2 }).unwrap()), [750.0, 250.0, 0.0]);
+    }
+}
+
+#[tokio::test]
+async fn it_is_an_error_where_none_can_be_reached_that_places_calls() {
+    let server = server(roomy()).await;
+    let mut gone = server_of(&server);
+    gone.credentials = esl_core::Credentials::password("wrong");
+    let there = server_of(&server);
+    for (weights, servers, severity) in [
+        ([1, 0], [gone.clone(), there.clone()], Severity::Error),
+        ([1, 0], [there.clone(), gone.clone()], Severity::Warning),
+        ([1, 1], [gone, there], Severity::Warning),
+    ] {
+        let preflight = preflight(&weighted(LOAD, "null/x", &weights), &servers).await;
+        assert!(has(&preflight, severity, "it cannot be used"), "{weights:?}: {:?}", preflight.findings);
+    }
+}
+
+#[tokio::test]
+async fn what_only_a_probe_call_would_show_is_said_where_there_is_none() {
+    let server = server(roomy()).await;
+    let simulated = "[[slaves]]\nname = \"sim\"\nsimulated = {}\n";
+    for (rest, probe, warns) in [
+        ("[[apps]]\nkind = \"play_rec\"\n[[apps]]\nkind = \"echo\"\n".to_owned(), false, true),
+        ("[[apps]]\nkind = \"play_rec\"\n".to_owned(), true, false),
+        ("[[apps]]\nkind = \"play_rec\"\ncallee = \"none\"\nrecord = \"caller\"\n".to_owned(), false, false),
+        (format!("[[apps]]\nkind = \"play_rec\"\n{simulated}"), false, false),
+    ] {
+        let of = usize::from(!rest.contains("simulated"));
+        let to = "sofia/park/x@127.0.0.1:5090";
+        let plan = plan(&format!("[preflight]\nprobe = {probe}\n{LOAD}{rest}"), to, of);
+        let preflight = preflight(&plan, &[server_of(&server)]).await;
+        let not_seen = "the app play_rec tells far legs what to do, which have to come to a slave and be parked there, \
+                        unanswered: nobody has looked";
+        assert_eq!(has(&preflight, Severity::Warning, not_seen), warns, "{rest}: {:#?}", preflight.findings);
+        let remedy = preflight.findings.iter().find(|finding| finding.what.starts_with(not_seen)).map(|it| &it.remedy);
+        assert!(
+            remedy.is_none_or(|it| it.contains("probe = true") && it.contains("application=\"park\"")),
+            "{remedy:?}"
+        );
+    }
+}
+
+/// A server of which everything is known but a module.
+#[test]
+fn a_module_that_is_missing_is_missed_by_these_apps() {
+    let apps =
+        "[[apps]]\nkind = \"bert\"\n[[apps]]\nkind = \"bert\"\nname = \"both\"\nsides = 2\n[[apps]]\nkind = \"echo\"\n";
+    let plan = plan(&format!("{LOAD}{apps}"), "null/x", 1);
+    let needs = need::needs(&plan);
+    let mut answers = Answers::default();
+    answers.add("module_exists mod_bert".into(), "false".into());
+    let subject = checks::Subject { slave: 0, need: &needs[0], answers: &answers, load: Load::default() };
+    let missing = checks::findings(&subject).into_iter().find(|finding| finding.what.contains("mod_bert")).unwrap();
+    assert_eq!(missing.what, "it has no mod_bert, which the apps bert, both need");
 }
 
 /// Lets everybody in, says yes to a subscription, and nothing more.

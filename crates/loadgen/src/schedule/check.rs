@@ -116,12 +116,12 @@ pub fn load_over_limit(schedule: &Schedule, hold: Duration, limit: Option<u64>, 
 
 /// Phases that are to be measured, and have nothing to be measured.
 pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
-    if !schedule.phases.iter().any(|phase| phase.measured) {
+    let Some(first) = schedule.phases.iter().position(|phase| phase.measured) else {
         return Some(Misfit {
             message: "no phase is measured: all have measured = false".to_owned(),
-            place: Place::Load,
+            place: Place::Phase(0),
         });
-    }
+    };
     let expected = |phase| {
         // Beyond an end that no clock can hold there is nothing.
         let start = schedule.start_of(phase)?;
@@ -131,7 +131,7 @@ pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
     if measured().all(|(index, _)| expected(index).is_none_or(|calls| calls < 1.0)) {
         let sum: f64 = measured().filter_map(|(index, _)| expected(index)).sum();
         let message = format!("less than one call is due in the phases that are measured: {}", short(sum));
-        return Some(Misfit { message: with_max(message, schedule), place: Place::Load });
+        return Some(Misfit { message: with_max(message, schedule), place: Place::Phase(first) });
     }
     measured().filter(|(_, phase)| phase.rate != Rate::Pause).find_map(|(index, phase)| {
         let name = &phase.name;

@@ -25,7 +25,7 @@ fn question(address: &Address<'_>) -> Option<String> {
 
 pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for target in &subject.need.targets {
+    for target in subject.need.dialled() {
         let address = Address::parse(&target.to);
         let found = missing_endpoint(subject, &target.to, &address).or_else(|| not_up(subject, &target.to, &address));
         // Several addresses by one profile are one finding.

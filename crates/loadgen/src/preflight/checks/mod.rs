@@ -3,6 +3,7 @@
 
 mod clock;
 mod endpoints;
+mod far_legs;
 mod limits;
 mod modules;
 mod others;
@@ -36,6 +37,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "others", asks: others::asks, finds: others::finds },
     Check { name: "endpoints", asks: endpoints::asks, finds: endpoints::finds },
     Check { name: "modules", asks: modules::asks, finds: modules::finds },
+    Check { name: "far legs", asks: |_, _| Vec::new(), finds: far_legs::finds },
     Check { name: "timing", asks: |_, _| Vec::new(), finds: timing::finds },
 ];
 

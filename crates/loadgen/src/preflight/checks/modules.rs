@@ -3,7 +3,7 @@
 use super::{Answers, Finding, Need, Subject};
 
 pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
-    need.modules.iter().map(|module| question(module)).collect()
+    need.modules.keys().map(|module| question(module)).collect()
 }
 
 fn question(module: &str) -> String {
@@ -11,15 +11,14 @@ fn question(module: &str) -> String {
 }
 
 pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
-    let missing = subject
-        .need
-        .modules
-        .iter()
-        .filter(|module| subject.answers.granted(&question(module)).is_some_and(|there| there.trim() == "false"));
+    let missing =
+        subject.need.modules.iter().filter(|(module, _)| {
+            subject.answers.granted(&question(module)).is_some_and(|there| there.trim() == "false")
+        });
     missing
-        .map(|module| {
+        .map(|(module, apps)| {
             subject.error(
-                format!("it has no {module}, which this plan's apps need"),
+                format!("it has no {module}, which {}", apps.with("needs", "need")),
                 format!("load {module}   (for good: <load module={module:?}/> in modules.conf.xml)"),
             )
         })

@@ -16,7 +16,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     if is(SHUTDOWN) {
         findings.push(subject.error("it is about to shut down", "fsctl shutdown cancel"));
     }
-    if is(OUTBOUND) {
+    if subject.need.places && is(OUTBOUND) {
         findings.push(subject.error("it is paused: it places no call", "fsctl resume"));
     }
     if is(INBOUND) {

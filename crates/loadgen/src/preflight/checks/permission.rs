@@ -1,10 +1,15 @@
 //! Whether the user may do what a run does. Who comes in by the server's one password may do everything.
 
+use super::super::answers::is_refusal;
+use super::super::need::{Apps, CUSTOM};
 use super::{Answers, Finding, Need, Subject};
+use crate::slave::MEASURED;
 
-/// What a run sends, and what it could not do without it. Each is sent in a form that does nothing.
-const NEEDED: [(&str, &str); 5] = [
-    ("originate", "place calls"),
+/// What places calls.
+const ORIGINATE: (&str, &str) = ("originate", "place calls");
+
+/// What a run sends everywhere, and what it could not do without it. Each is sent in a form that does nothing.
+const NEEDED: [(&str, &str); 4] = [
     ("uuid_kill", "end calls on time"),
     ("uuid_exists", "find out what became of calls when the connection was away"),
     // Nobody's calls carry this value. Without one it would hang up everybody's.
@@ -12,42 +17,79 @@ const NEEDED: [(&str, &str); 5] = [
     ("show channels like loadgen-preflight as json", "see that no call is left"),
 ];
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
-    NEEDED.iter().map(|(command, _)| (*command).to_owned()).collect()
+pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+    let needed = needed(need).map(|(command, _)| command);
+    // A command about a leg is a question about its usage where no leg is named.
+    needed.chain(need.commands.keys().copied()).map(str::to_owned).collect()
+}
+
+fn needed(need: &Need) -> impl Iterator<Item = (&'static str, &'static str)> {
+    need.places.then_some(ORIGINATE).into_iter().chain(NEEDED)
 }
 
 pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
-    let word = |command: &str| command.split(' ').next().unwrap_or_default().to_owned();
-    let mut findings: Vec<Finding> = Vec::new();
+    let need = subject.need;
     let denied: Vec<&str> = subject.answers.denied().collect();
-    for (command, purpose) in NEEDED.iter().filter(|(command, _)| denied.contains(command)) {
-        findings.push(subject.error(
-            format!("the user may not {:?}: a run could not {purpose}", word(command)),
-            format!("add {} to its <param name=\"esl-allowed-api\" value=\"…\"/> in the directory", word(command)),
-        ));
+    let mut findings: Vec<Finding> = Vec::new();
+    for (command, purpose) in needed(need).filter(|(command, _)| denied.contains(command)) {
+        let command = word(command);
+        let what = format!("the user may not {command:?}: a run could not {purpose}");
+        findings.push(subject.error(what, allow_command(command)));
     }
-    let mut unchecked: Vec<String> = denied
-        .iter()
-        .filter(|command| NEEDED.iter().all(|(needed, _)| needed != *command))
-        .map(|it| word(it))
-        .collect();
+    for (command, apps) in need.commands.iter().filter(|(command, _)| denied.contains(command)) {
+        let what = format!("the user may not {command:?}, which {}", needing(apps));
+        findings.push(subject.error(what, allow_command(command)));
+    }
+    let is_needed = |command: &str| needed(need).any(|(needed, _)| needed == command);
+    let unchecked = denied.iter().filter(|command| !is_needed(command) && !need.commands.contains_key(**command));
+    let mut unchecked: Vec<&str> = unchecked.map(|command| word(command)).collect();
     unchecked.sort_unstable();
     unchecked.dedup();
     if !unchecked.is_empty() {
         findings.push(subject.warning(
             format!("the user may not {}: what that would have told was not looked at", unchecked.join(", ")),
-            format!(
-                "add {} to its <param name=\"esl-allowed-api\" value=\"…\"/> in the directory",
-                unchecked.join(" ")
-            ),
+            allow_command(&unchecked.join(" ")),
         ));
     }
-    if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| said.starts_with("-ERR")) {
+    findings.extend(unheard(subject));
+    findings
+}
+
+/// Events that it may not be told.
+fn unheard(subject: &Subject<'_>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| is_refusal(said)) {
         findings.push(subject.error(
             format!("the user may not hear what becomes of its calls ({refusal})"),
-            "<param name=\"esl-allowed-events\" value=\"CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA \
-             CHANNEL_ANSWER CHANNEL_HANGUP CHANNEL_DESTROY BACKGROUND_JOB HEARTBEAT CUSTOM loadgen::probe\"/>",
+            format!("<param name=\"esl-allowed-events\" value=\"{}\"/>", allowed_events(subject.need)),
+        ));
+    }
+    for (event, refusal) in &subject.answers.refused_events {
+        let Some(apps) = subject.need.events.get(event) else { continue };
+        findings.push(subject.error(
+            format!("the user may not hear {event} ({refusal}), which {}", needing(apps)),
+            format!("add {event} to its <param name=\"esl-allowed-events\" value=\"…\"/> in the directory"),
         ));
     }
     findings
+}
+
+/// All that a run listens to. What stands behind `CUSTOM` is a subclass.
+fn allowed_events(need: &Need) -> String {
+    let measured = MEASURED.iter().map(|name| name.as_str());
+    let names = need.events.keys().map(String::as_str).filter(|name| !name.starts_with(CUSTOM));
+    let customs = need.events.keys().filter_map(|name| name.strip_prefix(CUSTOM));
+    measured.chain(names).chain(["CUSTOM loadgen::probe"]).chain(customs).collect::<Vec<_>>().join(" ")
+}
+
+fn word(command: &str) -> &str {
+    command.split(' ').next().unwrap_or_default()
+}
+
+fn needing(apps: &Apps) -> String {
+    apps.with("needs", "need")
+}
+
+fn allow_command(commands: &str) -> String {
+    format!("add {commands} to its <param name=\"esl-allowed-api\" value=\"…\"/> in the directory")
 }

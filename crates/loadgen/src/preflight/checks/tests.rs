@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
+
 use esl_core::KeepAwake;
 
-use super::super::need::{Spread, Target};
+use super::super::need::{Apps, Spread, Target};
 use super::*;
 
 const STATUS: &str = "UP 0 years, 1 day\nFreeSWITCH (Version 1.10.12-release  64bit) is ready\n\
@@ -18,11 +20,15 @@ fn need(to: &str) -> Need {
     Need {
         name: "pbx7".into(),
         simulated: false,
+        places: true,
         rate: 10.0,
         concurrent: 100.0,
         spread: Spread::Within(1.0),
         targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
-        modules: vec!["mod_dptools"],
+        modules: [("mod_dptools", Apps::Every)].into(),
+        commands: BTreeMap::new(),
+        events: BTreeMap::new(),
+        far_legs: None,
         run: "0123456789ab".parse().unwrap(),
         keep_awake: KeepAwake::OFF,
         raise: false,
@@ -191,7 +197,14 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "it has no endpoint \"null\"",
             "load mod_loopback",
         ),
-        ("null/x", "module_exists mod_dptools", "false", Error, "it has no mod_dptools", "load mod_dptools"),
+        (
+            "null/x",
+            "module_exists mod_dptools",
+            "false",
+            Error,
+            "it has no mod_dptools, which every app needs",
+            "load mod_dptools",
+        ),
         (
             "null/x",
             "originate",

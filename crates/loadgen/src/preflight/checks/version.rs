@@ -17,7 +17,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
             "see what listens there: it may be no FreeSWITCH",
         ));
     }
-    if subject.answers.background {
+    if subject.answers.background || !subject.need.places {
         return findings;
     }
     let remedy = "FreeSWITCH 1.8 and later have it; a user of the directory with esl-allowed-api never does";

@@ -37,7 +37,7 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
     }
     let servers: Arc<[Server]> = servers.into();
     let mut trials = JoinSet::new();
-    for slave in reached() {
+    for slave in reached().filter(|slave| needs[*slave].probe) {
         let (need, servers, told) = (needs[slave].clone(), servers.clone(), told.clone());
         trials.spawn(async move { at_slave(slave, &need, &servers, &told).await });
     }
@@ -51,7 +51,7 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
 
 async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<Heard>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for (number, target) in need.targets.iter().take(TARGETS_MAX).enumerate() {
+    for (number, target) in need.dialled().iter().take(TARGETS_MAX).enumerate() {
         let call = need.run.call(slave, FIRST_PROBE + number as u64);
         let trial = Trial { slave, call, run: need.run, target, servers };
         let outcome = trial.run(told.subscribe()).await;
@@ -61,7 +61,7 @@ async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcas
 }
 
 /// A dialplan that does what an app needs that controls the far leg.
-const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
+pub(super) const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
                     as the only one in the context of the SIP profile where it arrives, then reloadxml";
 
 fn finding(slave: usize, to: &str, parked: bool, outcome: &Outcome) -> Option<Finding> {

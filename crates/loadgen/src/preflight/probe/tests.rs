@@ -9,6 +9,7 @@ async fn probed(to: &str, parked: bool) -> (Vec<Finding>, fs_sim::Server) {
     let credentials = esl_core::Credentials::password("ClueCon");
     let place = Server { address: server.addr().to_string(), credentials };
     let mut needs = need::needs(&plan("[load]\nrate = 1\n", to, 1));
+    needs[0].probe = true;
     needs[0].targets[0].parked = parked;
     let facts = Facts {
         name: "a".into(),

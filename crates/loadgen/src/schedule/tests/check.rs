@@ -107,15 +107,15 @@ fn phases_that_measure_nothing_are_said() {
     for phase in &mut schedule.phases {
         phase.measured = false;
     }
-    is(measures_nothing(&schedule), Place::Load, "no phase is measured: all have measured = false");
+    is(measures_nothing(&schedule), Place::Phase(0), "no phase is measured: all have measured = false");
     schedule.phases[2].measured = true;
-    is(measures_nothing(&schedule), Place::Load, "less than one call is due in the phases that are measured: 0");
+    is(measures_nothing(&schedule), Place::Phase(2), "less than one call is due in the phases that are measured: 0");
     schedule.phases[5].measured = true;
     assert_eq!(measures_nothing(&schedule), None);
     schedule.max_offered = Some(290);
     let message =
         "less than one call is due in the phases that are measured: 0, with max_offered = 290 over all phases";
-    is(measures_nothing(&schedule), Place::Load, message);
+    is(measures_nothing(&schedule), Place::Phase(2), message);
     schedule.phases[3].measured = true;
     schedule.phases[5].name = "steady".to_owned();
     let message = "phase steady measures nothing: 0 calls are due in it, with max_offered = 290 over all phases";

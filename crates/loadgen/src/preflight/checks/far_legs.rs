@@ -1,0 +1,22 @@
+//! Whether far legs come to a slave and wait there for the app that tells them what to do. Only a probe call shows that:
+//! where none may be placed, that nobody has looked.
+
+use super::super::need::Apps;
+use super::super::probe::PARK;
+use super::{Finding, Subject};
+
+pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+    let need = subject.need;
+    // A simulated one has a profile that parks whatever comes, and its dialplan stands in the same file.
+    if need.simulated || need.probe || !need.places {
+        return Vec::new();
+    }
+    let finding = |apps: &Apps| {
+        let tell = apps.with("tells far legs", "tell far legs");
+        subject.warning(
+            format!("{tell} what to do, which have to come to a slave and be parked there, unanswered: nobody has looked"),
+            format!("probe = true in [preflight] has one call placed to each address that shows it; what parks them is\n{PARK}"),
+        )
+    };
+    need.far_legs.iter().map(finding).collect()
+}

@@ -1,0 +1,91 @@
+//! The API commands that an app sends about its calls' legs, by their names: a user has to be allowed each.
+
+use crate::apps::script::{Action, Script, Side};
+
+/// The API commands of a leg's steps. To hang up is no app's alone: every run does.
+pub(super) fn commands(script: &Script, side: Side) -> impl Iterator<Item = &'static str> {
+    script.steps(side).iter().filter_map(|step| command(&step.action))
+}
+
+/// What an action is sent as, where that is an API command. There is no "or else" here, so that a new action is thought
+/// of, and the test below performs them.
+fn command(action: &Action) -> Option<&'static str> {
+    match action {
+        Action::Answer => Some("uuid_answer"),
+        Action::Ring => Some("uuid_ring_ready"),
+        Action::EarlyMedia => Some("uuid_pre_answer"),
+        Action::StopPlay => Some("uuid_break"),
+        Action::Record { .. } | Action::StopRecord => Some("uuid_record"),
+        Action::Mute(_) => Some("uuid_audio"),
+        Action::SendDigits { .. } => Some("uuid_send_dtmf"),
+        Action::SetVariables(_) => Some("uuid_setvar"),
+        Action::Wait(_)
+        | Action::Play { .. }
+        | Action::ExpectDigits { .. }
+        | Action::ExpectEvent { .. }
+        | Action::Execute { .. }
+        | Action::Bridge { .. }
+        | Action::Respond(_)
+        | Action::HangUp { .. }
+        | Action::Repeat(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use esl_core::HangupCause;
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::apps::performance::{Act, Performance};
+    use crate::apps::script::{TIMEOUT, Watch};
+    use crate::text::{Context, Template};
+
+    /// What is performed is what was asked for.
+    #[test]
+    fn every_action_sends_the_command_that_is_said_here() {
+        let text = || Template::constant("1");
+        let actions = [
+            Action::Wait(TIMEOUT),
+            Action::Answer,
+            Action::Ring,
+            Action::EarlyMedia,
+            Action::Play { file: text(), background: true },
+            Action::StopPlay,
+            Action::Record { path: text(), every: 1 },
+            Action::StopRecord,
+            Action::Mute(true),
+            Action::Mute(false),
+            Action::SendDigits { digits: text(), duration: None },
+            Action::ExpectDigits { digits: text(), timeout: TIMEOUT },
+            Action::ExpectEvent { watch: Watch::custom("x"), timeout: TIMEOUT },
+            Action::SetVariables(vec![("x".to_owned(), text()), ("y".to_owned(), Template::default())]),
+            Action::Execute { application: "echo".to_owned(), argument: text(), timeout: None },
+            Action::Bridge { to: text(), timeout: TIMEOUT },
+            Action::Respond(text()),
+            Action::HangUp { side: Side::Callee, cause: HangupCause::NORMAL_CLEARING },
+            Action::Repeat(0),
+        ];
+        let mut sending = 0;
+        for action in actions {
+            let name = format!("{action:?}");
+            let script = Arc::new(Script { callee: vec![action.into()], ..Script::default() });
+            let said: Vec<_> = commands(&script, Side::Callee).collect();
+            let mut acts = Vec::new();
+            Performance::new(script).begin(Side::Callee, &Context::sample(), Instant::now(), &mut acts);
+            let mut sent: Vec<_> = acts
+                .iter()
+                .filter_map(|act| match act {
+                    Act::Api { command, .. } => command.split(' ').next(),
+                    Act::Execute { .. } | Act::HangUp { .. } => None,
+                })
+                .collect();
+            sent.dedup();
+            assert_eq!(sent, said, "{name}");
+            sending += sent.len();
+        }
+        assert_eq!(sending, 10);
+    }
+}
