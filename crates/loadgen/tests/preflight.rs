@@ -161,7 +161,8 @@ async fn what_a_killed_run_left_is_cleaned_up_and_nothing_else() {
     assert_eq!(refused.code(), 2, "{refused:?}");
     assert!(refused.stderr.contains("the run in out goes on (process "), "{}", refused.stderr);
     running.signal("KILL");
-    drop(running);
+    // Its folder is its own until the system has taken it away.
+    running.end().await;
     let somebody = client(&server).await;
     for uuid in ["origination_uuid=aaaaaaaa-aaaa-4000-8000-000000000001,loadgen_run=aaaaaaaaaaaa", "x=y"] {
         somebody.cmd(&format!("originate {{{uuid}}}null/somebody &park()")).await.expect("a call");
