@@ -339,5 +339,22 @@ mod tests {
     fn app_options_come_through_as_they_are() {
         let plan = dial(&format!("fs1 --to 1@h {SOME} --app dtmf_check --option digits=42#")).unwrap();
         assert_eq!(plan.apps[0].name, "dtmf_check");
+        let plan =
+            dial(&format!("fs1 --to 1@h {SOME} --app flow --option caller=[{{wait=\"1s\"}},\"hang_up\"]")).unwrap();
+        assert_eq!(plan.apps[0].script.caller.len(), 2, "a list is one");
+    }
+
+    #[test]
+    fn every_other_flag_is_in_the_plan() {
+        let plan = dial(&format!("fs1 --to 1@h {SOME}")).unwrap();
+        let seconds = std::time::Duration::from_secs;
+        assert_eq!((plan.timeout, plan.schedule.duration(), plan.schedule.max_offered), (seconds(60), None, None));
+        assert_eq!((plan.limit, &plan.out, plan.raise_limits), (None, &None, false));
+        let flags = "--timeout 7s --duration 9s --max-offered 11 --limit 13 --out here --raise-limits";
+        let plan = dial(&format!("fs1 --to 1@h {SOME} {flags}")).unwrap();
+        let times = (plan.timeout, plan.schedule.duration(), plan.schedule.max_offered);
+        assert_eq!(times, (seconds(7), Some(seconds(9)), Some(11)));
+        assert_eq!((plan.limit, &plan.out, plan.raise_limits), (Some(13), &Some("here".into()), true));
+        assert_eq!((plan.mean_hold(5.0), plan.schedule.rate_max()), (1.0, 5.0));
     }
 }

@@ -384,6 +384,25 @@ mod tests {
     }
 
     #[test]
+    fn what_speaks_against_a_run_is_counted() {
+        let mut shard = Shard::single();
+        for _ in 0..3 {
+            shard.scheduled(Labels::default());
+            shard.attempted(Labels::default(), Duration::from_millis(200));
+        }
+        shard.left_late(Labels::default());
+        shard.answered(Labels::default());
+        shard.answer_missed(Labels::default());
+        let failed = |sip| Outcome::Failed { cause: HangupCause::of("USER_BUSY"), sip };
+        shard.ended(Labels::default(), failed(Some(486)));
+        shard.ended(Labels::default(), failed(None));
+        let counts = shard.all();
+        assert_eq!((counts.left_late, counts.answered, counts.answer_missed, counts.failed), (1, 1, 1, 2));
+        let tally = &shard.take().phases[0];
+        assert_eq!((tally.causes[&HangupCause::of("USER_BUSY")], &tally.sip_statuses), (2, &[(486, 1)].into()));
+    }
+
+    #[test]
     fn a_call_without_a_packet_has_no_score() {
         let mut shard = Shard::single();
         let good = Heard { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: Some(0.01) };

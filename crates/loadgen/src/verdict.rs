@@ -203,6 +203,35 @@ mod tests {
         }
     }
 
+    /// Each kind of trouble has its own bound, and is said in its own words.
+    #[test]
+    fn a_run_whose_figures_are_not_to_be_trusted_says_why() {
+        type Trouble = fn(&mut Counts, u64);
+        let plan = plan("", "duration = \"1s\"");
+        let late = |counts: &mut Counts, n| {
+            (counts.skipped[Skip::Late as usize], counts.scheduled) = (n, counts.scheduled + n);
+        };
+        let lost = |counts: &mut Counts, n| (counts.lost, counts.completed) = (n, counts.completed - n);
+        let troubles: [(Trouble, u64, &str); 4] = [
+            (late, 1, "2 of 1002 calls could not be sent in time"),
+            (|counts, n| counts.left_late = n, 10, "11 of 1000 calls left over 100 ms late"),
+            (lost, 1, "what became of 2 of 1000 calls"),
+            (|counts, n| counts.answer_missed = n, 1, "the answers of 2 calls were not seen"),
+        ];
+        for (trouble, most, words) in troubles {
+            let judged = |n| {
+                let mut snapshot = snapshot(&plan, 1000, 0);
+                trouble(&mut snapshot.total.tally.counts, n);
+                snapshot.all = snapshot.total.tally.clone();
+                judge(&plan, &snapshot, &Troubles::default())
+            };
+            assert_eq!(judged(most).verdict, Verdict::Pass, "{words}");
+            let finding = judged(most + 1);
+            assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6), "{words}");
+            assert!(finding.reasons[0].contains(words), "{:?}", finding.reasons);
+        }
+    }
+
     #[test]
     fn a_generator_that_was_late_makes_it_invalid() {
         let plan = plan("", "duration = \"1s\"");

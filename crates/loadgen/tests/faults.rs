@@ -7,9 +7,9 @@ mod support;
 use std::time::Duration;
 
 use esl_core::{Client, Credentials, EventName, Options};
-use fs_sim::{Fault, Server};
+use fs_sim::{Callee, Config, Delay, Fault, Server};
 use serde_json::Value;
-use support::{Bench, Run, server, slave};
+use support::{Bench, Run, server, server_with, slave};
 
 /// What a test may wait for.
 const SOON: Duration = Duration::from_secs(20);
@@ -168,4 +168,39 @@ async fn every_attempt_ends_though_nothing_is_ever_heard() {
     assert_eq!(count(&run, 0, "scheduled"), 60);
     assert!(count(&run, 0, "lost") > 30, "{}", run.stdout);
     assert_eq!(run.code(), 6, "a run that lost so much says nothing: {}", run.stdout);
+}
+
+/// What a restarted server does not know any more is over at once, and not when it would have been.
+#[tokio::test]
+async fn calls_that_went_with_a_restarted_server_are_not_waited_for() {
+    let server = server().await;
+    let text = format!(
+        "[run]\ngrace = \"80s\"\n[load]\nrate = 50\nmax_offered = 10\n[call]\nto = \"null/x\"\nhold = \"1h\"\n{}",
+        slave(&server)
+    );
+    let running = Bench::new(&text);
+    let running = running.start(&["run", "a.toml", "--out", "out"]);
+    server.wait_for(SOON, |state| state.channels == 10).await.expect("calls");
+    server.order(Fault::Restart, None).await.expect("a fault");
+    let run = running.end().await;
+    assert_eq!((run.calls("lost"), of_slave(&run, 0, "/reconnects")), (10, &1.into()), "{run:?}");
+    assert!(run.number("run.duration_seconds") < 60.0, "{}", run.report()["run"]);
+}
+
+/// Calls that are answered while the connection is away are known to be when it is back.
+#[tokio::test]
+async fn an_answer_that_came_while_nobody_heard_it_is_known_by_the_call_s_state() {
+    let callee = Callee { answer_after: Some(Delay::Constant(Duration::from_secs(3))), ..Callee::default() };
+    let server = server_with(Config { callee, ..Config::default() }).await;
+    let text = format!(
+        "[run]\ngrace = \"60s\"\n[load]\nrate = 50\nmax_offered = 10\n[call]\nhold = \"10s\"\ntimeout = \"30s\"\n\
+         to = \"sofia/external/9196@127.0.0.1:5080\"\n{}",
+        slave(&server)
+    );
+    let running = Bench::new(&text);
+    let running = running.start(&["run", "a.toml", "--out", "out"]);
+    server.wait_for(SOON, |state| state.channels == 20).await.expect("both legs of each call");
+    server.order(Fault::Drop, Some(Duration::from_secs(3))).await.expect("a fault");
+    let run = running.end().await;
+    assert_eq!((run.calls("answered"), run.calls("lost")), (10, 0), "{}", run.stdout);
 }

@@ -120,6 +120,12 @@ async fn bad_configurations_are_refused_with_their_place() {
             "host = \"pbx\"\npassword = \"p\"\n[[slaves]]\nname = \"other\"\nhost = \"PBX\"\nport = 8021\npassword = \"p\"",
             "a.toml:12:1: \"other\" and \"sim\" are both at PBX:8021",
         ),
+        (
+            "\"null/x\"",
+            "\"null/x\"\ncaller_id = \"1\"\nnumbers = { from = \"10\", count = 2 }\nfar_leg = { caller_id = \"1{app}\" }",
+            "a.toml:9:11: rows 1 and 2 both have \"1app\": calls could not be told apart",
+        ),
+        ("\"2s\"", "\"0s\"", "a.toml:7:8: hold = 0ns: it must be above 0"),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");
@@ -212,6 +218,12 @@ async fn check_prints_the_plan() {
         ["50 calls/s, Constant arrivals", "for 1s, 50 calls", "100.0 erlangs", "slave sim3 (simulated): 16.67 calls/s"]
     {
         assert!(stdout.contains(line), "{line}: {stdout}");
+    }
+    for (word, arrivals) in
+        [("\"poisson\"", "Poisson"), ("\"uniform\"", "uniformly jittered"), ("\"constant\"", "Constant")]
+    {
+        let (_, stdout, _) = check(&GOOD.replace("rate = 50", &format!("rate = 50\narrivals = {word}"))).await;
+        assert!(stdout.contains(&format!("50 calls/s, {arrivals} arrivals")), "{word}: {stdout}");
     }
 }
 

@@ -74,7 +74,7 @@ async fn calls_that_wait_for_a_slot_are_due_when_there_is_one() {
 async fn so_many_calls_are_offered_and_no_more() {
     for mode in ["skip", "wait"] {
         let text = format!(
-            "[load]\nrate = 100\nlimit = 20\nmode = \"{mode}\"\nmax_offered = 40\n[call]\nto = \"null/x\"\nhold = \"100ms\"\n\
+            "[run]\nduration = \"60s\"\n[load]\nrate = 100\nlimit = 20\nmode = \"{mode}\"\nmax_offered = 40\n[call]\nto = \"null/x\"\nhold = \"100ms\"\n\
              [[slaves]]\nsimulated = {{ count = 3 }}\n"
         );
         let run = Bench::new(&text).run().await;
@@ -84,6 +84,12 @@ async fn so_many_calls_are_offered_and_no_more() {
         assert_eq!(
             counts(&run, "slaves", "scheduled").iter().map(|(_, count)| *count).collect::<Vec<_>>(),
             [14, 13, 13]
+        );
+        // It is over one gap behind the last one, long before its time: in an open loop that is by the schedule alone.
+        let offered = run.number("run.offered_seconds");
+        assert!(
+            if mode == "skip" { (offered - 0.4).abs() < 1e-9 } else { (0.4..59.0).contains(&offered) },
+            "{offered}"
         );
     }
 }
@@ -324,6 +330,16 @@ async fn a_slave_that_is_full_passes_its_calls_on() {
     assert_eq!(run.calls("completed"), 40);
 }
 
+#[tokio::test]
+async fn nobody_passes_calls_on_to_a_slave_of_weight_0() {
+    let (small, none) = (server_with(slow_callee()).await, server_with(slow_callee()).await);
+    let load = "[run]\nduration = \"1s\"\n[load]\nrate = 20\n[call]\nhold = \"100ms\"\n";
+    let text = format!("{load}to = \"{ECHO}\"\n{}limit = 3\n{}weight = 0\n", slave(&small), slave(&none));
+    let run = Bench::new(&text).run().await;
+    assert_eq!(counts(&run, "slaves", "attempted").into_iter().map(|(_, count)| count).collect::<Vec<_>>(), [3, 0]);
+    assert_eq!(run.number("skipped.limit"), 17.0);
+}
+
 /// Nobody is answered in the first three seconds.
 fn slow_callee() -> Config {
     let callee = Callee { answer_after: Some(Delay::Constant(Duration::from_secs(3))), ..Callee::default() };
@@ -402,6 +418,11 @@ async fn what_is_not_allowed_is_never_dialled() {
     assert_eq!(run.code(), 2);
     let message = "row 3: \"sofia/external/ring20@127.0.0.1:5080\" matches none of the patterns of \"allow\" in [call]";
     assert!(run.stderr.contains(message), "{}", run.stderr);
+    // Whom an app connects calls to is dialled as well.
+    let app = "[[apps]]\nkind = \"bridge\"\nto = \"null/x\"\nbridge_to = \"null/{number}\"\n";
+    let run = with_numbers(&format!("{app}{}", slave(&server)), "'^sofia/', '^null/[x9]'").run().await;
+    let message = "\"null/ring20\" matches none of the patterns of \"allow\" in [call]";
+    assert!(run.code() == 2 && run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(server.state().listeners, 0);
 }
 
@@ -419,6 +440,41 @@ async fn what_turns_out_not_to_be_allowed_is_not_dialled_and_is_written_down() {
     let refused: Vec<_> = bench.records().into_iter().filter(|call| call["outcome"] == "refused").collect();
     assert_eq!(refused.len(), 4);
     assert!(refused.iter().all(|call| call["reason"] == "command" && call["failure"].contains("allow")), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_row_that_a_variable_cannot_carry_is_refused() {
+    let server = server().await;
+    let bench = with_numbers(&slave(&server), "'^sofia/'");
+    std::fs::write(bench.path().join("numbers.csv"), NUMBERS.replace("south", "so}}uth")).expect("a file");
+    let run = bench.run().await;
+    assert_eq!(run.code(), 2, "{run:?}");
+    assert!(run.stderr.contains("so}}uth\"") && run.stderr.contains("cannot carry"), "{}", run.stderr);
+    assert_eq!(server.state().listeners, 0);
+}
+
+/// What an address comes to can depend on the call, which no look at the configuration shows: each way to dial has a look
+/// of its own.
+#[tokio::test]
+async fn what_is_not_allowed_for_some_calls_is_not_dialled_for_them() {
+    let app = |app: &str| format!("to = \"null/x\"\n[[apps]]\n{app}\n");
+    for (way, refused, sessions) in [
+        ("to = \"null/{attempt}\"\n".to_owned(), 5.0, 5),
+        (app("kind = \"bridge\"\nbridge_to = \"null/{attempt}\""), 5.0, 10),
+        (app("kind = \"flow\"\ncaller = [{ bridge = \"null/{attempt}\", timeout = \"5s\" }]"), 0.0, 15),
+    ] {
+        let server = server().await;
+        // One at a time: none keeps its slot.
+        let text = format!(
+            "[load]\nrate = 100\nmax_offered = 10\nlimit = 1\nmode = \"wait\"\n[call]\nhold = \"200ms\"\n\
+             allow = [\"^null/[x0-4]$\"]\n{way}{}",
+            slave(&server)
+        );
+        let run = Bench::new(&text).run().await;
+        assert_eq!((run.calls("attempted"), run.number("refused.command")), (10, refused), "{way}: {run:?}");
+        assert_eq!(run.report()["anomalies"]["not_allowed"], 5, "{way}: {}", run.stdout);
+        assert_eq!(server.state().sessions_since_startup, sessions, "{way}");
+    }
 }
 
 /// The example with rows of a file, whose slaves call themselves.

@@ -124,6 +124,21 @@ async fn a_signal_puts_limits_back_too() {
 }
 
 #[tokio::test]
+async fn a_server_that_was_restarted_is_raised_again() {
+    let (server, _bench, running) = raised().await;
+    server.order(fs_sim::Fault::Restart, None).await.expect("a fault");
+    let again = async {
+        while cmd(&server, "fsctl sps").await != "+OK sessions per second: 173" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(SOON, again).await.expect("it is raised when it is back");
+    running.signal("TERM");
+    running.end().await;
+    assert_eq!(cmd(&server, "fsctl sps").await, "+OK sessions per second: 30");
+}
+
+#[tokio::test]
 async fn one_that_comes_before_the_first_call_does_so_as_well() {
     let server = stock().await;
     let bench = load("duration = \"60s\"\ngrace = \"100ms\"\nraise_limits = true", 600, &server);
@@ -162,7 +177,8 @@ async fn what_a_killed_run_left_is_cleaned_up_and_nothing_else() {
     assert_eq!(refused.code(), 2, "{refused:?}");
     assert!(refused.stderr.contains("the run in out goes on (process "), "{}", refused.stderr);
     running.signal("KILL");
-    drop(running);
+    // Its folder is its own until the system has taken it away.
+    running.end().await;
     let somebody = client(&server).await;
     for uuid in ["origination_uuid=aaaaaaaa-aaaa-4000-8000-000000000001,loadgen_run=aaaaaaaaaaaa", "x=y"] {
         somebody.cmd(&format!("originate {{{uuid}}}null/somebody &park()")).await.expect("a call");

@@ -5,7 +5,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use fs_sim::{Config, Server, Servers};
+use fs_sim::{Callee, Config, Delay, Fault, Server, Servers};
 use support::{Bench, Run, slave};
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -119,6 +119,48 @@ async fn the_limit_is_shared_out_too() {
     let (one, two) = tokio::join!(first.start(&shard("1/2")).end(), second.start(&shard("2/2")).end());
     let peaks = (one.number("rates.peak_concurrent"), two.number("rates.peak_concurrent"));
     assert_eq!(peaks, (6.0, 4.0), "two thirds of ten, and the rest");
+}
+
+#[tokio::test]
+async fn a_closed_loop_s_slots_are_for_a_shard_s_own_calls() {
+    let servers = three().await;
+    let load = "[load]\nrate = 90\nlimit = 10\nmode = \"wait\"\nmax_offered = 60\n";
+    let (first, second) = (bench(&servers, load, "50ms"), bench(&servers, load, "50ms"));
+    let (one, two) = tokio::join!(first.start(&shard("1/2")).end(), second.start(&shard("2/2")).end());
+    assert_eq!((one.calls("completed"), two.calls("completed")), (40, 20), "{one:?} {two:?}");
+}
+
+#[tokio::test]
+async fn a_shard_s_calls_are_passed_on_to_nobody_else_s_slave() {
+    let callee = Callee { answer_after: Some(Delay::Constant(Duration::from_secs(3))), ..Callee::default() };
+    let roomy = Config { max_sessions: 10_000, sessions_per_second: 10_000, callee, ..Config::default() };
+    let servers = (1..=2).map(|n| Config { name: format!("fs{n}"), ..roomy.clone() });
+    let servers = Servers::start_each(servers).await.expect("servers");
+    let bench = Bench::new(&format!(
+        "[run]\nduration = \"1s\"\n[load]\nrate = 40\n[call]\nto = \"sofia/external/9196@fs1:5080\"\n\
+         hold = \"100ms\"\n{}limit = 3\n{}",
+        slave(&servers[0]),
+        slave(&servers[1])
+    ));
+    let run = bench.start(&shard("1/2")).end().await;
+    assert_eq!((run.calls("attempted"), run.number("skipped.limit")), (3, 17.0), "{run:?}");
+    assert_eq!(servers[1].state().originates, 0);
+}
+
+/// A shard that gets its connection to another's slave again finds the other's calls there.
+#[tokio::test]
+async fn calls_of_another_shard_are_none_that_were_left() {
+    let servers = three().await;
+    let load = "[run]\nduration = \"3s\"\n[load]\nrate = 30\n";
+    let (first, second) = (bench(&servers, load, "4s"), bench(&servers, load, "4s"));
+    let (one, two) = (first.start(&shard("1/2")), second.start(&shard("2/2")));
+    let up = |states: &[fs_sim::State]| states.iter().all(|state| state.originates >= 5);
+    servers.wait_for(PATIENCE, up).await.expect("calls");
+    servers[1].order(Fault::Drop, None).await.expect("a fault");
+    let (one, two) = tokio::join!(one.end(), two.end());
+    let reconnects = |run: &Run| run.report()["slaves"][1]["reconnects"].as_u64();
+    assert_eq!((reconnects(&one), reconnects(&two)), (Some(1), Some(1)), "{one:?} {two:?}");
+    assert_eq!(one.report()["anomalies"]["channel_after_end"], serde_json::Value::Null);
 }
 
 #[tokio::test]

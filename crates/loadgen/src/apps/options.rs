@@ -33,12 +33,14 @@ pub struct Texts<'a> {
     pub columns: &'a [String],
     /// Says why an address is none that may be dialled.
     pub may_dial: &'a dyn Fn(&Template) -> Result<(), String>,
+    /// Only some addresses may be dialled.
+    pub dials_are_held: bool,
 }
 
 impl Texts<'_> {
     /// Without a CSV file; whatever is there may be dialled.
     pub fn plain() -> Self {
-        Self { columns: &[], may_dial: &|_| Ok(()) }
+        Self { columns: &[], may_dial: &|_| Ok(()), dials_are_held: false }
     }
 }
 

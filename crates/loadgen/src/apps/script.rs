@@ -68,6 +68,12 @@ pub struct Application {
 /// The application that dials: its argument is an address.
 pub const DIAL: &str = "bridge";
 
+/// Whether an application is the one that dials: FreeSWITCH looks them up in any case (`application_hash` in
+/// `switch_loadable_module.c`).
+pub fn is_dial(application: &str) -> bool {
+    application.eq_ignore_ascii_case(DIAL)
+}
+
 /// A near leg that is parked runs what it is told from outside.
 const PARK: &str = "park";
 
@@ -389,7 +395,7 @@ impl Script {
 
     /// What the near leg dials when it is answered, where it does.
     pub fn dials(&self) -> Option<&Template> {
-        (self.application.name == DIAL).then_some(&self.application.argument)
+        is_dial(self.application.name).then_some(&self.application.argument)
     }
 
     /// Whether there is nothing to be done or watched on its calls.

@@ -13,7 +13,7 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
             true => Err("may not be dialled".to_owned()),
             false => Ok(()),
         };
-        let texts = Texts { columns: &["pin".to_owned()], may_dial: &may_dial };
+        let texts = Texts { columns: &["pin".to_owned()], may_dial: &may_dial, dials_are_held: true };
         kind.script(Some(app), texts, &source)
     });
     result.map_err(|error| error.to_string())

@@ -70,6 +70,21 @@ async fn a_killed_run_s_limits_are_put_back_to_what_they_were_before_it() {
 }
 
 #[tokio::test]
+async fn what_a_killed_run_raised_elsewhere_stays_written_down() {
+    let (one, other) = (server(30, 100_000).await, server(30, 100_000).await);
+    let folder = tempfile::tempdir().unwrap();
+    let (killed, _) = raise(&[server_of(&one)], folder.path()).await;
+    drop(killed);
+    // A run on another server, in the same folder.
+    let (limits, _) = raise(&[server_of(&other)], folder.path()).await;
+    let failures = limits.put_back().await;
+    assert!(failures.len() == 1 && failures[0].contains("nobody says how to get into it"), "{failures:?}");
+    assert_eq!(ask(&other, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(put_back(folder.path(), &[server_of(&one)]).await.unwrap(), Vec::<String>::new());
+    assert_eq!(ask(&one, "fsctl sps").await, "+OK sessions per second: 30");
+}
+
+#[tokio::test]
 async fn what_cannot_be_put_back_stays_written_down() {
     let server = server(30, 100_000).await;
     let folder = tempfile::tempdir().unwrap();

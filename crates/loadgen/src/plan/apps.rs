@@ -29,7 +29,11 @@ impl Check<'_> {
                 Err(self.source.error(call.clone(), message))
             }
         };
-        let of_apps = apps::Texts { columns: &texts.numbers.columns, may_dial: &|to| texts.may_dial(to) };
+        let of_apps = apps::Texts {
+            columns: &texts.numbers.columns,
+            may_dial: &|to| texts.may_dial(to),
+            dials_are_held: !texts.allowed.allows_all(),
+        };
         if configs.is_empty() {
             let script = Arc::new(DEFAULT.script(None, of_apps, self.source)?);
             let app = App { name: DEFAULT.name.to_owned(), kind: DEFAULT, script, targets: called(to)? };

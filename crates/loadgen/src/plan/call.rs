@@ -73,9 +73,14 @@ impl Targets {
 pub struct Allowed(Vec<Regex>);
 
 impl Allowed {
+    /// Whether there is no pattern.
+    pub fn allows_all(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether an address matches one of the patterns; without any, every address does.
     pub fn allows(&self, address: &str) -> bool {
-        self.0.is_empty() || self.0.iter().any(|pattern| pattern.is_match(address))
+        self.allows_all() || self.0.iter().any(|pattern| pattern.is_match(address))
     }
 }
 

@@ -145,5 +145,6 @@ mod tests {
     #[test]
     fn a_range_keeps_its_width_and_prefix() {
         assert_eq!(Numbers::range("+0098", 3).unwrap().rows, [["+0098"], ["+0099"], ["+0100"]]);
+        assert_eq!(Numbers::range("98", 2).unwrap().rows, [["98"], ["99"]], "the last one there is");
     }
 }

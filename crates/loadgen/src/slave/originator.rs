@@ -314,6 +314,34 @@ mod tests {
     }
 
     #[test]
+    fn what_waited_for_the_server_or_the_ceiling_is_not_late_by_itself() {
+        let start = Instant::now();
+        let mut shard = Shard::single();
+        let mut busy = originator(start, (20, 2), 1000, None);
+        assert!(matches!(busy.next(start + ms(10), &mut shard, |_| Obstacle::Busy), Offer::Wait(_)));
+        for (attempt, held) in [(0, true), (1, false)] {
+            let Offer::Send(call) = busy.next(start + ms(500), &mut shard, free) else { panic!("it may go") };
+            assert_eq!((call.attempt, busy.was_held(&call)), (attempt, held), "the second was due after that");
+        }
+        let mut held = originator(start, (0, 2), 1000, Some(60));
+        assert_eq!(sent(held.next(start, &mut shard, free)), 0);
+        assert_eq!(held.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
+        let Offer::Send(call) = held.next(start + ms(500), &mut shard, free) else { panic!("it may go") };
+        assert!(held.was_held(&call));
+    }
+
+    #[test]
+    fn what_the_ceiling_has_held_for_too_long_is_the_ceiling_s() {
+        let start = Instant::now();
+        let mut shard = Shard::single();
+        let mut originator = originator(start, (0, 2), 100, Some(60));
+        assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
+        assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
+        let offer = originator.next(start + ms(101), &mut shard, free);
+        assert!(matches!(offer, Offer::Blocked(call, Skip::Ceiling) if call.attempt == 1), "{offer:?}");
+    }
+
+    #[test]
     fn another_s_call_goes_before_those_that_are_not_due() {
         let start = Instant::now();
         let mut shard = Shard::single();

@@ -10,7 +10,7 @@ use super::order::{Makes, Needs};
 use crate::apps::Options;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
-use crate::apps::script::{Action, DIAL, Pattern, Side, TIMEOUT, Watch};
+use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch, is_dial};
 use crate::config::{ConfigError, Value, did_you_mean};
 use crate::text::Template;
 
@@ -434,6 +434,24 @@ fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
     Ok(Action::SetVariables(variables.collect::<Result<_, _>>()?))
 }
 
+/// Applications that dial, or have others dial, by what a dialplan, a script or their argument says (`mod_dptools` and
+/// others).
+const DIAL_ON_THEIR_OWN: [&str; 13] = [
+    "att_xfer",
+    "conference",
+    "deflect",
+    "enqueue",
+    "execute_extension",
+    "fifo",
+    "javascript",
+    "lua",
+    "python",
+    "redirect",
+    "socket",
+    "system",
+    "transfer",
+];
+
 fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
     let application = read_text(step.name, step.value.get_ref()).map_err(|message| step.error(step.value, message))?;
     // FreeSWITCH ends a call that is told to run what it does not know.
@@ -448,7 +466,16 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
         }
         None => Template::default(),
     };
-    if application == DIAL {
+    if step.options.texts().dials_are_held
+        && let Some(dials) = DIAL_ON_THEIR_OWN.iter().find(|known| application.eq_ignore_ascii_case(known))
+    {
+        let message = format!(
+            "\"{dials}\" can dial what no pattern of \"allow\" in [call] is asked about: leave one of the two out, or \
+             {{ bridge = … }}"
+        );
+        return Err(step.error(step.value, message));
+    }
+    if is_dial(application) {
         step.may_dial(step.beside("argument").unwrap_or(step.value), &argument)?;
     }
     let timeout = step.timeout(TIMEOUT)?;

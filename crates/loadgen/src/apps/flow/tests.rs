@@ -86,6 +86,11 @@ fn steps_that_cannot_be_are_refused_with_their_place() {
         ("caller = [{ execute = \"two words\" }]", "a.toml:8:23: \"two words\" is no application"),
         ("caller = [{ bridge = \"null/forbidden\" }]", "a.toml:8:22: may not be dialled"),
         ("caller = [{ execute = \"bridge\", argument = \"null/forbidden\" }]", "a.toml:8:44: may not be dialled"),
+        ("caller = [{ execute = \"Bridge\", argument = \"null/forbidden\" }]", "a.toml:8:44: may not be dialled"),
+        (
+            "caller = [{ execute = \"Transfer\", argument = \"1\" }]",
+            "a.toml:8:23: \"transfer\" can dial what no pattern",
+        ),
         ("caller = [{ set = { \"a b\" = \"\" } }]", "a.toml:8:21: \"a b\" is no variable's name"),
         ("caller = [{ hang_up = \"BUSY\" }]", "a.toml:8:23: unknown hangup cause \"BUSY\""),
         ("callee = [{ respond = 200 }]", "a.toml:8:23: \"200\" does not turn a call down"),

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Slave;
 use crate::apps::performance::Act;
-use crate::apps::script::{DIAL, Side};
+use crate::apps::script::{Side, is_dial};
 use crate::slave::link::Ask;
 use crate::slave::shared::Mail;
 
@@ -58,7 +58,7 @@ impl Slave {
                     self.disconnected(&error);
                 }
             }
-            Act::Execute { application, argument, .. } if application == DIAL && !self.plan.may_dial(&argument) => {
+            Act::Execute { application, argument, .. } if is_dial(&application) && !self.plan.may_dial(&argument) => {
                 self.anomaly("not_allowed");
             }
             Act::Execute { application, argument, event_uuid, .. } => {
