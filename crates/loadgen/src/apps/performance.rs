@@ -23,7 +23,7 @@ use esl_core::{Event, EventName, HangupCause};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::script::{Action, DIAL, Script, Side, Step, TIMEOUT, Then};
+use super::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
 use crate::text::Context;
 
 pub use act::{Act, Failure};
@@ -58,11 +58,6 @@ pub struct Performance {
     failure: Option<Box<Failure>>,
     /// The call was to be hung up: no step follows.
     over: bool,
-}
-
-/// Whether an event says that a leg is over.
-fn is_an_end(name: EventName) -> bool {
-    matches!(name, EventName::ChannelHangup | EventName::ChannelHangupComplete | EventName::ChannelDestroy)
 }
 
 /// What entering a step came to.
@@ -186,17 +181,6 @@ impl Performance {
     /// Whether the script has asked for the call's end, by plan or because it failed.
     pub fn is_over(&self) -> bool {
         self.over
-    }
-
-    /// Whether the last thing that a leg's steps waited for was the call's end, by whomever, and all steps are done.
-    pub fn has_seen_its_end(&self) -> bool {
-        let of = |side: Side| (self.script.steps(side), &self.tracks[side as usize]);
-        let all_done = Side::BOTH.into_iter().map(of).all(|(steps, track)| track.at >= steps.len());
-        let waits_for_it =
-            |step: &Step| matches!(&step.action, Action::ExpectEvent { watch, .. } if is_an_end(watch.name));
-        all_done
-            && self.failure.is_none()
-            && Side::BOTH.into_iter().any(|side| of(side).0.last().is_some_and(waits_for_it))
     }
 
     /// What was recorded, on the servers.

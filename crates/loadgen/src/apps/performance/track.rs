@@ -4,8 +4,8 @@ use esl_core::{Event, EventName};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::NOT_PLAYED;
-use crate::apps::script::Action;
+use super::{NOT_PLAYED, Performance};
+use crate::apps::script::{Action, Side, Step};
 
 /// Where one leg is in its steps.
 #[derive(Debug, Default)]
@@ -88,4 +88,22 @@ pub(super) fn heard(expected: &str, digits: &mut String) -> Option<Result<(), St
 
 pub(super) fn got_digits(digits: &str) -> String {
     if digits.is_empty() { "nothing".to_owned() } else { digits.to_owned() }
+}
+
+impl Performance {
+    /// Whether the last thing that a leg's steps waited for was the call's end, by whomever, and all steps are done.
+    pub fn has_seen_its_end(&self) -> bool {
+        let of = |side: Side| (self.script.steps(side), &self.tracks[side as usize]);
+        let all_done = Side::BOTH.into_iter().map(of).all(|(steps, track)| track.at >= steps.len());
+        let waits_for_it =
+            |step: &Step| matches!(&step.action, Action::ExpectEvent { watch, .. } if is_an_end(watch.name));
+        all_done
+            && self.failure.is_none()
+            && Side::BOTH.into_iter().any(|side| of(side).0.last().is_some_and(waits_for_it))
+    }
+}
+
+/// Whether an event says that a leg is over.
+fn is_an_end(name: EventName) -> bool {
+    matches!(name, EventName::ChannelHangup | EventName::ChannelHangupComplete | EventName::ChannelDestroy)
 }
