@@ -1,6 +1,6 @@
 //! Placing calls: what is handed to this slave is sent when it is due, passed on, or skipped.
 
-use tokio::task::unconstrained;
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -13,6 +13,9 @@ use crate::slave::Order;
 use crate::slave::link::Ask;
 use crate::slave::originator::{Obstacle, Offer};
 use crate::slave::shared::Mail;
+
+/// Calls that leave before others on this thread have their turn: some milliseconds' work.
+const SENT_AT_ONCE: u32 = 64;
 
 impl Slave {
     /// Calls from the schedule.
@@ -47,6 +50,7 @@ impl Slave {
         let Some(mut originator) = self.originator.take() else {
             return Offer::Done;
         };
+        let mut sent = 0_u32;
         let offer = loop {
             let (link, slots, full) = (&self.link, &self.shared.slots, self.is_full());
             let obstacle = |call: &Placement| match link {
@@ -59,6 +63,10 @@ impl Slave {
                 Offer::Send(call) => {
                     self.place(call, originator.was_held(&call)).await;
                     self.arrived(&call);
+                    sent += 1;
+                    if sent.is_multiple_of(SENT_AT_ONCE) {
+                        yield_now().await;
+                    }
                 }
                 Offer::Blocked(call, reason) => {
                     self.pass_on(call, reason);
