@@ -80,7 +80,7 @@ async fn the_rate_is_changed_and_given_back_to_the_phases() {
     // At the old rate this would take half a minute.
     let now = until(&server, |state| state.originates >= 300).await.originates;
     going.ask(Control::Rate(None));
-    let (report, _) = going.end_as_it_may().await;
+    let report = going.end().await;
     // A tenth of a second's calls were handed out already, and as many as a busy machine makes of it.
     let attempted = calls(&report, "attempted");
     assert!(attempted >= 300 && attempted < now + 700, "{attempted}: at that rate to the end there would be 1700");
