@@ -22,10 +22,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use loadgen::alarm::Alarm;
 use loadgen::plan::Plan;
+use loadgen::precise_timer::PreciseTimer;
 use loadgen::run_id::RunId;
-use loadgen::{conductor, config, run};
+use loadgen::{config, dispatcher, run};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -160,7 +160,7 @@ async fn run_trial(trial: Trial) -> anyhow::Result<Outcome> {
     let (config, source) = config::parse("engine".to_owned(), text, |_| None)?;
     let plan = Plan::new(config, &source, RunId::random())?;
     let (cpu_before, wakes_before) = (cpu(), wakes());
-    let (_operator, controls) = conductor::controls();
+    let (_operator, controls) = dispatcher::controls();
     run::run(plan, controls).await?;
     let (cpu, wakes) = (cpu() - cpu_before, wakes().saturating_sub(wakes_before));
     let report = serde_json::from_str(&std::fs::read_to_string(folder.path().join("out/report.json"))?)?;
@@ -189,7 +189,7 @@ fn wakes() -> u64 {
 /// Is woken so often a second, for a while, and does nothing.
 async fn wake(rate: u32) {
     const WHILE: u32 = 5;
-    let mut alarm = Alarm::new();
+    let mut alarm = PreciseTimer::new();
     let (start, before) = (Instant::now(), cpu());
     for n in 1..=rate * WHILE {
         alarm.until(start + Duration::from_secs(1) * n / rate).await;

@@ -22,18 +22,18 @@ use esl_core::{Event, EventName, HangupCause};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::apps::performance::{Act, Performance};
 use crate::apps::script::Side;
+use crate::apps::script_run::{LegCommand, ScriptRun};
+use crate::call_record::CallRecord;
 use crate::latency::Latency;
-use crate::media::Heard;
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::Placement;
-use crate::record::CallRecord;
-use crate::recorder::{Labels, Shard};
+use crate::recorder::{Labels, SlaveRecorder};
+use crate::rtp_stats::RtpStats;
 use crate::text::Context;
 use far::Far;
 
-pub use change::{Change, FarChange, Step, Why};
+pub use change::{FarLegEvent, HangupReason, NearLegEvent, Transition};
 
 /// How long after a refusal a channel may still show itself: events of one call overtake each other by a delivery's
 /// delay, 20 ms, on a server that is not overloaded.
@@ -63,7 +63,7 @@ pub struct Call {
     due: Instant,
     sent: Instant,
     /// It has a channel. When it came is known where its event was seen.
-    is_there: bool,
+    channel_seen: bool,
     created: Option<Instant>,
     progressed: Option<Instant>,
     answered: Option<Instant>,
@@ -72,16 +72,16 @@ pub struct Call {
     hung_up: Option<Instant>,
     /// It was hung up before this program asked for it.
     hung_up_by_others: bool,
-    asked: Option<(Instant, Why)>,
+    asked: Option<(Instant, HangupReason)>,
     /// With which cause it is to be hung up.
     cause_asked: HangupCause,
     /// The originate's result.
     job: Option<Result<(), Refusal>>,
     /// A channel that never was one is gone.
-    stillborn: bool,
+    destroyed_unseen: bool,
     cause: Option<HangupCause>,
     sip: Option<u16>,
-    heard: Option<Heard>,
+    rtp: Option<RtpStats>,
     far: Option<Box<Far>>,
     /// What became of it, where only its far leg is waited for.
     outcome: Option<Outcome>,
@@ -90,22 +90,22 @@ pub struct Call {
     /// The connection was away during it.
     had_gap: bool,
     /// Its events came in an order in which nothing happens.
-    disorderly: bool,
+    out_of_order: bool,
     /// What its app does, where that is more than nothing.
-    performance: Option<Box<Performance>>,
-    alarm: Instant,
+    script_run: Option<Box<ScriptRun>>,
+    next_deadline: Instant,
 }
 
 impl Call {
     /// A call that was sent then.
-    pub fn new(placement: &Placement, timeout: Duration, performance: Option<Performance>, sent: Instant) -> Self {
+    pub fn new(placement: &Placement, timeout: Duration, script_run: Option<ScriptRun>, sent: Instant) -> Self {
         Self {
             labels: placement.labels,
             timeout,
             hold: placement.hold,
             due: placement.due,
             sent,
-            is_there: false,
+            channel_seen: false,
             created: None,
             progressed: None,
             answered: None,
@@ -115,17 +115,17 @@ impl Call {
             asked: None,
             cause_asked: HangupCause::NORMAL_CLEARING,
             job: None,
-            stillborn: false,
+            destroyed_unseen: false,
             cause: None,
             sip: None,
-            heard: None,
+            rtp: None,
             far: None,
             outcome: None,
             far_asked: false,
             had_gap: false,
-            disorderly: false,
-            performance: performance.map(Box::new),
-            alarm: sent + timeout + RING_GRACE,
+            out_of_order: false,
+            script_run: script_run.map(Box::new),
+            next_deadline: sent + timeout + RING_GRACE,
         }
     }
 
@@ -134,12 +134,12 @@ impl Call {
         self.labels
     }
 
-    /// When [`Call::on_alarm`] is to be called next.
-    pub fn alarm(&self) -> Instant {
+    /// When [`Call::on_deadline`] is to be called next.
+    pub fn next_deadline(&self) -> Instant {
         // What has ended is played no further.
-        let playing = self.performance.as_ref().filter(|_| self.outcome.is_none());
-        let performance = playing.and_then(|performance| performance.alarm());
-        performance.map_or(self.alarm, |at| at.min(self.alarm))
+        let playing = self.script_run.as_ref().filter(|_| self.outcome.is_none());
+        let script_run = playing.and_then(|script_run| script_run.next_deadline());
+        script_run.map_or(self.next_deadline, |at| at.min(self.next_deadline))
     }
 
     /// Whether an event is awaited whose time is measured.
@@ -154,12 +154,12 @@ impl Call {
 
     /// What its events left out, or told in an order in which it cannot have happened; where the connection was away, that
     /// is no wonder.
-    pub fn oddity(&self, now: Instant) -> Option<&'static str> {
+    pub fn anomaly(&self, now: Instant) -> Option<&'static str> {
         let answered_for = self.answered.map(|answered| now.saturating_duration_since(answered));
         match () {
             () if self.had_gap => None,
-            () if self.disorderly => Some("events_out_of_order"),
-            () if self.is_there && self.created.is_none() => Some("creation_missed"),
+            () if self.out_of_order => Some("events_out_of_order"),
+            () if self.channel_seen && self.created.is_none() => Some("creation_missed"),
             // That of a short call may come after its last event.
             () if self.job.is_none() && answered_for.is_some_and(|time| time > JOB_GRACE) => Some("job_never_ended"),
             () => None,
@@ -167,13 +167,13 @@ impl Call {
     }
 
     /// What its app has come to: its results, and where it failed.
-    pub fn performance(&self) -> Option<&Performance> {
-        self.performance.as_deref()
+    pub fn script_run(&self) -> Option<&ScriptRun> {
+        self.script_run.as_deref()
     }
 
     /// Whether its app wants to know what happens to its legs.
-    pub fn performs(&self) -> bool {
-        self.performance.is_some()
+    pub fn has_script(&self) -> bool {
+        self.script_run.is_some()
     }
 
     /// The cause with which it is to be hung up.
@@ -198,244 +198,252 @@ impl Call {
             hung_up: self.hung_up,
             ended,
             far: self.far.as_ref().map(|far| far.record),
-            heard: self.heard,
-            failure: self.performance().and_then(Performance::failure).map(ToString::to_string),
-            files: self.performance().map_or_else(Vec::new, |performance| performance.files().to_vec()),
+            rtp: self.rtp,
+            failure: self.script_run().and_then(ScriptRun::failure).map(ToString::to_string),
+            files: self.script_run().map_or_else(Vec::new, |script_run| script_run.files().to_vec()),
         }
     }
 
-    /// An event of one of its legs, for its app. What is to be done for it goes to `acts`; what the call itself has to do
+    /// An event of one of its legs, for its app. What is to be done for it goes to `leg_commands`; what the call itself has to do
     /// comes back. To be told before the change that the event is.
-    pub fn perform(
+    pub fn on_app_event(
         &mut self,
         side: Side,
         event: &Event,
         context: &Context<'_>,
         at: Instant,
-        acts: &mut Vec<Act>,
-    ) -> Step {
+        leg_commands: &mut Vec<LegCommand>,
+    ) -> Transition {
         let context = Context { far: self.far().map(|(leg, _)| leg), ..*context };
-        let Some(performance) = self.performance.as_mut().filter(|_| self.outcome.is_none()) else { return Step::Wait };
-        let first = acts.len();
+        let Some(script_run) = self.script_run.as_mut().filter(|_| self.outcome.is_none()) else {
+            return Transition::Wait;
+        };
+        let first = leg_commands.len();
         if side == Side::Caller && event.name() == EventName::ChannelAnswer {
-            performance.begin(side, &context, at, acts);
+            script_run.begin(side, &context, at, leg_commands);
         }
-        performance.on_event(side, event, &context, at, acts);
-        let step = self.performed(first, at, acts);
+        script_run.on_event(side, event, &context, at, leg_commands);
+        let transition = self.take_near_hangup(first, at, leg_commands);
         // With its last event: what its far leg's server has to tell of the same moment may come a little later.
         let ends = event.name() == EventName::ChannelDestroy;
         if side == Side::Caller && ends && self.answered.is_some() && self.ends_as_planned() {
-            self.performance.iter_mut().for_each(|performance| performance.end(&context));
+            self.script_run.iter_mut().for_each(|script_run| script_run.end(&context));
         }
-        step
+        transition
     }
 
     /// Takes out of its app's acts what the call itself has to do.
-    fn performed(&mut self, first: usize, at: Instant, acts: &mut Vec<Act>) -> Step {
-        let mut step = Step::Wait;
+    fn take_near_hangup(&mut self, first: usize, at: Instant, leg_commands: &mut Vec<LegCommand>) -> Transition {
+        let mut transition = Transition::Wait;
         let mut index = first;
-        while index < acts.len() {
-            match acts[index] {
-                Act::HangUp { side: Side::Caller, cause } => {
-                    acts.remove(index);
-                    if let Step::HangUp = self.hang_up(at, Why::Planned) {
+        while index < leg_commands.len() {
+            match leg_commands[index] {
+                LegCommand::HangUp { side: Side::Caller, cause } => {
+                    leg_commands.remove(index);
+                    if let Transition::HangUp = self.hang_up(at, HangupReason::Planned) {
                         self.cause_asked = cause;
-                        step = Step::HangUp;
+                        transition = Transition::HangUp;
                     }
                 }
-                Act::HangUp { side: Side::Callee, .. } => {
+                LegCommand::HangUp { side: Side::Callee, .. } => {
                     self.ends_by_callee(at);
                     index += 1;
                 }
                 _ => index += 1,
             }
         }
-        step
+        transition
     }
 
     /// Its far leg ends it, as planned.
     fn ends_by_callee(&mut self, at: Instant) {
         if self.asked.is_none() && self.outcome.is_none() {
-            self.asked = Some((at, Why::ByCallee));
-            self.alarm = at + END_GRACE;
+            self.asked = Some((at, HangupReason::ByCallee));
+            self.next_deadline = at + END_GRACE;
         }
     }
 
     /// Something happened to it.
-    pub fn on(&mut self, change: Change, at: Instant, shard: &mut Shard) -> Step {
-        self.disorderly |= match change {
-            Change::Created => self.created.is_none() && (self.answer_timed || self.hung_up.is_some()),
-            Change::Answered => self.hung_up.is_some() && !self.answer_timed,
+    pub fn on(&mut self, change: NearLegEvent, at: Instant, recorder: &mut SlaveRecorder) -> Transition {
+        self.out_of_order |= match change {
+            NearLegEvent::Created => self.created.is_none() && (self.answer_timed || self.hung_up.is_some()),
+            NearLegEvent::Answered => self.hung_up.is_some() && !self.answer_timed,
             _ => false,
         };
         match change {
-            Change::Created if self.created.is_none() => {
-                self.is_there = true;
+            NearLegEvent::Created if self.created.is_none() => {
+                self.channel_seen = true;
                 self.created = Some(at);
-                shard.measured(self.labels, Latency::Originate, at.saturating_duration_since(self.sent));
+                recorder.measured(self.labels, Latency::Originate, at.saturating_duration_since(self.sent));
                 if self.far.as_ref().is_some_and(|far| far.record.answered.is_some()) {
                     // Its far leg was there before, by its events.
-                    self.time_the_way(shard);
+                    self.record_invite_latency(recorder);
                 }
                 if self.asked.is_some() {
                     // It was asked to go before it was there, and nobody heard that.
-                    return Step::HangUp;
+                    return Transition::HangUp;
                 }
                 if self.answered.is_none() {
-                    self.alarm = self.sent + self.timeout + RING_GRACE;
+                    self.next_deadline = self.sent + self.timeout + RING_GRACE;
                 }
-                Step::Wait
+                Transition::Wait
             }
-            Change::Progressed => {
-                self.is_there = true;
-                self.progress(at, shard);
-                Step::Wait
+            NearLegEvent::Progressed => {
+                self.channel_seen = true;
+                self.progress(at, recorder);
+                Transition::Wait
             }
-            Change::Answered if !self.answer_timed => {
-                self.is_there = true;
+            NearLegEvent::Answered if !self.answer_timed => {
+                self.channel_seen = true;
                 self.answer_timed = true;
-                self.progress(at, shard);
-                shard.measured(self.labels, Latency::Setup, at.saturating_duration_since(self.due));
-                shard.measured(self.labels, Latency::SetupUncorrected, at.saturating_duration_since(self.sent));
+                self.progress(at, recorder);
+                recorder.measured(self.labels, Latency::Setup, at.saturating_duration_since(self.due));
+                recorder.measured(self.labels, Latency::SetupUncorrected, at.saturating_duration_since(self.sent));
                 if let Some(far) = self.far.as_ref().and_then(|far| far.record.answered) {
-                    shard.measured(self.labels, Latency::AnswerPropagation, at.saturating_duration_since(far));
+                    recorder.measured(self.labels, Latency::AnswerPropagation, at.saturating_duration_since(far));
                 }
-                self.answer(at, shard);
-                Step::Wait
+                self.answer(at, recorder);
+                Transition::Wait
             }
-            Change::HungUp if self.hung_up.is_none() => {
-                self.is_there = true;
+            NearLegEvent::HungUp if self.hung_up.is_none() => {
+                self.channel_seen = true;
                 self.hung_up = Some(at);
-                let planned = self.performance().is_some_and(Performance::is_over);
+                let planned = self.script_run().is_some_and(ScriptRun::is_over);
                 self.hung_up_by_others = self.asked.is_none() && !planned;
                 if let Some(answered) = self.answered.filter(|_| self.answer_timed) {
-                    shard.measured(self.labels, Latency::Hold, at.saturating_duration_since(answered));
+                    recorder.measured(self.labels, Latency::Hold, at.saturating_duration_since(answered));
                 }
-                Step::Wait
+                Transition::Wait
             }
-            Change::Gone { cause, sip, heard } => {
-                (self.cause, self.sip, self.heard) = (cause, sip, heard.map(|heard| heard.over(self.answered, at)));
-                self.gone(at, shard)
+            NearLegEvent::Gone { cause, sip, rtp } => {
+                (self.cause, self.sip, self.rtp) = (cause, sip, rtp.map(|rtp| rtp.over(self.answered, at)));
+                self.gone(at, recorder)
             }
-            Change::Job(result) => {
+            NearLegEvent::Job(result) => {
                 self.job = Some(result);
                 match result {
-                    Err(reason) if self.stillborn => Step::End(Outcome::Refused(reason)),
-                    Err(_) if !self.is_there => self.settle(at),
+                    Err(reason) if self.destroyed_unseen => Transition::End(Outcome::Refused(reason)),
+                    Err(_) if !self.channel_seen => self.settle(at),
                     // The answer's own event says when; it may come a little later, or have been lost.
                     Ok(()) if self.answered.is_none() && self.asked.is_none() => self.settle(at),
-                    _ => Step::Wait,
+                    _ => Transition::Wait,
                 }
             }
             // Told twice.
-            Change::Created | Change::Answered | Change::HungUp => Step::Wait,
+            NearLegEvent::Created | NearLegEvent::Answered | NearLegEvent::HungUp => Transition::Wait,
         }
     }
 
     /// Its alarm went off: its app's, or its own.
-    pub fn on_alarm(&mut self, now: Instant, context: &Context<'_>, shard: &mut Shard, acts: &mut Vec<Act>) -> Step {
-        if let Some(performance) = self.performance.as_mut().filter(|_| self.outcome.is_none())
-            && performance.alarm().is_some_and(|alarm| alarm <= now)
+    pub fn on_deadline(
+        &mut self,
+        now: Instant,
+        context: &Context<'_>,
+        recorder: &mut SlaveRecorder,
+        leg_commands: &mut Vec<LegCommand>,
+    ) -> Transition {
+        if let Some(script_run) = self.script_run.as_mut().filter(|_| self.outcome.is_none())
+            && script_run.next_deadline().is_some_and(|next_deadline| next_deadline <= now)
         {
             let context = Context { far: self.far.as_ref().map(|far| far.record.uuid), ..*context };
-            let first = acts.len();
-            performance.on_alarm(now, &context, acts);
-            match self.performed(first, now, acts) {
-                Step::Wait if self.alarm <= now => {}
-                step => return step,
+            let first = leg_commands.len();
+            script_run.on_deadline(now, &context, leg_commands);
+            match self.take_near_hangup(first, now, leg_commands) {
+                Transition::Wait if self.next_deadline <= now => {}
+                transition => return transition,
             }
         }
-        self.on_own_alarm(now, shard)
+        self.on_own_deadline(now, recorder)
     }
 
-    fn on_own_alarm(&mut self, now: Instant, shard: &mut Shard) -> Step {
+    fn on_own_deadline(&mut self, now: Instant, recorder: &mut SlaveRecorder) -> Transition {
         if let Some(outcome) = self.outcome {
             // Its far leg stayed, or nobody told of its end: once it is asked to go, and then forgotten, since it may be
             // on a server that cannot be reached.
             if std::mem::replace(&mut self.far_asked, true) {
-                return Step::End(outcome);
+                return Transition::End(outcome);
             }
-            self.alarm = now + FAR_GRACE;
-            return Step::HangUpFar;
+            self.next_deadline = now + FAR_GRACE;
+            return Transition::HangUpFar;
         }
         match (self.job, self.asked) {
-            (Some(Err(reason)), _) if !self.is_there => Step::End(Outcome::Refused(reason)),
-            _ if self.stillborn => Step::End(Outcome::Refused(Refusal::Other)),
+            (Some(Err(reason)), _) if !self.channel_seen => Transition::End(Outcome::Refused(reason)),
+            _ if self.destroyed_unseen => Transition::End(Outcome::Refused(Refusal::Other)),
             // Its far leg was to end it, and it did not.
-            (_, Some((_, Why::ByCallee))) => {
+            (_, Some((_, HangupReason::ByCallee))) => {
                 self.asked = None;
-                self.hang_up(now, Why::Planned)
+                self.hang_up(now, HangupReason::Planned)
             }
-            (_, Some(_)) => Step::End(Outcome::Lost),
-            _ if self.answered.is_some() => self.hang_up(now, Why::Planned),
+            (_, Some(_)) => Transition::End(Outcome::Lost),
+            _ if self.answered.is_some() => self.hang_up(now, HangupReason::Planned),
             (Some(Ok(())), None) => {
-                self.answer(now, shard);
-                Step::Wait
+                self.answer(now, recorder);
+                Transition::Wait
             }
-            _ => self.hang_up(now, Why::Overdue),
+            _ => self.hang_up(now, HangupReason::Overdue),
         }
     }
 
     /// It is to go.
-    pub fn hang_up(&mut self, now: Instant, why: Why) -> Step {
+    pub fn hang_up(&mut self, now: Instant, why: HangupReason) -> Transition {
         if self.asked.is_some() || self.outcome.is_some() {
-            return Step::Wait;
+            return Transition::Wait;
         }
         self.asked = Some((now, why));
-        self.alarm = now + END_GRACE;
-        Step::HangUp
+        self.next_deadline = now + END_GRACE;
+        Transition::HangUp
     }
 
     /// The connection was away, and the server says that the channel is gone.
-    pub fn vanished(&self) -> Step {
-        Step::End(self.outcome.unwrap_or(Outcome::Lost))
+    pub fn vanished(&self) -> Transition {
+        Transition::End(self.outcome.unwrap_or(Outcome::Lost))
     }
 
     /// The connection was away, and the server says that the channel is still there.
-    pub fn still_there(&mut self, answered: bool, now: Instant, shard: &mut Shard) -> Step {
-        self.is_there = true;
+    pub fn still_there(&mut self, answered: bool, now: Instant, recorder: &mut SlaveRecorder) -> Transition {
+        self.channel_seen = true;
         self.had_gap = true;
         if answered {
-            self.answer(now, shard);
+            self.answer(now, recorder);
         }
         match self.asked {
-            Some(_) => Step::HangUp,
-            None => Step::Wait,
+            Some(_) => Transition::HangUp,
+            None => Transition::Wait,
         }
     }
 
-    fn progress(&mut self, at: Instant, shard: &mut Shard) {
+    fn progress(&mut self, at: Instant, recorder: &mut SlaveRecorder) {
         if self.progressed.is_none() {
             self.progressed = Some(at);
-            shard.measured(self.labels, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
+            recorder.measured(self.labels, Latency::PostDialDelay, at.saturating_duration_since(self.sent));
         }
     }
 
-    fn answer(&mut self, at: Instant, shard: &mut Shard) {
+    fn answer(&mut self, at: Instant, recorder: &mut SlaveRecorder) {
         if self.answered.is_none() {
             self.answered = Some(at);
-            shard.answered(self.labels);
+            recorder.answered(self.labels);
             if self.asked.is_none() {
-                self.alarm = at + self.hold;
+                self.next_deadline = at + self.hold;
             }
         }
     }
 
-    fn settle(&mut self, at: Instant) -> Step {
-        self.alarm = self.alarm.min(at + SETTLE);
-        Step::Wait
+    fn settle(&mut self, at: Instant) -> Transition {
+        self.next_deadline = self.next_deadline.min(at + SETTLE);
+        Transition::Wait
     }
 
     /// Whether its end is what its hold or its app asked for.
     fn ends_as_planned(&self) -> bool {
-        let asked = matches!(self.asked, Some((_, Why::Planned | Why::ByCallee)));
-        let performance = self.performance();
-        !self.hung_up_by_others && (asked || performance.is_some_and(Performance::is_over))
-            || performance.is_some_and(Performance::has_seen_its_end)
+        let asked = matches!(self.asked, Some((_, HangupReason::Planned | HangupReason::ByCallee)));
+        let script_run = self.script_run();
+        !self.hung_up_by_others && (asked || script_run.is_some_and(ScriptRun::is_over))
+            || script_run.is_some_and(ScriptRun::has_seen_its_end)
     }
 
     fn has_failed(&self) -> bool {
-        self.performance().is_some_and(|performance| performance.failure().is_some())
+        self.script_run().is_some_and(|script_run| script_run.failure().is_some())
     }
 
     /// What became of a call that was answered.
@@ -443,9 +451,9 @@ impl Call {
         // Its answer was missed, so that the guard, which counts from there, came before the timer here.
         let guarded = self.answer_missed() && self.cause == Some(HangupCause::ALLOTTED_TIMEOUT);
         let stopped = self.asked.is_some() && !self.hung_up_by_others;
-        match self.performance().and_then(Performance::failure) {
+        match self.script_run().and_then(ScriptRun::failure) {
             // Its answer came when it had been given up.
-            _ if matches!(self.asked, Some((_, Why::Overdue))) => Outcome::Lost,
+            _ if matches!(self.asked, Some((_, HangupReason::Overdue))) => Outcome::Lost,
             // What it missed may have happened while the connection was away, or in an event that was lost.
             Some(_) if self.had_gap || self.answer_missed() => Outcome::Lost,
             Some(_) => Outcome::AppFailed,
@@ -454,44 +462,44 @@ impl Call {
         }
     }
 
-    fn gone(&mut self, at: Instant, shard: &mut Shard) -> Step {
+    fn gone(&mut self, at: Instant, recorder: &mut SlaveRecorder) -> Transition {
         if self.outcome.is_some() {
-            return Step::Wait;
+            return Transition::Wait;
         }
         if let Some((asked, _)) = self.asked {
-            shard.measured(self.labels, Latency::Teardown, at.saturating_duration_since(asked));
+            recorder.measured(self.labels, Latency::Teardown, at.saturating_duration_since(asked));
         }
         let outcome = match (self.answered, self.asked) {
             (Some(_), _) => self.end_of_answered(),
             // A step of its far leg failed, so that it was never answered.
-            (None, Some((_, Why::Planned))) if !self.had_gap && self.has_failed() => Outcome::AppFailed,
+            (None, Some((_, HangupReason::Planned))) if !self.had_gap && self.has_failed() => Outcome::AppFailed,
             // Asked before the answer: by who stopped the run, or by a plan.
-            (None, Some((_, Why::Stopped | Why::Planned))) => Outcome::Canceled,
-            (None, Some((_, Why::ByCallee))) => {
+            (None, Some((_, HangupReason::Stopped | HangupReason::Planned))) => Outcome::Canceled,
+            (None, Some((_, HangupReason::ByCallee))) => {
                 Outcome::Failed { cause: self.cause.unwrap_or(HangupCause::UNKNOWN), sip: self.sip }
             }
             (None, Some(_)) => Outcome::Lost,
             (None, None) => match (self.cause, self.job) {
                 (Some(cause), _) => Outcome::Failed { cause, sip: self.sip },
-                _ if self.is_there => Outcome::Failed { cause: HangupCause::UNKNOWN, sip: self.sip },
+                _ if self.channel_seen => Outcome::Failed { cause: HangupCause::UNKNOWN, sip: self.sip },
                 (None, Some(Err(reason))) => Outcome::Refused(reason),
                 (None, _) => {
-                    self.stillborn = true;
+                    self.destroyed_unseen = true;
                     return self.settle(at);
                 }
             },
         };
-        self.time_the_way(shard);
-        if let (Some(_), Some(heard)) = (self.answered, self.heard) {
-            shard.heard(self.labels, heard);
+        self.record_invite_latency(recorder);
+        if let (Some(_), Some(rtp)) = (self.answered, self.rtp) {
+            recorder.rtp(self.labels, rtp);
         }
         match &self.far {
             Some(far) if !far.gone => {
                 self.outcome = Some(outcome);
-                self.alarm = at + FAR_GRACE;
-                Step::Wait
+                self.next_deadline = at + FAR_GRACE;
+                Transition::Wait
             }
-            _ => Step::End(outcome),
+            _ => Transition::End(outcome),
         }
     }
 }

@@ -42,8 +42,8 @@ pub struct Dial {
     #[arg(long, value_name = "CALLS")]
     limit: Option<String>,
     /// What becomes of a call that is due at the limit: it waits for a slot, or is skipped and counted.
-    #[arg(long, value_enum, default_value_t = Mode::Wait)]
-    mode: Mode,
+    #[arg(long, value_enum, default_value_t = LimitAction::Wait)]
+    mode: LimitAction,
     /// Calls at most.
     #[arg(long, value_name = "CALLS")]
     max_offered: Option<String>,
@@ -82,7 +82,7 @@ pub struct Dial {
 
 /// What becomes of a call that is due at the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
+enum LimitAction {
     /// It is due when one ends.
     Wait,
     /// It is skipped.
@@ -98,7 +98,7 @@ impl Dial {
     /// # Errors
     /// What is wrong with which flag.
     pub fn config(&self, environment: impl Fn(&str) -> Option<String>) -> Result<(Config, Source), ConfigError> {
-        let waits = self.mode == Mode::Wait && self.limit.is_some();
+        let waits = self.mode == LimitAction::Wait && self.limit.is_some();
         if self.hold.is_none() && !waits {
             let message = "say how long a call lasts, such as 10s: only calls that wait for a slot of a --limit can do \
                            without it, and last limit / rate";
@@ -124,7 +124,7 @@ impl Dial {
         lines.push(line("--rate", "rate", quoted(&self.rate)));
         lines.extend(text("--limit", &self.limit));
         lines.extend(text("--max-offered", &self.max_offered));
-        if self.mode == Mode::Wait && self.limit.is_some() {
+        if self.mode == LimitAction::Wait && self.limit.is_some() {
             lines.push(line("--mode", "mode", quoted("wait")));
         }
         lines.push(table("[call]"));

@@ -2,30 +2,30 @@
 //!
 //! ARCHITECTURE.md says how the modules fit together.
 
-pub mod alarm;
 pub mod apps;
 pub mod call;
+pub mod call_record;
 pub mod channels;
 pub mod check;
 pub mod cleanup;
 pub mod cli;
-pub mod conductor;
 pub mod config;
 pub mod dial;
+pub mod dispatcher;
 pub mod http;
 pub mod latency;
 pub mod limits;
 pub mod live;
-pub mod media;
 pub mod metrics;
 pub mod outcome;
 pub mod plan;
+pub mod precise_timer;
 pub mod preflight;
 pub mod prepare;
-pub mod questions;
-pub mod record;
+pub mod query_connection;
 pub mod recorder;
 pub mod report;
+pub mod rtp_stats;
 pub mod run;
 pub mod run_file;
 pub mod run_id;

@@ -15,8 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{info, warn};
 
 use crate::preflight::Preflight;
-use crate::questions::Questions;
-use crate::slave::{Health, Server};
+use crate::query_connection::QueryConnection;
+use crate::slave::{Server, ServerHealth};
 
 /// Its name in the run folder.
 pub const RAISED_FILE: &str = "raised.json";
@@ -27,14 +27,14 @@ const IN_FORCE_AFTER: Duration = Duration::from_millis(1100);
 /// One of a server's limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Limit {
+pub enum ServerLimit {
     /// New sessions a second (`fsctl sps`).
     Sps,
     /// Sessions at a time (`fsctl max_sessions`).
     MaxSessions,
 }
 
-impl Limit {
+impl ServerLimit {
     fn question(self) -> &'static str {
         match self {
             Self::Sps => "fsctl sps",
@@ -55,7 +55,7 @@ pub struct Raised {
     /// Where it is: `host:port`.
     pub address: String,
     /// Which limit.
-    pub limit: Limit,
+    pub limit: ServerLimit,
     /// What it was.
     pub from: u64,
     /// What it is for the run.
@@ -109,7 +109,7 @@ impl Limits {
                 Err(error) => warn!(slave = limit.slave, "\"{}\": {error}", limit.limit.command(limit.to)),
             }
         }
-        if raised.iter().any(|limit| limit.limit == Limit::Sps) {
+        if raised.iter().any(|limit| limit.limit == ServerLimit::Sps) {
             sleep_until(Instant::now() + IN_FORCE_AFTER).await;
         }
         Ok(limits)
@@ -118,12 +118,12 @@ impl Limits {
     /// The commands that raise a slave's limits again where they are what they were before: it has its own ones when it
     /// comes back from a restart. Whoever made them something else meanwhile meant that. `health` is how it says that
     /// it is now.
-    pub fn again(&self, slave: usize, health: &Health) -> Vec<String> {
+    pub fn again(&self, slave: usize, health: &ServerHealth) -> Vec<String> {
         let address = self.servers.get(slave).map(|server| server.address.as_str());
         let lower = self.raised.iter().filter(|limit| Some(limit.address.as_str()) == address).filter(|limit| {
             let now = match limit.limit {
-                Limit::Sps => health.sessions_per_second_max,
-                Limit::MaxSessions => health.sessions_max,
+                ServerLimit::Sps => health.sessions_per_second_max,
+                ServerLimit::MaxSessions => health.sessions_max,
             };
             now == Some(limit.from)
         });
@@ -169,7 +169,7 @@ pub async fn put_back(folder: &Path, servers: &[Server]) -> anyhow::Result<Vec<S
 async fn too_low(preflight: &Preflight, servers: &[Server]) -> Vec<Raised> {
     let mut asking = JoinSet::new();
     for (facts, server) in preflight.slaves.iter().zip(servers) {
-        let wanted = [(Limit::Sps, facts.sps_wanted), (Limit::MaxSessions, facts.max_sessions_wanted)];
+        let wanted = [(ServerLimit::Sps, facts.sps_wanted), (ServerLimit::MaxSessions, facts.max_sessions_wanted)];
         let wanted: Vec<_> = wanted.into_iter().filter_map(|(limit, to)| Some((limit, to?))).collect();
         if !wanted.is_empty() {
             let (name, server) = (facts.name.clone(), server.clone());
@@ -184,11 +184,11 @@ async fn too_low(preflight: &Preflight, servers: &[Server]) -> Vec<Raised> {
     raised
 }
 
-async fn lower_than(slave: &str, server: &Server, wanted: &[(Limit, u64)]) -> Vec<Raised> {
+async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)]) -> Vec<Raised> {
     let asked = async {
-        let mut questions = Questions::connect(server).await?;
+        let mut queries = QueryConnection::connect(server).await?;
         let commands: Vec<_> = wanted.iter().map(|(limit, _)| limit.question().to_owned()).collect();
-        questions.ask_all(&commands).await
+        queries.ask_all(&commands).await
     };
     let answers = asked.await.unwrap_or_else(|error| {
         warn!(slave, %error, "its limits cannot be raised");
@@ -239,13 +239,13 @@ async fn set_all(limits: Vec<(Raised, u64)>, servers: &[Server]) -> Vec<(Raised,
 
 async fn set(server: &Server, limit: &Raised, value: u64) -> Result<bool, String> {
     let set = async {
-        let mut questions = Questions::connect(server).await?;
-        let is = number(&questions.ask(limit.limit.question()).await?);
+        let mut queries = QueryConnection::connect(server).await?;
+        let is = number(&queries.ask(limit.limit.question()).await?);
         // Whoever changed it since then meant that; a server that was started again has its own.
         if value == limit.from && is.is_some_and(|is| is != limit.to) {
             return Ok(None);
         }
-        questions.ask(&limit.limit.command(value)).await.map(Some)
+        queries.ask(&limit.limit.command(value)).await.map(Some)
     };
     match set.await {
         Ok(None) => Ok(false),

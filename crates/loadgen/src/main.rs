@@ -17,7 +17,7 @@ use loadgen::config::{self, Config, ConfigError};
 use loadgen::plan::Plan;
 use loadgen::run_id::RunId;
 use loadgen::schedule::Shard;
-use loadgen::{apps, check, cleanup, conductor, prepare, run, sim};
+use loadgen::{apps, check, cleanup, dispatcher, prepare, run, sim};
 
 /// What runs without a configuration.
 const QUICKSTART: &str = include_str!("../../../configs/quickstart.toml");
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
         complain(&message);
         return EXIT_CONFIG.into();
     }
-    match perform(cli.command).await {
+    match dispatch(cli.command).await {
         Ok(code) => code.into(),
         Err(error) if error.is::<ConfigError>() => {
             complain(&error.to_string());
@@ -47,7 +47,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn perform(command: Command) -> anyhow::Result<u8> {
+async fn dispatch(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Run { config, out, run_id, shard, no_preflight } => {
             let mut plan = load(config.as_deref(), run_id, out)?;
@@ -76,13 +76,13 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
             Ok(outcome.exit_code)
         }
         Command::Cleanup { path, run_id, all_runs, config, password_file, force } => {
-            let options = cleanup::Options { run_id, all_runs, password_file, force };
+            let options = cleanup::CleanupOptions { run_id, all_runs, password_file, force };
             let plan_of = |path: &Path| config::text(path).and_then(|(name, text)| plan(name, text, None));
             let target = if path.is_dir() {
                 let config = config.as_deref().map(plan_of).transpose()?;
-                cleanup::Target::of_folder(&path, config.as_ref(), &options, environment)
+                cleanup::CleanupTarget::of_folder(&path, config.as_ref(), &options, environment)
             } else {
-                cleanup::Target::of_plan(&plan_of(&path)?, &options)
+                cleanup::CleanupTarget::of_plan(&plan_of(&path)?, &options)
             };
             let target = match target {
                 Ok(target) => target,
@@ -123,7 +123,7 @@ async fn perform(command: Command) -> anyhow::Result<u8> {
 }
 
 async fn place_calls(plan: Plan) -> anyhow::Result<u8> {
-    let (_operator, controls) = conductor::controls();
+    let (_operator, controls) = dispatcher::controls();
     let outcome = run::run(plan, controls).await?;
     print(&outcome.summary);
     Ok(outcome.exit_code)

@@ -175,7 +175,7 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
 /// What became of each app's calls, and what the apps say of them: of the measured calls, as in the report.
 fn apps(plan: &Plan, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
     let tallies = || plan.apps.iter().zip(snapshot.apps.iter().zip(&snapshot.app_tallies));
-    let label = |app: &App, name: &'static str, value: &str| -> Labels {
+    let label = |app: &App, name: &'static str, value: &str| -> LabelPairs {
         vec![("app", app.name.clone()), (name, value.to_owned())]
     };
     let calls = tallies().flat_map(|(app, (tally, _))| {
@@ -233,13 +233,13 @@ fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>)
     }
 }
 
-type Labels = Vec<(&'static str, String)>;
+type LabelPairs = Vec<(&'static str, String)>;
 
-fn slave_label(slave: &str) -> Labels {
+fn slave_label(slave: &str) -> LabelPairs {
     vec![("slave", slave.to_owned())]
 }
 
-fn with(slave: &str, name: &'static str, value: &str) -> Labels {
+fn with(slave: &str, name: &'static str, value: &str) -> LabelPairs {
     vec![(name, value.to_owned()), ("slave", slave.to_owned())]
 }
 

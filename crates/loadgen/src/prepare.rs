@@ -8,8 +8,8 @@ use tracing::{error, info, warn};
 use crate::limits::{self, Limits, RAISED_FILE};
 use crate::plan::Plan;
 use crate::preflight::{self, Preflight, Severity};
-use crate::run::{self, EXIT_NO_SLAVE, Outcome};
-use crate::run_file::{Held, RunFile};
+use crate::run::{self, EXIT_NO_SLAVE, RunResult};
+use crate::run_file::{RunFile, RunLock};
 use crate::slave::Server;
 
 /// A run that may begin.
@@ -23,7 +23,7 @@ pub struct Prepared {
 ///
 /// # Errors
 /// It is another run's that goes on, or cannot be written.
-pub fn hold(plan: &Plan) -> anyhow::Result<Option<Held>> {
+pub fn hold(plan: &Plan) -> anyhow::Result<Option<RunLock>> {
     plan.out.as_deref().map(|folder| RunFile::of(plan).hold(folder)).transpose()
 }
 
@@ -32,7 +32,7 @@ pub fn hold(plan: &Plan) -> anyhow::Result<Option<Held>> {
 ///
 /// # Errors
 /// What is to be raised cannot be written down.
-pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<Prepared, Outcome>> {
+pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<Prepared, RunResult>> {
     if let Some(folder) = plan.out.as_deref().filter(|folder| folder.join(RAISED_FILE).exists() && !plan.raise_limits) {
         let folder = folder.display();
         warn!(
@@ -47,7 +47,7 @@ pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<P
         log(&found);
         if found.has_errors() {
             let summary = format!("{}nothing was dialled\n", preflight::describe(&found));
-            return Ok(Err(Outcome { summary, exit_code: EXIT_NO_SLAVE }));
+            return Ok(Err(RunResult { summary, exit_code: EXIT_NO_SLAVE }));
         }
     }
     let limits = match (&plan.out, plan.raise_limits) {
@@ -95,12 +95,12 @@ fn log(found: &Preflight) {
 ///
 /// # Errors
 /// A simulated slave cannot be started.
-pub async fn check(plan: &Plan) -> anyhow::Result<Outcome> {
+pub async fn check(plan: &Plan) -> anyhow::Result<RunResult> {
     let (servers, simulated) = run::servers(plan).await?;
     let found = preflight::preflight(plan, &servers).await;
     for server in simulated {
         server.stop().await;
     }
     let exit_code = if found.has_errors() { EXIT_NO_SLAVE } else { 0 };
-    Ok(Outcome { summary: preflight::describe(&found), exit_code })
+    Ok(RunResult { summary: preflight::describe(&found), exit_code })
 }

@@ -11,10 +11,10 @@ use esl_core::HangupCause;
 
 pub use counts::Counts;
 
+use crate::call_record::CallRecord;
 use crate::latency::{Latency, micros};
-use crate::media::{Heard, Measure};
 use crate::outcome::{Outcome, Skip};
-use crate::record::CallRecord;
+use crate::rtp_stats::{RtpMetric, RtpStats};
 
 /// What a call counts under, by the numbers of the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -91,7 +91,7 @@ pub enum Measured {
     /// How long something took.
     Latency(Latency),
     /// How a call's audio was.
-    Media(Measure),
+    RtpSamples(RtpMetric),
 }
 
 /// One measured value.
@@ -107,7 +107,7 @@ pub struct Sample {
 
 /// How long a probe event was on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub struct EventDelaySample {
     /// From sending it to its arrival.
     pub delay: Duration,
     /// Whether that was in a phase that is measured.
@@ -117,7 +117,7 @@ pub struct Probe {
 /// One slave's part of the record. Every call is counted under its phase; under its app and its target too where its
 /// phase is measured.
 #[derive(Debug)]
-pub struct Shard {
+pub struct SlaveRecorder {
     /// By phase.
     phases: Vec<Tally>,
     /// Which phases are measured.
@@ -131,14 +131,14 @@ pub struct Shard {
     /// What was measured since it was last taken.
     samples: Vec<Sample>,
     /// What was measured and belongs to no call.
-    probes: Vec<Probe>,
+    probes: Vec<EventDelaySample>,
     /// The calls that ended since it was last taken.
     records: Vec<CallRecord>,
 }
 
 /// A shard as it stands: counts since the start, the rest since it was last taken.
 #[derive(Clone, Debug, Default)]
-pub struct Taken {
+pub struct ShardDelta {
     /// By phase, all calls.
     pub phases: Vec<Tally>,
     /// By app, the measured calls.
@@ -150,12 +150,12 @@ pub struct Taken {
     /// What was measured.
     pub samples: Vec<Sample>,
     /// Delays of probe events.
-    pub probes: Vec<Probe>,
+    pub probes: Vec<EventDelaySample>,
     /// Calls that ended.
     pub records: Vec<CallRecord>,
 }
 
-impl Shard {
+impl SlaveRecorder {
     /// For so many apps and targets, and these phases: whether each is measured.
     pub fn new(measured: Vec<bool>, apps: usize, targets: usize) -> Self {
         Self {
@@ -248,19 +248,19 @@ impl Shard {
     }
 
     /// How a call's audio was is known.
-    pub fn heard(&mut self, labels: Labels, heard: Heard) {
-        if heard.packets == 0 {
+    pub fn rtp(&mut self, labels: Labels, rtp: RtpStats) {
+        if rtp.packets == 0 {
             return self.counts(labels, |counts| counts.without_media += 1);
         }
         self.counts(labels, |counts| counts.with_media += 1);
         let values = [
-            (Measure::Mos, Some(heard.mos)),
-            (Measure::Jitter, Some(heard.jitter_seconds)),
-            (Measure::Loss, heard.loss_ratio),
+            (RtpMetric::Mos, Some(rtp.mos)),
+            (RtpMetric::Jitter, Some(rtp.jitter_seconds)),
+            (RtpMetric::Loss, rtp.loss_ratio),
         ];
         for (measure, value) in values.into_iter().filter_map(|(measure, value)| Some((measure, value?))) {
             let micros = (value * 1e6).round() as u64;
-            self.samples.push(Sample { labels, measured: Measured::Media(measure), micros });
+            self.samples.push(Sample { labels, measured: Measured::RtpSamples(measure), micros });
         }
     }
 
@@ -283,7 +283,7 @@ impl Shard {
 
     /// An event's way through the server was measured, in a phase that counts or not.
     pub fn probed(&mut self, delay: Duration, measured: bool) {
-        self.probes.push(Probe { delay, measured });
+        self.probes.push(EventDelaySample { delay, measured });
     }
 
     /// A call that has ended is to be written down.
@@ -292,8 +292,8 @@ impl Shard {
     }
 
     /// What is known. The samples and records start anew.
-    pub fn take(&mut self) -> Taken {
-        Taken {
+    pub fn take(&mut self) -> ShardDelta {
+        ShardDelta {
             phases: self.phases.clone(),
             apps: self.apps.clone(),
             app_tallies: self.app_tallies.clone(),
@@ -306,7 +306,7 @@ impl Shard {
 }
 
 #[cfg(test)]
-impl Shard {
+impl SlaveRecorder {
     /// For one measured phase, one app and one target.
     pub fn single() -> Self {
         Self::new(vec![true], 1, 1)
@@ -336,12 +336,12 @@ mod tests {
         fn the_identity_holds_at_every_moment(
             fates in prop::collection::vec((0_u16..2, 0_u16..2, 0_u16..3, 0_u8..11), 0..100),
         ) {
-            let mut shard = Shard::new(vec![false, true], 2, 3);
+            let mut recorder = SlaveRecorder::new(vec![false, true], 2, 3);
             for (phase, app, target, fate) in fates {
                 let labels = Labels { phase, app, target };
-                shard.scheduled(labels);
+                recorder.scheduled(labels);
                 let outcome = match fate {
-                    0 => { shard.skipped(labels, Skip::Late); continue }
+                    0 => { recorder.skipped(labels, Skip::Late); continue }
                     1 => continue,
                     2 => Outcome::Refused(Refusal::Limit),
                     3 => Outcome::Failed { cause: HangupCause::of("USER_BUSY"), sip: Some(486) },
@@ -350,77 +350,77 @@ mod tests {
                     6 => Outcome::Lost,
                     7 => Outcome::Canceled,
                     8 => Outcome::AppFailed,
-                    9 => { shard.passed_on(labels); continue }
-                    _ => { shard.attempted(labels, Duration::ZERO); continue }
+                    9 => { recorder.passed_on(labels); continue }
+                    _ => { recorder.attempted(labels, Duration::ZERO); continue }
                 };
-                shard.attempted(labels, Duration::ZERO);
-                prop_assert!(shard.all().balanced());
-                shard.ended(labels, outcome);
-                prop_assert!(shard.all().balanced());
+                recorder.attempted(labels, Duration::ZERO);
+                prop_assert!(recorder.all().balanced());
+                recorder.ended(labels, outcome);
+                prop_assert!(recorder.all().balanced());
             }
-            let taken = shard.take();
+            let delta = recorder.take();
             let sum = |parts: &[Tally]| {
                 let mut whole = Tally::default();
                 parts.iter().for_each(|part| whole += part);
                 whole
             };
-            prop_assert!(taken.phases.iter().chain(&taken.apps).chain(&taken.targets).all(|tally| tally.counts.balanced()));
-            prop_assert_eq!(sum(&taken.apps).counts, taken.phases[1].counts);
-            prop_assert_eq!(sum(&taken.targets).counts, taken.phases[1].counts);
-            let whole = sum(&taken.phases);
+            prop_assert!(delta.phases.iter().chain(&delta.apps).chain(&delta.targets).all(|tally| tally.counts.balanced()));
+            prop_assert_eq!(sum(&delta.apps).counts, delta.phases[1].counts);
+            prop_assert_eq!(sum(&delta.targets).counts, delta.phases[1].counts);
+            let whole = sum(&delta.phases);
             prop_assert_eq!(whole.causes.values().sum::<u64>(), whole.counts.failed);
         }
     }
 
     #[test]
     fn samples_are_taken_once_and_counts_stay() {
-        let mut shard = Shard::single();
-        shard.scheduled(Labels::default());
-        shard.attempted(Labels::default(), Duration::from_millis(1));
-        assert_eq!(shard.samples_of(Latency::ScheduleLag), [1000]);
-        assert_eq!(shard.take().samples.len(), 1);
-        let taken = shard.take();
-        assert_eq!((taken.samples.len(), taken.phases[0].counts.attempted), (0, 1));
+        let mut recorder = SlaveRecorder::single();
+        recorder.scheduled(Labels::default());
+        recorder.attempted(Labels::default(), Duration::from_millis(1));
+        assert_eq!(recorder.samples_of(Latency::ScheduleLag), [1000]);
+        assert_eq!(recorder.take().samples.len(), 1);
+        let delta = recorder.take();
+        assert_eq!((delta.samples.len(), delta.phases[0].counts.attempted), (0, 1));
     }
 
     #[test]
     fn what_speaks_against_a_run_is_counted() {
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         for _ in 0..3 {
-            shard.scheduled(Labels::default());
-            shard.attempted(Labels::default(), Duration::from_millis(200));
+            recorder.scheduled(Labels::default());
+            recorder.attempted(Labels::default(), Duration::from_millis(200));
         }
-        shard.left_late(Labels::default());
-        shard.answered(Labels::default());
-        shard.answer_missed(Labels::default());
+        recorder.left_late(Labels::default());
+        recorder.answered(Labels::default());
+        recorder.answer_missed(Labels::default());
         let failed = |sip| Outcome::Failed { cause: HangupCause::of("USER_BUSY"), sip };
-        shard.ended(Labels::default(), failed(Some(486)));
-        shard.ended(Labels::default(), failed(None));
-        let counts = shard.all();
+        recorder.ended(Labels::default(), failed(Some(486)));
+        recorder.ended(Labels::default(), failed(None));
+        let counts = recorder.all();
         assert_eq!((counts.left_late, counts.answered, counts.answer_missed, counts.failed), (1, 1, 1, 2));
-        let tally = &shard.take().phases[0];
+        let tally = &recorder.take().phases[0];
         assert_eq!((tally.causes[&HangupCause::of("USER_BUSY")], &tally.sip_statuses), (2, &[(486, 1)].into()));
     }
 
     #[test]
     fn a_call_without_a_packet_has_no_score() {
-        let mut shard = Shard::single();
-        let good = Heard { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: Some(0.01) };
-        shard.heard(Labels::default(), good);
-        shard.heard(Labels::default(), Heard { packets: 0, mos: 4.5, ..good });
-        assert_eq!((shard.all().with_media, shard.all().without_media), (1, 1));
-        let values: Vec<u64> = shard.take().samples.iter().map(|sample| sample.micros).collect();
+        let mut recorder = SlaveRecorder::single();
+        let good = RtpStats { packets: 50, mos: 4.2, jitter_seconds: 0.004, loss_ratio: Some(0.01) };
+        recorder.rtp(Labels::default(), good);
+        recorder.rtp(Labels::default(), RtpStats { packets: 0, mos: 4.5, ..good });
+        assert_eq!((recorder.all().with_media, recorder.all().without_media), (1, 1));
+        let values: Vec<u64> = recorder.take().samples.iter().map(|sample| sample.micros).collect();
         assert_eq!(values, [4_200_000, 4000, 10_000]);
     }
 
     #[test]
     fn an_app_s_results_and_failures_add_up() {
-        let mut shard = Shard::single();
-        shard.app_said(Labels::default(), &[1, 0], None);
-        shard.app_said(Labels::default(), &[0, 2], Some(((0, 5), "got 4".to_owned())));
-        shard.app_said(Labels::default(), &[1], Some(((0, 5), "got 7".to_owned())));
+        let mut recorder = SlaveRecorder::single();
+        recorder.app_said(Labels::default(), &[1, 0], None);
+        recorder.app_said(Labels::default(), &[0, 2], Some(((0, 5), "got 4".to_owned())));
+        recorder.app_said(Labels::default(), &[1], Some(((0, 5), "got 7".to_owned())));
         let mut sum = AppTally::default();
-        sum += &shard.take().app_tallies[0];
+        sum += &recorder.take().app_tallies[0];
         assert_eq!(sum.results, [2, 2]);
         assert_eq!(sum.failures[&(0, 5)], (2, "got 4".to_owned()));
     }

@@ -10,17 +10,17 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{error, info, warn};
 
-use crate::conductor::{Conductor, Control, Orchestra, Target};
+use crate::dispatcher::{Control, Dispatcher, RunHandles, TargetRate};
 use crate::http::Http;
 use crate::limits::Limits;
 use crate::live;
 use crate::metrics::Metrics;
 use crate::plan::{Plan, ServerPlan};
 use crate::prepare;
-use crate::report::{CallLog, LatencyLog, Report as RunReport, RunFacts, summary};
-use crate::slave::{self, Order, Report, Server, TICK};
-use crate::snapshot::{Collector, Snapshot, Whole};
-use crate::verdict::{Signal, Troubles, judge};
+use crate::report::{CallLog, LatencyLog, Report as JsonReport, RunFacts, summary};
+use crate::slave::{self, RunStage, Server, SlaveMessage, TICK};
+use crate::snapshot::{Collector, FinalResults, Snapshot};
+use crate::verdict::{Incidents, Signal, judge};
 
 /// Shards that wait to be put together: each slave hands one over a second.
 const REPORTS_MAX: usize = 1024;
@@ -38,7 +38,7 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 
 /// What a run came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct RunResult {
     /// The summary, for a person.
     pub summary: String,
     /// What the program exits with.
@@ -52,7 +52,7 @@ pub const EXIT_NO_SLAVE: u8 = 3;
 ///
 /// # Errors
 /// Something of this machine's is not to be had: a port, a folder.
-pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Result<Outcome> {
+pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Result<RunResult> {
     let mut signals = Signals::new()?;
     let http = match plan.http {
         Some(address) => Some(Http::bind(address).await?),
@@ -72,7 +72,7 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
         prepared = prepare::prepare(&plan, &servers) => prepared?,
         signal = signals.next() => {
             prepare::undo_halfway(&plan, &servers).await;
-            return Ok(Outcome { summary: String::new(), exit_code: signal.exit_code() });
+            return Ok(RunResult { summary: String::new(), exit_code: signal.exit_code() });
         }
     };
     let prepared = match prepared {
@@ -96,16 +96,16 @@ async fn place_calls(
     http: Option<Http>,
     mut signals: Signals,
     controls: mpsc::Receiver<Control>,
-) -> anyhow::Result<Outcome> {
+) -> anyhow::Result<RunResult> {
     let plan = Arc::new(plan);
-    let (orders, order) = watch::channel(Order::Prepare);
+    let (stages, stage) = watch::channel(RunStage::Prepare);
     let (reporting, mut reports) = mpsc::channel(REPORTS_MAX);
-    let (slaves, shared, posts) = slave::slaves(&plan, servers, limits, &order, &reporting);
+    let (slaves, shared, senders) = slave::slaves(&plan, servers, limits, &stage, &reporting);
     let mut tasks = JoinSet::new();
     for slave in slaves {
         tasks.spawn(slave.run());
     }
-    drop((order, reporting));
+    drop((stage, reporting));
 
     let collector = Collector::new(&plan);
     let (publish, snapshots) = watch::channel(collector.snapshot(Duration::ZERO, 0.0));
@@ -118,36 +118,36 @@ async fn place_calls(
     };
     let ready = tokio::select! {
         ready = wait_until_ready(&plan, &mut reports) => ready,
-        signal = signals.next() => return Ok(Outcome { summary: String::new(), exit_code: signal.exit_code() }),
+        signal = signals.next() => return Ok(RunResult { summary: String::new(), exit_code: signal.exit_code() }),
     };
     if ready == 0 {
         let summary = "no slave can be reached: nothing was dialled\n".to_owned();
-        return Ok(Outcome { summary, exit_code: EXIT_NO_SLAVE });
+        return Ok(RunResult { summary, exit_code: EXIT_NO_SLAVE });
     }
 
     let start = Instant::now() + HEAD_START;
     let started_at = SystemTime::now() + HEAD_START;
     let live = tokio::spawn(live::show(snapshots.clone()));
     let files = Files::create(&plan, start, started_at);
-    let target = Arc::new(Target::default());
-    let collecting = collect(collector, reports, publish, start, target.clone(), files);
+    let target_rate = Arc::new(TargetRate::default());
+    let collecting = collect(collector, reports, publish, start, target_rate.clone(), files);
     let handle = tokio::runtime::Handle::current();
     // On a thread of its own that gives way to the others: a second's figures take milliseconds to put together, in which
     // no call must wait.
     let collecting = tokio::task::spawn_blocking(move || {
-        give_way();
+        lower_thread_priority();
         handle.block_on(collecting)
     });
-    let orchestra = Orchestra { tasks, shared: shared.clone(), posts, orders, controls, signals: signals.forward() };
-    let ending = Conductor::new(plan.clone(), start, target, orchestra).conduct().await;
+    let handles = RunHandles { tasks, shared: shared.clone(), senders, stages, controls, signals: signals.forward() };
+    let ending = Dispatcher::new(plan.clone(), start, target_rate, handles).run().await;
     let ended = Instant::now();
 
     // It still holds its end of the reports: then the last snapshot is what is known.
-    let (whole, mut missing) = match timeout(STOP_MAX, collecting).await {
+    let (results, mut missing) = match timeout(STOP_MAX, collecting).await {
         Ok(collected) => collected.context("the collecting task failed")?,
         Err(_) => (Collector::new(&plan).close(snapshots.borrow().clone()), vec!["the last figures".to_owned()]),
     };
-    let last = whole.last.clone();
+    let last = results.last.clone();
     let _ = timeout(STOP_MAX, live).await;
     if let Some(web) = web {
         web.abort();
@@ -159,17 +159,17 @@ async fn place_calls(
         measured: plan.schedule.measured_time(ending.offering),
         peak_concurrent: shared.slots.peak(),
     };
-    let mut troubles = Troubles { signal: ending.signal, internal: ending.failures, incomplete: Vec::new() };
-    troubles.incomplete.append(&mut missing);
-    let mut finding = judge(&plan, &last, &troubles);
+    let mut incidents = Incidents { signal: ending.signal, internal: ending.failures, incomplete: Vec::new() };
+    incidents.incomplete.append(&mut missing);
+    let mut judgement = judge(&plan, &last, &incidents);
     if let Some(folder) = &plan.out {
-        let report = RunReport::new(&plan, &facts, &whole, &finding).to_json();
+        let report = JsonReport::new(&plan, &facts, &results, &judgement).to_json();
         if let Err(error) = write(&folder.join("report.json"), &report) {
-            troubles.incomplete.push(format!("report.json: {error}"));
-            finding = judge(&plan, &last, &troubles);
+            incidents.incomplete.push(format!("report.json: {error}"));
+            judgement = judge(&plan, &last, &incidents);
         }
     }
-    Ok(Outcome { summary: summary(&plan, &facts, &whole, &finding), exit_code: finding.exit_code })
+    Ok(RunResult { summary: summary(&plan, &facts, &results, &judgement), exit_code: judgement.exit_code })
 }
 
 /// Where each slave's server is; those that are simulated are started.
@@ -199,18 +199,18 @@ pub(crate) async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_
 
 /// Waits for every slave's first attempt to connect. Returns how many are connected of those that place
 /// this shard's calls.
-async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<Report>) -> usize {
+async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<SlaveMessage>) -> usize {
     let placing = (0..plan.slaves.len()).filter(|slave| plan.places_calls(*slave)).count();
     let (mut ready, mut listening) = (0, 0);
     for _ in &plan.slaves {
         match reports.recv().await {
-            Some(Report::Ready(slave, Ok(about))) => {
+            Some(SlaveMessage::Ready(slave, Ok(info))) => {
                 let name = &plan.slaves[slave].name;
-                let version = about.version.as_deref().unwrap_or("of an unknown version");
+                let version = info.version.as_deref().unwrap_or("of an unknown version");
                 info!(slave = name, version, "connected");
                 *if plan.places_calls(slave) { &mut ready } else { &mut listening } += 1;
             }
-            Some(Report::Ready(slave, Err(error))) => {
+            Some(SlaveMessage::Ready(slave, Err(error))) => {
                 error!(slave = plan.slaves[slave].name, %error, "cannot be used");
             }
             _ => {}
@@ -269,23 +269,23 @@ impl Files {
 /// could not be written.
 async fn collect(
     mut collector: Collector,
-    mut reports: mpsc::Receiver<Report>,
+    mut reports: mpsc::Receiver<SlaveMessage>,
     publish: watch::Sender<Arc<Snapshot>>,
     start: Instant,
-    target: Arc<Target>,
+    target_rate: Arc<TargetRate>,
     mut files: Files,
-) -> (Whole, Vec<String>) {
+) -> (FinalResults, Vec<String>) {
     let mut tick = interval_at(start + TICK + COLLECT_AFTER, TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut from = Duration::ZERO;
     loop {
         let over = tokio::select! {
             report = reports.recv() => match report {
-                Some(Report::Shard(slave, taken, status)) => {
-                    collector.add(slave, *taken, *status);
+                Some(SlaveMessage::Delta(slave, delta, status)) => {
+                    collector.add(slave, *delta, *status);
                     continue;
                 }
-                Some(Report::Ready(..)) => continue,
+                Some(SlaveMessage::Ready(..)) => continue,
                 None => true,
             },
             _ = tick.tick() => false,
@@ -293,7 +293,7 @@ async fn collect(
         let elapsed = start.elapsed().saturating_sub(if over { Duration::ZERO } else { COLLECT_AFTER });
         files.add(from, elapsed, &mut collector);
         from = elapsed;
-        let snapshot = collector.snapshot(elapsed, target.now());
+        let snapshot = collector.snapshot(elapsed, target_rate.now());
         publish.send_replace(snapshot.clone());
         if !snapshot.is_balanced() && files.missing.is_empty() {
             files.missing.push(format!("after {elapsed:?} the calls did not add up: {:?}", snapshot.counts()));
@@ -305,7 +305,7 @@ async fn collect(
 }
 
 /// Has this thread run when the others do not need the processor (`nice(2)`, which on Linux is of the thread).
-fn give_way() {
+fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICE) {
         tracing::debug!(%error, "this thread does not give way");

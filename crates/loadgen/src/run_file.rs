@@ -44,7 +44,7 @@ pub struct SlaveAt {
 
 /// The lock of a run that goes on: whoever holds it runs.
 #[derive(Debug)]
-pub struct Held {
+pub struct RunLock {
     _file: File,
 }
 
@@ -78,7 +78,7 @@ impl RunFile {
     ///
     /// # Errors
     /// It cannot be written, or another run goes on in this folder.
-    pub fn hold(&self, folder: &Path) -> anyhow::Result<Held> {
+    pub fn hold(&self, folder: &Path) -> anyhow::Result<RunLock> {
         let path = folder.join(RUN_FILE);
         let at = || format!("cannot write {}", path.display());
         let mut file =
@@ -91,7 +91,7 @@ impl RunFile {
         file.write_all(serde_json::to_string_pretty(self)?.as_bytes()).with_context(at)?;
         // It is there for the case that this machine goes down.
         file.sync_all().with_context(at)?;
-        Ok(Held { _file: file })
+        Ok(RunLock { _file: file })
     }
 
     /// Reads the one in a run folder, and says whether its run goes on.

@@ -5,12 +5,12 @@ use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::call_record::CallRecord;
 use crate::latency::{Buckets, Latencies, Latency, Samples};
-use crate::media::{Measure, Media};
 use crate::plan::Plan;
-use crate::record::CallRecord;
-use crate::recorder::{AppTally, Counts, Measured, Sample, Taken, Tally};
-use crate::slave::Status;
+use crate::recorder::{AppTally, Counts, Measured, Sample, ShardDelta, Tally};
+use crate::rtp_stats::{RtpMetric, RtpSamples};
+use crate::slave::SlaveStatus;
 
 /// A run as it stands.
 #[derive(Clone, Debug)]
@@ -41,19 +41,19 @@ pub struct Figures {
     /// How long it took.
     pub latencies: Latencies,
     /// How their audio was.
-    pub media: Media,
+    pub media: RtpSamples,
 }
 
 impl Figures {
     fn take(&mut self, sample: &Sample) {
         match sample.measured {
             Measured::Latency(latency) => self.latencies.record_micros(latency, sample.micros),
-            Measured::Media(measure) => self.media.record_micros(measure, sample.micros),
+            Measured::RtpSamples(measure) => self.media.record_micros(measure, sample.micros),
         }
     }
 
     /// The values of a measure of the audio.
-    pub fn media(&self, measure: Measure) -> &Samples {
+    pub fn media(&self, measure: RtpMetric) -> &Samples {
         self.media.get(measure)
     }
 }
@@ -66,12 +66,12 @@ pub struct SlaveView {
     /// How long it took.
     pub latencies: [Buckets; Latency::COUNT],
     /// How the slave is.
-    pub status: Status,
+    pub status: SlaveStatus,
 }
 
 /// A run that is over, with all figures, of the measured calls but for the phases.
 #[derive(Clone, Debug)]
-pub struct Whole {
+pub struct FinalResults {
     /// The last snapshot.
     pub last: Arc<Snapshot>,
     /// By phase, all calls.
@@ -104,7 +104,7 @@ impl Interval {
 pub struct Collector {
     measured: Vec<bool>,
     /// By slave: counts since the start, nothing else.
-    counted: Vec<Taken>,
+    counted: Vec<ShardDelta>,
     slaves: Vec<SlaveView>,
     of_slaves: Vec<Figures>,
     phases: Vec<Figures>,
@@ -123,7 +123,7 @@ impl Collector {
         let (slaves, phases) = (plan.slaves.len(), plan.schedule.phases.len());
         Self {
             measured: plan.schedule.phases.iter().map(|phase| phase.measured).collect(),
-            counted: vec![Taken::default(); slaves],
+            counted: vec![ShardDelta::default(); slaves],
             slaves: vec![SlaveView::default(); slaves],
             of_slaves: vec![Figures::default(); slaves],
             phases: vec![Figures::default(); phases],
@@ -136,11 +136,11 @@ impl Collector {
     }
 
     /// A slave's shard as it stands, and how the slave is.
-    pub fn add(&mut self, slave: usize, mut taken: Taken, status: Status) {
-        for sample in taken.samples.drain(..) {
+    pub fn add(&mut self, slave: usize, mut delta: ShardDelta, status: SlaveStatus) {
+        for sample in delta.samples.drain(..) {
             self.sample(slave, &sample);
         }
-        for probe in taken.probes.drain(..) {
+        for probe in delta.probes.drain(..) {
             let micros = crate::latency::micros(probe.delay);
             let latency = Latency::EventDelay;
             self.slaves[slave].latencies[latency as usize].record_micros(micros);
@@ -150,9 +150,9 @@ impl Collector {
                 self.of_slaves[slave].latencies.record_micros(latency, micros);
             }
         }
-        self.records.append(&mut taken.records);
+        self.records.append(&mut delta.records);
         self.slaves[slave].status = status;
-        self.counted[slave] = taken;
+        self.counted[slave] = delta;
     }
 
     fn sample(&mut self, slave: usize, sample: &Sample) {
@@ -190,18 +190,18 @@ impl Collector {
 
     /// The run as it stands.
     pub fn snapshot(&self, elapsed: Duration, rate_target: f64) -> Arc<Snapshot> {
-        let phases = sums(self.phases.len(), self.counted.iter().map(|taken| &taken.phases));
+        let phases = sums(self.phases.len(), self.counted.iter().map(|delta| &delta.phases));
         let all = sum(&phases);
         let total = Figures { tally: self.measured_of(&phases), ..self.total.clone() };
         let slaves = self.slaves.iter().zip(&self.counted);
-        let slaves = slaves.map(|(view, taken)| SlaveView { tally: sum(&taken.phases), ..view.clone() });
+        let slaves = slaves.map(|(view, delta)| SlaveView { tally: sum(&delta.phases), ..view.clone() });
         Arc::new(Snapshot {
             elapsed,
             rate_target,
             all,
             total,
-            apps: sums(self.apps.len(), self.counted.iter().map(|taken| &taken.apps)),
-            app_tallies: sums(self.apps.len(), self.counted.iter().map(|taken| &taken.app_tallies)),
+            apps: sums(self.apps.len(), self.counted.iter().map(|delta| &delta.apps)),
+            app_tallies: sums(self.apps.len(), self.counted.iter().map(|delta| &delta.app_tallies)),
             slaves: slaves.collect(),
             phases,
         })
@@ -215,8 +215,8 @@ impl Collector {
     }
 
     /// Everything, at the end, with the last snapshot.
-    pub fn close(mut self, last: Arc<Snapshot>) -> Whole {
-        let targets = sums(self.targets.len(), self.counted.iter().map(|taken| &taken.targets));
+    pub fn close(mut self, last: Arc<Snapshot>) -> FinalResults {
+        let targets = sums(self.targets.len(), self.counted.iter().map(|delta| &delta.targets));
         for (figures, tally) in self.phases.iter_mut().zip(&last.phases) {
             figures.tally = tally.clone();
         }
@@ -226,7 +226,7 @@ impl Collector {
         for (figures, tally) in self.targets.iter_mut().zip(targets) {
             figures.tally = tally;
         }
-        let of_slaves: Vec<Tally> = self.counted.iter().map(|taken| self.measured_of(&taken.phases)).collect();
+        let of_slaves: Vec<Tally> = self.counted.iter().map(|delta| self.measured_of(&delta.phases)).collect();
         for (figures, tally) in self.of_slaves.iter_mut().zip(of_slaves) {
             figures.tally = tally;
         }
@@ -235,7 +235,7 @@ impl Collector {
                 *only = Figures { tally: std::mem::take(&mut only.tally), ..self.total.clone() };
             }
         }
-        Whole { last, phases: self.phases, apps: self.apps, targets: self.targets, slaves: self.of_slaves }
+        FinalResults { last, phases: self.phases, apps: self.apps, targets: self.targets, slaves: self.of_slaves }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use crate::config::Time;
 use crate::latency::{Latency, Samples};
-use crate::media::Measure;
 use crate::recorder::Counts;
+use crate::rtp_stats::RtpMetric;
 use crate::snapshot::Figures;
 
 /// One line of `[thresholds]`.
@@ -22,7 +22,7 @@ pub struct Threshold {
 
 /// What came of it.
 #[derive(Clone, Debug)]
-pub struct Verdict {
+pub struct ThresholdResult {
     /// What was measured: seconds, a ratio or a number of calls. `None` without samples.
     pub value: Option<f64>,
     /// Whether it held. `None` without samples.
@@ -34,7 +34,7 @@ pub struct Verdict {
 #[derive(Clone, Debug)]
 enum Subject {
     Latency(Latency, String),
-    Media(Measure, String),
+    RtpSamples(RtpMetric, String),
     Ratio(fn(&Counts) -> Option<f64>),
     Count { part: fn(&Counts) -> u64, whole: fn(&Counts) -> u64 },
 }
@@ -108,26 +108,26 @@ impl Threshold {
         };
         let limit = limit.trim();
         let (value, share) = match (&subject, limit.strip_suffix('%')) {
-            (Subject::Latency(..) | Subject::Media(Measure::Jitter, _), _) => {
+            (Subject::Latency(..) | Subject::RtpSamples(RtpMetric::Jitter, _), _) => {
                 (Time::parse(limit)?.0.as_secs_f64(), false)
             }
-            (Subject::Media(Measure::Mos, _), Some(_)) => {
+            (Subject::RtpSamples(RtpMetric::Mos, _), Some(_)) => {
                 return Err(format!("{name:?} is a score from 1 to 5: {limit:?} has a percent sign"));
             }
             (_, Some(percent)) => (number(percent)? / 100.0, true),
             (_, None) => (number(limit)?, false),
         };
-        if matches!(subject, Subject::Ratio(_) | Subject::Media(Measure::Loss, _)) && value > 1.0 {
+        if matches!(subject, Subject::Ratio(_) | Subject::RtpSamples(RtpMetric::Loss, _)) && value > 1.0 {
             return Err(format!("{name:?} is a ratio, from 0 to 1 or from 0% to 100%: {limit:?} is above"));
         }
         Ok(Self { name: name.to_owned(), expression: expression.to_owned(), subject, comparison, limit: value, share })
     }
 
     /// What comes of it for these figures.
-    pub fn judge(&self, figures: &Figures) -> Verdict {
+    pub fn judge(&self, figures: &Figures) -> ThresholdResult {
         let counts = &figures.tally.counts;
         let (value, samples) = match &self.subject {
-            Subject::Media(measure, statistic) => {
+            Subject::RtpSamples(measure, statistic) => {
                 let samples = figures.media(*measure);
                 (samples.statistic(statistic).flatten(), samples.count())
             }
@@ -142,14 +142,14 @@ impl Threshold {
                 ((whole > 0).then_some(value), whole)
             }
         };
-        Verdict { value, ok: value.map(|value| self.comparison.holds(value, self.limit)), samples }
+        ThresholdResult { value, ok: value.map(|value| self.comparison.holds(value, self.limit)), samples }
     }
 
     /// A value as the threshold's reader would write it.
     pub fn display(&self, value: f64) -> String {
         match self.subject {
-            Subject::Latency(..) | Subject::Media(Measure::Jitter, _) => crate::report::seconds(value),
-            Subject::Media(Measure::Mos, _) => format!("{value:.2}"),
+            Subject::Latency(..) | Subject::RtpSamples(RtpMetric::Jitter, _) => crate::report::seconds(value),
+            Subject::RtpSamples(RtpMetric::Mos, _) => format!("{value:.2}"),
             Subject::Count { .. } if !self.share => format!("{value}"),
             _ => format!("{:.2}%", value * 100.0),
         }
@@ -159,13 +159,13 @@ impl Threshold {
 fn subject(name: &str) -> Result<Subject, String> {
     if let Some((what, statistic)) = name.split_once('.') {
         let latency = Latency::ALL.iter().find(|known| known.as_str() == what);
-        let measure = Measure::ALL.iter().find(|known| known.as_str() == what);
+        let measure = RtpMetric::ALL.iter().find(|known| known.as_str() == what);
         let subject = match (latency, measure) {
             (Some(latency), _) => Subject::Latency(*latency, statistic.to_owned()),
-            (_, Some(measure)) => Subject::Media(*measure, statistic.to_owned()),
+            (_, Some(measure)) => Subject::RtpSamples(*measure, statistic.to_owned()),
             _ => {
                 let latencies = Latency::ALL.iter().map(|latency| latency.as_str());
-                let names: Vec<&str> = latencies.chain(Measure::ALL.iter().map(|measure| measure.as_str())).collect();
+                let names: Vec<&str> = latencies.chain(RtpMetric::ALL.iter().map(|measure| measure.as_str())).collect();
                 return Err(format!("unknown latency {what:?}{}", crate::config::did_you_mean(what, &names)));
             }
         };
@@ -203,9 +203,9 @@ mod tests {
         figures.tally.counts = Counts { dropped: 5, failed: 5, without_media: 2, with_media: 98, ..counts };
         figures.tally.counts.skipped[0] = 10;
         figures.latencies.record_micros(Latency::Setup, 200_000);
-        figures.media.record_micros(Measure::Mos, 4_100_000);
-        figures.media.record_micros(Measure::Jitter, 12_000);
-        figures.media.record_micros(Measure::Loss, 10_000);
+        figures.media.record_micros(RtpMetric::Mos, 4_100_000);
+        figures.media.record_micros(RtpMetric::Jitter, 12_000);
+        figures.media.record_micros(RtpMetric::Loss, 10_000);
         figures
     }
 

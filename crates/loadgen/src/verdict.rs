@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::outcome::Skip;
 use crate::plan::Plan;
 use crate::snapshot::Snapshot;
-use crate::threshold::Verdict as Judged;
+use crate::threshold::ThresholdResult;
 
 /// The share of calls that the generator itself may have been too late for, or whose events may be missing, before its
 /// figures are not to be trusted.
@@ -38,20 +38,20 @@ pub enum Signal {
 
 /// A verdict with what led to it.
 #[derive(Clone, Debug)]
-pub struct Finding {
+pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
     /// Why it is not a pass.
     pub reasons: Vec<String>,
     /// What came of each threshold, in the plan's order.
-    pub thresholds: Vec<Judged>,
+    pub thresholds: Vec<ThresholdResult>,
     /// What the program exits with.
     pub exit_code: u8,
 }
 
 /// What befell a run besides its calls.
 #[derive(Clone, Debug, Default)]
-pub struct Troubles {
+pub struct Incidents {
     /// What stopped it.
     pub signal: Option<Signal>,
     /// What went wrong in this program.
@@ -61,14 +61,15 @@ pub struct Troubles {
 }
 
 /// Judges a run that is over.
-pub fn judge(plan: &Plan, last: &Snapshot, troubles: &Troubles) -> Finding {
-    let thresholds: Vec<Judged> = plan.thresholds.iter().map(|threshold| threshold.judge(&last.total)).collect();
-    let mut doubts = doubts(last);
+pub fn judge(plan: &Plan, last: &Snapshot, incidents: &Incidents) -> Judgement {
+    let thresholds: Vec<ThresholdResult> =
+        plan.thresholds.iter().map(|threshold| threshold.judge(&last.total)).collect();
+    let mut invalid_reasons = invalid_reasons(last);
     let mut failures = Vec::new();
     for (threshold, judged) in plan.thresholds.iter().zip(&thresholds) {
         let what = format!("{} {}", threshold.name, threshold.expression);
         match (judged.ok, judged.value) {
-            (None, _) => doubts.push(format!("the threshold {what} has no samples")),
+            (None, _) => invalid_reasons.push(format!("the threshold {what} has no samples")),
             (Some(false), Some(value)) => {
                 failures.push(format!("the threshold {what} does not hold: {}", threshold.display(value)));
             }
@@ -76,19 +77,19 @@ pub fn judge(plan: &Plan, last: &Snapshot, troubles: &Troubles) -> Finding {
         }
     }
     // A run that has no end of its own ends by a signal as it should.
-    let signal = troubles.signal.filter(|_| plan.schedule.has_end());
-    let Troubles { internal, incomplete, .. } = troubles;
+    let signal = incidents.signal.filter(|_| plan.schedule.has_end());
+    let Incidents { internal, incomplete, .. } = incidents;
     let (verdict, exit_code) = match signal {
         Some(signal) => (Verdict::Aborted, signal.exit_code()),
         None if !internal.is_empty() => (Verdict::Invalid, 1),
-        None if !doubts.is_empty() || !incomplete.is_empty() => (Verdict::Invalid, 6),
+        None if !invalid_reasons.is_empty() || !incomplete.is_empty() => (Verdict::Invalid, 6),
         None if !failures.is_empty() => (Verdict::Fail, 4),
         None => (Verdict::Pass, 0),
     };
     let cut_short = signal.map(|signal| format!("cut short by {}", signal.name()));
     let others = internal.iter().chain(incomplete).cloned();
-    let reasons = cut_short.into_iter().chain(others).chain(doubts).chain(failures).collect();
-    Finding { verdict, reasons, thresholds, exit_code }
+    let reasons = cut_short.into_iter().chain(others).chain(invalid_reasons).chain(failures).collect();
+    Judgement { verdict, reasons, thresholds, exit_code }
 }
 
 impl Signal {
@@ -109,36 +110,36 @@ impl Signal {
 }
 
 /// Why the figures are not to be trusted, whatever they are.
-fn doubts(last: &Snapshot) -> Vec<String> {
+fn invalid_reasons(last: &Snapshot) -> Vec<String> {
     let counts = &last.total.tally.counts;
-    let mut doubts = Vec::new();
+    let mut invalid_reasons = Vec::new();
     match (counts.attempted, last.counts().attempted) {
-        (0, 0) => doubts.push("no call was placed".to_owned()),
-        (0, _) => doubts.push("no call was placed in a phase that is measured".to_owned()),
+        (0, 0) => invalid_reasons.push("no call was placed".to_owned()),
+        (0, _) => invalid_reasons.push("no call was placed in a phase that is measured".to_owned()),
         _ => {}
     }
     for counts in [counts, last.counts()] {
         if !counts.balanced() || counts.pending > 0 || counts.active > 0 {
-            doubts.push(format!("calls are unaccounted for: {counts:?}"));
+            invalid_reasons.push(format!("calls are unaccounted for: {counts:?}"));
             break;
         }
     }
     let late = counts.skipped[Skip::Late as usize];
     if late as f64 > counts.scheduled as f64 * TROUBLED_MAX {
-        doubts.push(format!("{late} of {} calls could not be sent in time", counts.scheduled));
+        invalid_reasons.push(format!("{late} of {} calls could not be sent in time", counts.scheduled));
     }
     if counts.left_late as f64 > counts.attempted as f64 * LATE_MAX {
         let (late, all) = (counts.left_late, counts.attempted);
-        doubts.push(format!("{late} of {all} calls left over 100 ms late: the generator was the bottleneck"));
+        invalid_reasons.push(format!("{late} of {all} calls left over 100 ms late: the generator was the bottleneck"));
     }
     if counts.lost as f64 > counts.attempted as f64 * TROUBLED_MAX {
-        doubts.push(format!("nobody can know what became of {} of {} calls", counts.lost, counts.attempted));
+        invalid_reasons.push(format!("nobody can know what became of {} of {} calls", counts.lost, counts.attempted));
     }
     let missed = counts.answer_missed;
     if missed as f64 > counts.attempted as f64 * TROUBLED_MAX {
-        doubts.push(format!("the answers of {missed} calls were not seen: events were lost"));
+        invalid_reasons.push(format!("the answers of {missed} calls were not seen: events were lost"));
     }
-    doubts
+    invalid_reasons
 }
 
 #[cfg(test)]
@@ -169,9 +170,9 @@ mod tests {
 
     fn verdict(thresholds: &str, duration: &str, signal: Option<Signal>, completed: u64) -> (Verdict, u8) {
         let plan = plan(thresholds, duration);
-        let troubles = Troubles { signal, ..Troubles::default() };
-        let finding = judge(&plan, &snapshot(&plan, completed, 10), &troubles);
-        (finding.verdict, finding.exit_code)
+        let incidents = Incidents { signal, ..Incidents::default() };
+        let judgement = judge(&plan, &snapshot(&plan, completed, 10), &incidents);
+        (judgement.verdict, judgement.exit_code)
     }
 
     #[test]
@@ -193,40 +194,40 @@ mod tests {
         for threshold in ["", "success = \"> 0.99\""] {
             let plan = plan(threshold, "duration = \"1s\"");
             let incomplete = vec!["report.json: the disk is full".to_owned()];
-            let troubles = Troubles { incomplete, ..Troubles::default() };
-            let finding = judge(&plan, &snapshot(&plan, 10, 10), &troubles);
-            assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6));
-            let troubles = Troubles { internal: vec!["a task failed".to_owned()], ..troubles };
-            assert_eq!(judge(&plan, &snapshot(&plan, 10, 10), &troubles).exit_code, 1);
+            let incidents = Incidents { incomplete, ..Incidents::default() };
+            let judgement = judge(&plan, &snapshot(&plan, 10, 10), &incidents);
+            assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Invalid, 6));
+            let incidents = Incidents { internal: vec!["a task failed".to_owned()], ..incidents };
+            assert_eq!(judge(&plan, &snapshot(&plan, 10, 10), &incidents).exit_code, 1);
         }
     }
 
     /// Each kind of trouble has its own bound, and is said in its own words.
     #[test]
     fn a_run_whose_figures_are_not_to_be_trusted_says_why() {
-        type Trouble = fn(&mut Counts, u64);
+        type Incident = fn(&mut Counts, u64);
         let plan = plan("", "duration = \"1s\"");
         let late = |counts: &mut Counts, n| {
             (counts.skipped[Skip::Late as usize], counts.scheduled) = (n, counts.scheduled + n);
         };
         let lost = |counts: &mut Counts, n| (counts.lost, counts.completed) = (n, counts.completed - n);
-        let troubles: [(Trouble, u64, &str); 4] = [
+        let incidents: [(Incident, u64, &str); 4] = [
             (late, 1, "2 of 1002 calls could not be sent in time"),
             (|counts, n| counts.left_late = n, 10, "11 of 1000 calls left over 100 ms late"),
             (lost, 1, "what became of 2 of 1000 calls"),
             (|counts, n| counts.answer_missed = n, 1, "the answers of 2 calls were not seen"),
         ];
-        for (trouble, most, words) in troubles {
+        for (incident, most, words) in incidents {
             let judged = |n| {
                 let mut snapshot = snapshot(&plan, 1000, 0);
-                trouble(&mut snapshot.total.tally.counts, n);
+                incident(&mut snapshot.total.tally.counts, n);
                 snapshot.all = snapshot.total.tally.clone();
-                judge(&plan, &snapshot, &Troubles::default())
+                judge(&plan, &snapshot, &Incidents::default())
             };
             assert_eq!(judged(most).verdict, Verdict::Pass, "{words}");
-            let finding = judged(most + 1);
-            assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6), "{words}");
-            assert!(finding.reasons[0].contains(words), "{:?}", finding.reasons);
+            let judgement = judged(most + 1);
+            assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Invalid, 6), "{words}");
+            assert!(judgement.reasons[0].contains(words), "{:?}", judgement.reasons);
         }
     }
 
@@ -235,9 +236,9 @@ mod tests {
         let plan = plan("", "duration = \"1s\"");
         let mut snapshot = snapshot(&plan, 10, 0);
         snapshot.total.tally.counts.completed -= 1;
-        assert_eq!(judge(&plan, &snapshot, &Troubles::default()).verdict, Verdict::Invalid);
+        assert_eq!(judge(&plan, &snapshot, &Incidents::default()).verdict, Verdict::Invalid);
         snapshot.total.tally.counts.lost += 1;
-        let finding = judge(&plan, &snapshot, &Troubles::default());
-        assert_eq!((finding.verdict, finding.exit_code), (Verdict::Invalid, 6), "a tenth is lost");
+        let judgement = judge(&plan, &snapshot, &Incidents::default());
+        assert_eq!((judgement.verdict, judgement.exit_code), (Verdict::Invalid, 6), "a tenth is lost");
     }
 }

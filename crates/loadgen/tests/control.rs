@@ -5,9 +5,9 @@ mod support;
 use std::time::Duration;
 
 use fs_sim::{Callee, Config, Delay, Server, State};
-use loadgen::conductor::{Control, Operator, controls};
+use loadgen::dispatcher::{Control, Operator, controls};
 use loadgen::plan::Plan;
-use loadgen::run::{Outcome, run};
+use loadgen::run::{RunResult, run};
 use loadgen::run_id::RunId;
 use serde_json::Value;
 use support::{check_identity, server, server_with, slave};
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A run that goes on in this process.
 struct Going {
     operator: Operator,
-    run: JoinHandle<anyhow::Result<Outcome>>,
+    run: JoinHandle<anyhow::Result<RunResult>>,
     folder: tempfile::TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Going {
     }
 
     /// The same where calls that a busy machine makes late are no matter.
-    async fn end_as_it_may(self) -> (Value, Outcome) {
+    async fn end_as_it_may(self) -> (Value, RunResult) {
         let ended = tokio::time::timeout(PATIENCE, self.run).await.expect("an end");
         let outcome = ended.expect("no panic").expect("a run");
         let text = std::fs::read_to_string(self.folder.path().join("report.json")).expect("a report");

@@ -1,7 +1,7 @@
 //! `bert`
 
 use super::script::{Action, Application, Require, Rule, Script, Side, Step, Then, Watch};
-use super::{AppKind, AppOption, AppResult, CALLEE, Options};
+use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
 use crate::text::Template;
 
@@ -50,7 +50,7 @@ const IN_SYNC: usize = 0;
 const LOST_SYNC: usize = 1;
 const TIMEOUTS: usize = 2;
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let sides = options.count("sides", 2)?;
     if sides == 0 {
         return Err(options.error("sides", "sides = 0: it must be 1 or 2"));

@@ -3,7 +3,7 @@
 use esl_core::EventName;
 
 use super::script::{Action, Application, DIAL, Require, Rule, Script, Side, Then, Watch};
-use super::{AppKind, AppOption, AppResult, Options};
+use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::text::Template;
 
@@ -36,7 +36,7 @@ pub(super) const KIND: AppKind = AppKind {
     ..AppKind::PLAIN
 };
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let argument = options.address(TO.name)?;
     let callee = match super::is_callee_ours(options)? {
         true => vec![Action::Answer.into(), super::run_on("echo")],

@@ -3,7 +3,7 @@
 use esl_core::EventName;
 
 use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
-use super::{AppKind, AppOption, AppResult, Options};
+use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::text::Template;
 
@@ -34,7 +34,7 @@ pub(super) const KIND: AppKind = AppKind {
     ..AppKind::PLAIN
 };
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let mut callee: Vec<Step> = Vec::new();
     callee.extend(options.time_or_none("after")?.map(|time| Action::Wait(time).into()));
     let action = match options.is_empty("response") {

@@ -1,7 +1,7 @@
 //! `callee_ringback`
 
 use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
-use super::{AppKind, AppOption, AppResult, Options};
+use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use esl_core::EventName;
 
@@ -37,7 +37,7 @@ pub(super) const KIND: AppKind = AppKind {
     build,
 };
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let ringback = options.required("ringback")?;
     let mut callee: Vec<Step> = match options.choice("ring", &["ring", "early_media"])? {
         "ring" => vec![Action::Ring.into()],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::script::{Action, Script, Side, Step};
-use super::{AppKind, AppOption, AppResult, Options};
+use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::text::Template;
 
@@ -55,7 +55,7 @@ const PAUSES: [char; 2] = ['w', 'W'];
 /// Digits before and after which there is silence: the far leg's media have to be there before the first one.
 const BEFORE: Duration = Duration::from_millis(500);
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let digits = options.digits("digits")?;
     if digits.contains(PAUSES) {
         return Err(options.error("digits", "w and W are pauses, which nobody hears: use \"interval\""));

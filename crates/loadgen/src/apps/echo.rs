@@ -1,11 +1,11 @@
 //! `echo`
 
 use super::script::{Application, Script};
-use super::{AppKind, Options};
+use super::{AppKind, AppOptions};
 
 pub(super) const KIND: AppKind = AppKind {
     name: "echo",
     about: "Sends back what the far end says: media in both directions.",
-    build: |_: &Options<'_>| Ok(Script::running(Application::new("echo"))),
+    build: |_: &AppOptions<'_>| Ok(Script::running(Application::new("echo"))),
     ..AppKind::PLAIN
 };

@@ -15,14 +15,14 @@ mod play_rec;
 mod proxy;
 mod tone_play;
 
-pub mod performance;
 pub mod script;
+pub mod script_run;
 
 use crate::config::{AppConfig, ConfigError, Source};
 use crate::text::Template;
 
 pub use describe::{describe, describe_one};
-pub use options::{AppOption, Options, Texts};
+pub use options::{AppOption, AppOptions, TextScope};
 use script::{Action, Script, Step};
 
 /// A kind of app.
@@ -41,7 +41,7 @@ pub struct AppKind {
     /// Whether it can tell the far leg what to do, which has to be parked on a slave for that.
     pub far: bool,
     /// Works out what its calls do.
-    build: fn(&Options<'_>) -> Result<Script, ConfigError>,
+    build: fn(&AppOptions<'_>) -> Result<Script, ConfigError>,
 }
 
 /// Something that an app counts.
@@ -104,14 +104,14 @@ impl AppKind {
     pub fn script(
         &'static self,
         config: Option<&AppConfig>,
-        texts: Texts<'_>,
+        texts: TextScope<'_>,
         source: &Source,
     ) -> Result<Script, ConfigError> {
-        (self.build)(&Options::new(self, config, texts, source)?)
+        (self.build)(&AppOptions::new(self, config, texts, source)?)
     }
 }
 
-fn is_callee_ours(options: &Options<'_>) -> Result<bool, ConfigError> {
+fn is_callee_ours(options: &AppOptions<'_>) -> Result<bool, ConfigError> {
     Ok(options.choice(CALLEE.name, &["app", "none"])? == "app")
 }
 

@@ -28,7 +28,7 @@ pub struct AppOption {
 
 /// What the texts of an app's options are read with.
 #[derive(Clone, Copy)]
-pub struct Texts<'a> {
+pub struct TextScope<'a> {
     /// The columns of the CSV file, which placeholders can name.
     pub columns: &'a [String],
     /// Says why an address is none that may be dialled.
@@ -37,7 +37,7 @@ pub struct Texts<'a> {
     pub dials_are_held: bool,
 }
 
-impl Texts<'_> {
+impl TextScope<'_> {
     /// Without a CSV file; whatever is there may be dialled.
     pub fn plain() -> Self {
         Self { columns: &[], may_dial: &|_| Ok(()), dials_are_held: false }
@@ -45,10 +45,10 @@ impl Texts<'_> {
 }
 
 /// The options of one app in a configuration.
-pub struct Options<'a> {
+pub struct AppOptions<'a> {
     kind: &'static AppKind,
     config: Option<&'a AppConfig>,
-    texts: Texts<'a>,
+    texts: TextScope<'a>,
     source: &'a Source,
 }
 
@@ -59,7 +59,7 @@ struct Given<'a> {
     span: Range<usize>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> AppOptions<'a> {
     /// Those of an app of this kind.
     ///
     /// # Errors
@@ -67,7 +67,7 @@ impl<'a> Options<'a> {
     pub(super) fn new(
         kind: &'static AppKind,
         config: Option<&'a AppConfig>,
-        texts: Texts<'a>,
+        texts: TextScope<'a>,
         source: &'a Source,
     ) -> Result<Self, ConfigError> {
         let known: Vec<&str> = kind.options.iter().map(|option| option.name).chain(APP_KEYS).collect();
@@ -97,7 +97,7 @@ impl<'a> Options<'a> {
     }
 
     /// What the texts of values that an app reads itself are read with.
-    pub(super) fn texts(&self) -> Texts<'a> {
+    pub(super) fn texts(&self) -> TextScope<'a> {
         self.texts
     }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::performance::NOT_PLAYED;
 use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
-use super::{AppKind, AppOption, AppResult, CALLEE, Options};
+use super::script_run::NOT_PLAYED;
+use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
 use crate::text::Template;
 use esl_core::EventName;
@@ -66,7 +66,7 @@ pub(super) const MUTED: AppKind = AppKind {
     build: muted_play_rec,
 };
 
-fn play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn play_rec(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let file = options.required(PLAY.name)?;
     let ours = super::is_callee_ours(options)?;
     let mut caller = recording(options, Side::Caller)?;
@@ -83,7 +83,7 @@ fn play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
     Ok(Script { caller, callee, rules: unplayable(&file, Some(Side::Caller)), ..Script::default() })
 }
 
-fn muted_play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn muted_play_rec(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let (file, turn) = (options.required(PLAY.name)?, options.time("turn")?);
     let steps = |side: Side| -> Result<Vec<Step>, ConfigError> {
         let mut steps: Vec<Step> = Vec::new();
@@ -109,7 +109,7 @@ fn muted_play_rec(options: &Options<'_>) -> Result<Script, ConfigError> {
 const TURN_MIN: Duration = Duration::from_millis(20);
 
 /// What begins a leg's recording, where it is to be recorded.
-fn recording(options: &Options<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
+fn recording(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
     let every = options.count(EVERY.name, u16::MAX)?;
     if every == 0 || !options.sides(RECORD.name)?.contains(&side) {
         return Ok(Vec::new());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::script::{Action, Script, Step};
-use super::{AppKind, AppOption, AppResult, Options, bridge};
+use super::{AppKind, AppOption, AppOptions, AppResult, bridge};
 use crate::config::ConfigError;
 use crate::text::Template;
 
@@ -32,7 +32,7 @@ pub(super) const KIND: AppKind = AppKind {
 /// How long beyond its own time-out the server may take to say so.
 const GRACE: Duration = Duration::from_secs(5);
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let timeout = options.time("timeout")?;
     let seconds = timeout.as_millis().div_ceil(1000);
     let variables = vec![

@@ -1,5 +1,5 @@
 //! What an app's calls do, as data: worked out once from its options, and then performed for each call
-//! ([`Performance`](super::performance::Performance)).
+//! ([`ScriptRun`](super::performance::Performance)).
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;

@@ -13,7 +13,7 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
             true => Err("may not be dialled".to_owned()),
             false => Ok(()),
         };
-        let texts = Texts { columns: &["pin".to_owned()], may_dial: &may_dial, dials_are_held: true };
+        let texts = TextScope { columns: &["pin".to_owned()], may_dial: &may_dial, dials_are_held: true };
         kind.script(Some(app), texts, &source)
     });
     result.map_err(|error| error.to_string())
@@ -42,7 +42,7 @@ fn every_app_is_built_with_its_defaults() {
         let results: Vec<usize> =
             results.chain(steps.flat_map(|step| step.met.into_iter().chain(step.missed))).collect();
         assert!(results.iter().all(|result| *result < kind.results.len()), "{}: results have names", kind.name);
-        assert!(kind.results.len() <= performance::RESULTS_MAX, "{}", kind.name);
+        assert!(kind.results.len() <= script_run::RESULTS_MAX, "{}", kind.name);
         assert_eq!(script.customs().is_empty(), !script.events().contains(&esl_core::EventName::Custom));
     }
 }

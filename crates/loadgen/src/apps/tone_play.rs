@@ -1,7 +1,7 @@
 //! `tone_play`
 
 use super::script::{Action, Application, Script};
-use super::{AppKind, AppOption, CALLEE, Options};
+use super::{AppKind, AppOption, AppOptions, CALLEE};
 use crate::config::ConfigError;
 
 pub(super) const KIND: AppKind = AppKind {
@@ -23,7 +23,7 @@ pub(super) const KIND: AppKind = AppKind {
     ..AppKind::PLAIN
 };
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     // As the near leg's own application it needs no event and no command of its own.
     let application = Application { name: "playback", argument: options.required("tone")? };
     let callee = match super::is_callee_ours(options)? {

@@ -2,12 +2,12 @@
 
 use esl_core::HangupCause;
 
-use crate::media::Heard;
 use crate::outcome::{Outcome, Refusal};
+use crate::rtp_stats::RtpStats;
 
 /// What an event says of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub enum NearLegEvent {
     /// Its channel is there.
     Created,
     /// It rings, or has early media.
@@ -23,7 +23,7 @@ pub enum Change {
         /// The final SIP status.
         sip: Option<u16>,
         /// How its audio arrived.
-        heard: Option<Heard>,
+        rtp: Option<RtpStats>,
     },
     /// The originate's result.
     Job(Result<(), Refusal>),
@@ -31,7 +31,7 @@ pub enum Change {
 
 /// What an event says of a call's far leg.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum FarChange {
+pub enum FarLegEvent {
     /// It is there.
     Created,
     /// It is answered.
@@ -43,13 +43,13 @@ pub enum FarChange {
         /// Why.
         cause: Option<HangupCause>,
         /// How its audio arrived.
-        heard: Option<Heard>,
+        rtp: Option<RtpStats>,
     },
 }
 
 /// Why this program hangs a call up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum HangupReason {
     /// Its hold time is over, or its app has it end.
     Planned,
     /// Its app has its far leg hang up or refuse.
@@ -62,7 +62,7 @@ pub enum Why {
 
 /// What is to be done about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum Transition {
     /// Nothing but wait.
     Wait,
     /// Hang it up on the server.

@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::Runs;
 use crate::channels::{self, Listed, loadgen_run};
-use crate::questions::Questions;
+use crate::query_connection::QueryConnection;
 use crate::run_id::RunId;
 use crate::slave::Server;
 
@@ -49,10 +49,10 @@ pub(super) struct OfRun {
 
 /// Hangs up what is of these runs; of calls of these slaves alone where it is said which ones are meant.
 pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) -> anyhow::Result<Cleaned> {
-    let mut questions = Questions::connect(server).await?;
+    let mut queries = QueryConnection::connect(server).await?;
     let runs_there = match runs {
         Runs::One(run) => vec![(run, 0)],
-        Runs::All | Runs::List => runs_of_channels(&mut questions).await?,
+        Runs::All | Runs::List => runs_of_channels(&mut queries).await?,
     };
     let mut cleaned = Cleaned::default();
     for (id, found) in runs_there {
@@ -60,7 +60,7 @@ pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) ->
             cleaned.runs.push(OfRun { id, found, left: found, took: Duration::ZERO });
             continue;
         }
-        let mut ending = Ending { questions: &mut questions, run: id, own, seen: BTreeSet::new() };
+        let mut ending = RunHangup { queries: &mut queries, run: id, own, seen: BTreeSet::new() };
         let started = Instant::now();
         let left = ending.end_all(started).await?;
         let found = ending.seen.len();
@@ -72,11 +72,11 @@ pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) ->
 }
 
 /// The runs that have channels there, by the variable that only they carry, with how many they have.
-async fn runs_of_channels(questions: &mut Questions) -> anyhow::Result<Vec<(RunId, usize)>> {
-    let listed = list(questions, "show channels as json").await?;
+async fn runs_of_channels(queries: &mut QueryConnection) -> anyhow::Result<Vec<(RunId, usize)>> {
+    let listed = list(queries, "show channels as json").await?;
     let commands: Vec<_> = listed.iter().take(ASKED_MAX).map(|channel| loadgen_run(&channel.uuid)).collect();
     let mut runs: BTreeMap<String, (RunId, usize)> = BTreeMap::new();
-    for said in questions.ask_all(&commands).await? {
+    for said in queries.ask_all(&commands).await? {
         if let Ok(run) = said.parse::<RunId>() {
             runs.entry(said).or_insert((run, 0)).1 += 1;
         }
@@ -86,16 +86,16 @@ async fn runs_of_channels(questions: &mut Questions) -> anyhow::Result<Vec<(RunI
 
 /// # Errors
 /// The server cannot be asked, or does not say: that is not the same as that it has no channels.
-async fn list(questions: &mut Questions, command: &str) -> anyhow::Result<Vec<Listed>> {
-    let said = questions.ask(command).await?;
+async fn list(queries: &mut QueryConnection, command: &str) -> anyhow::Result<Vec<Listed>> {
+    let said = queries.ask(command).await?;
     channels::read(&said).with_context(|| {
         let said: String = said.trim().chars().take(SAID_MAX).collect();
         format!("\"{command}\" is answered {said:?}, so that nobody knows what is left: log in as one who may do that")
     })
 }
 
-struct Ending<'a> {
-    questions: &'a mut Questions,
+struct RunHangup<'a> {
+    queries: &'a mut QueryConnection,
     run: RunId,
     /// The slaves whose calls are meant; all without it.
     own: Option<&'a [usize]>,
@@ -103,7 +103,7 @@ struct Ending<'a> {
     seen: BTreeSet<Uuid>,
 }
 
-impl Ending<'_> {
+impl RunHangup<'_> {
     /// Hangs up again and again until none has been there for a while. Returns how many are left.
     async fn end_all(&mut self, started: Instant) -> anyhow::Result<usize> {
         self.see_all(started).await?;
@@ -140,14 +140,14 @@ impl Ending<'_> {
 
     /// The run's channels that are there: its calls by their UUIDs, their far legs by the header that came with them.
     async fn there(&mut self) -> anyhow::Result<Vec<Uuid>> {
-        let own = list(self.questions, &format!("show channels like {} as json", self.run.prefix())).await?;
+        let own = list(self.queries, &format!("show channels like {} as json", self.run.prefix())).await?;
         let mut candidates: Vec<Uuid> = own.iter().filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
         candidates.retain(|uuid| self.is_ours(*uuid));
         candidates.extend(self.far_legs().await?);
         // The list is made from a database that runs behind.
         let commands: Vec<_> = candidates.iter().map(|uuid| format!("uuid_exists {uuid}")).collect();
-        let exist = self.questions.ask_all(&commands).await?;
+        let exist = self.queries.ask_all(&commands).await?;
         let there = candidates.into_iter().zip(exist).filter(|(_, exists)| exists == "true").map(|(uuid, _)| uuid);
         let there: Vec<Uuid> = there.collect();
         self.seen.extend(&there);
@@ -155,11 +155,11 @@ impl Ending<'_> {
     }
 
     async fn far_legs(&mut self) -> anyhow::Result<Vec<Uuid>> {
-        let listed = list(self.questions, "show channels as json").await?;
+        let listed = list(self.queries, "show channels as json").await?;
         let inbound = listed.iter().filter(|channel| channel.direction == "inbound").take(ASKED_MAX);
         let inbound: Vec<Uuid> = inbound.filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         let commands: Vec<_> = inbound.iter().map(|uuid| format!("uuid_getvar {uuid} sip_h_X-loadgen-call")).collect();
-        let said = self.questions.ask_all(&commands).await?;
+        let said = self.queries.ask_all(&commands).await?;
         let is_ours = |call: &str| Uuid::try_parse(call).is_ok_and(|call| self.is_ours(call));
         Ok(inbound.into_iter().zip(said).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
     }
@@ -174,7 +174,7 @@ impl Ending<'_> {
         let mut commands = vec![format!("hupall NORMAL_CLEARING loadgen_run {}", self.run)];
         // Those that do not carry the variable, and far legs whose near ones are gone.
         commands.extend(there.iter().map(|uuid| format!("uuid_kill {uuid}")));
-        self.questions.ask_all(&commands).await?;
+        self.queries.ask_all(&commands).await?;
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ use std::fmt::Write;
 
 use tokio::task::JoinSet;
 
-pub use target::{Options, Target};
+pub use target::{CleanupOptions, CleanupTarget};
 
 use crate::limits;
 use crate::run_id::RunId;
@@ -19,7 +19,7 @@ use hang_up::Cleaned;
 
 /// What a clean-up came to.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct CleanupResult {
     /// What was done at each slave, for a person.
     pub summary: String,
     /// 0 where everything is clean, 3 where a slave could not be reached or does not say what it has, 1 where something
@@ -47,7 +47,7 @@ pub enum Runs {
 ///
 /// # Errors
 /// What was raised cannot be read from the run folder, or not be written there.
-pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
+pub async fn cleanup(target: CleanupTarget) -> anyhow::Result<CleanupResult> {
     let mut cleaning = JoinSet::new();
     for (number, (_, server)) in target.slaves.iter().enumerate() {
         let (server, runs, own) = (server.clone(), target.runs, target.own.clone());
@@ -58,7 +58,7 @@ pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
         let (number, result) = done?;
         cleaned[number] = Some(result);
     }
-    let mut report = Report { summary: String::new(), unknown: false, left: false };
+    let mut report = CleanupSummary { summary: String::new(), unknown: false, left: false };
     if target.slaves.is_empty() {
         report.line("no real slaves: simulated ones have ended with their run");
     }
@@ -78,16 +78,16 @@ pub async fn cleanup(target: Target) -> anyhow::Result<Outcome> {
         () if report.left => EXIT_LEFT,
         () => 0,
     };
-    Ok(Outcome { summary: report.summary, exit_code })
+    Ok(CleanupResult { summary: report.summary, exit_code })
 }
 
-struct Report {
+struct CleanupSummary {
     summary: String,
     unknown: bool,
     left: bool,
 }
 
-impl Report {
+impl CleanupSummary {
     fn line(&mut self, line: &str) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.summary, "{line}");

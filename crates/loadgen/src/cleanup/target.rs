@@ -16,7 +16,7 @@ const PASSWORD: &str = "LOADGEN_PASSWORD";
 
 /// What the command line says beside the run folder or the configuration.
 #[derive(Clone, Debug, Default)]
-pub struct Options {
+pub struct CleanupOptions {
     /// The run, instead of the one of the run folder.
     pub run_id: Option<RunId>,
     /// Every run.
@@ -29,7 +29,7 @@ pub struct Options {
 
 /// What is to be cleaned up.
 #[derive(Debug)]
-pub struct Target {
+pub struct CleanupTarget {
     /// Which runs' calls.
     pub runs: Runs,
     /// The slaves, with their names.
@@ -40,12 +40,12 @@ pub struct Target {
     pub folder: Option<PathBuf>,
 }
 
-impl Target {
+impl CleanupTarget {
     /// What a configuration is about: its slaves, and the run in its run folder where there is one.
     ///
     /// # Errors
     /// That run goes on, or its folder cannot be read.
-    pub fn of_plan(plan: &Plan, options: &Options) -> anyhow::Result<Self> {
+    pub fn of_plan(plan: &Plan, options: &CleanupOptions) -> anyhow::Result<Self> {
         let folder = plan.out.clone().filter(|folder| folder.join(RUN_FILE).exists());
         let run = folder.as_deref().map(|folder| last_run(folder, options)).transpose()?;
         let runs = runs(options, run.as_ref())?;
@@ -61,7 +61,7 @@ impl Target {
     pub fn of_folder(
         folder: &Path,
         plan: Option<&Plan>,
-        options: &Options,
+        options: &CleanupOptions,
         environment: impl Fn(&str) -> Option<String>,
     ) -> anyhow::Result<Self> {
         let run = last_run(folder, options)?;
@@ -89,7 +89,7 @@ impl Target {
     }
 }
 
-fn last_run(folder: &Path, options: &Options) -> anyhow::Result<RunFile> {
+fn last_run(folder: &Path, options: &CleanupOptions) -> anyhow::Result<RunFile> {
     let (run, goes_on) = RunFile::read(folder).with_context(|| format!("{} is no run folder", folder.display()))?;
     if goes_on && !options.force {
         bail!(
@@ -101,7 +101,7 @@ fn last_run(folder: &Path, options: &Options) -> anyhow::Result<RunFile> {
     Ok(run)
 }
 
-fn runs(options: &Options, run: Option<&RunFile>) -> anyhow::Result<Runs> {
+fn runs(options: &CleanupOptions, run: Option<&RunFile>) -> anyhow::Result<Runs> {
     Ok(match (options.run_id, options.all_runs, run) {
         (Some(run), _, _) => Runs::One(run),
         (None, true, _) => Runs::All,

@@ -15,7 +15,7 @@ use toml::Spanned;
 
 pub use app::{AppConfig, KEYS as APP_KEYS};
 pub use fs_sim::value::{Count, Number, Time};
-pub use read::{ConfigError, Source, beside, did_you_mean, has_key, parse, parse_flags, read, text};
+pub use read::{ConfigError, Source, did_you_mean, has_key, parse, parse_flags, read, resolve_relative, text};
 pub use value::{Password, Value};
 
 /// A whole file.

@@ -263,7 +263,7 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
 }
 
 /// Where passwords are kept is relative to the file that names them.
-pub fn beside(source: &Source, path: &Path) -> PathBuf {
+pub fn resolve_relative(source: &Source, path: &Path) -> PathBuf {
     Path::new(&source.name).parent().unwrap_or(Path::new("")).join(path)
 }
 

@@ -8,7 +8,7 @@ async fn server(sps: u32, max_sessions: u32) -> fs_sim::Server {
 }
 
 async fn ask(server: &fs_sim::Server, command: &str) -> String {
-    Questions::connect(&server_of(server)).await.unwrap().ask(command).await.unwrap()
+    QueryConnection::connect(&server_of(server)).await.unwrap().ask(command).await.unwrap()
 }
 
 const LOAD: &str = "[run]\nraise_limits = true\n[load]\nrate = 100\n";
@@ -114,10 +114,10 @@ async fn a_server_that_was_started_again_is_raised_again() {
     let server = server(30, 100_000).await;
     let folder = tempfile::tempdir().unwrap();
     let (limits, _) = raise(&[server_of(&server)], folder.path()).await;
-    let health = |sps| Health { sessions_per_second_max: Some(sps), ..Health::default() };
+    let health = |sps| ServerHealth { sessions_per_second_max: Some(sps), ..ServerHealth::default() };
     assert_eq!(limits.again(0, &health(30)), ["fsctl sps 353"]);
     assert_eq!(limits.again(0, &health(353)), Vec::<String>::new());
-    for other in [health(10), health(100), Health::default()] {
+    for other in [health(10), health(100), ServerHealth::default()] {
         assert_eq!(limits.again(0, &other), Vec::<String>::new(), "somebody has set it, or it does not say: {other:?}");
     }
     assert_eq!(limits.again(1, &health(30)), Vec::<String>::new());

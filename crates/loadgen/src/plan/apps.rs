@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use toml::Spanned;
 
-use super::call::Texts;
-use super::check::Check;
+use super::call::TextRules;
+use super::check::Validator;
 use super::{App, Target};
 use crate::apps::{self, APPS, DEFAULT};
 use crate::config::{AppConfig, ConfigError, ToConfig, did_you_mean};
 
-impl Check<'_> {
+impl Validator<'_> {
     /// The apps, with their weights. What they call is added to the targets.
     pub(super) fn apps(
         &self,
         configs: &[AppConfig],
         (to, call): (Option<&Spanned<ToConfig>>, Range<usize>),
-        texts: &Texts<'_>,
+        texts: &TextRules<'_>,
         targets: &mut Vec<Target>,
     ) -> Result<(Vec<App>, Vec<u64>), ConfigError> {
         let mut called = |to: Option<&Spanned<ToConfig>>| match to {
@@ -29,7 +29,7 @@ impl Check<'_> {
                 Err(self.source.error(call.clone(), message))
             }
         };
-        let of_apps = apps::Texts {
+        let of_apps = apps::TextScope {
             columns: &texts.numbers.columns,
             may_dial: &|to| texts.may_dial(to),
             dials_are_held: !texts.allowed.allows_all(),

@@ -8,11 +8,11 @@ use regex_lite::Regex;
 use toml::Spanned;
 use uuid::Uuid;
 
-use super::check::{Check, TIME_MAX};
+use super::check::{TIME_MAX, Validator};
 use super::{Hold, Mode, Numbers, Target};
 use crate::apps::script::ARGUMENT;
-use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, beside, did_you_mean};
-use crate::schedule::Turns;
+use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, did_you_mean, resolve_relative};
+use crate::schedule::RoundRobin;
 use crate::text::{Context, Template};
 
 /// Targets at most: each has figures of its own in every slave's record.
@@ -48,7 +48,7 @@ pub enum FarLeg {
 pub struct Targets {
     /// By their numbers in the plan.
     pub(super) members: Vec<u16>,
-    pub(super) turns: Turns,
+    pub(super) turns: RoundRobin,
 }
 
 impl Targets {
@@ -70,9 +70,9 @@ impl Targets {
 
 /// Addresses that may be dialled.
 #[derive(Clone, Debug)]
-pub struct Allowed(Vec<Regex>);
+pub struct AllowList(Vec<Regex>);
 
-impl Allowed {
+impl AllowList {
     /// Whether there is no pattern.
     pub fn allows_all(&self) -> bool {
         self.0.is_empty()
@@ -85,12 +85,12 @@ impl Allowed {
 }
 
 /// What the texts of a configuration are read with.
-pub(super) struct Texts<'a> {
+pub(super) struct TextRules<'a> {
     pub(super) numbers: &'a Numbers,
-    pub(super) allowed: &'a Allowed,
+    pub(super) allowed: &'a AllowList,
 }
 
-impl Texts<'_> {
+impl TextRules<'_> {
     /// Whether an address may be dialled, with every row.
     ///
     /// # Errors
@@ -108,19 +108,19 @@ impl Texts<'_> {
     }
 }
 
-impl Check<'_> {
+impl Validator<'_> {
     pub(super) fn numbers(&self, config: Option<&Spanned<NumbersConfig>>) -> Result<Numbers, ConfigError> {
         let Some(config) = config else {
             return Ok(Numbers::default());
         };
         let numbers = match config.get_ref() {
-            NumbersConfig::File(path) => Numbers::read(&beside(self.source, path)),
+            NumbersConfig::File(path) => Numbers::read(&resolve_relative(self.source, path)),
             NumbersConfig::Range(range) => Numbers::range(&range.from, range.count.0),
         };
         numbers.map_err(|message| self.source.error(config.span(), message))
     }
 
-    pub(super) fn allowed(&self, config: Option<&Vec<Spanned<String>>>) -> Result<Allowed, ConfigError> {
+    pub(super) fn allowed(&self, config: Option<&Vec<Spanned<String>>>) -> Result<AllowList, ConfigError> {
         let patterns = config.into_iter().flatten().map(|pattern| {
             Regex::new(pattern.get_ref()).map_err(|error| {
                 self.source.error(pattern.span(), format!("{:?} is no regular expression: {error}", pattern.get_ref()))
@@ -130,7 +130,7 @@ impl Check<'_> {
         if config.is_some_and(Vec::is_empty) {
             return Err(self.source.whole("\"allow\" has no pattern: nothing could be dialled"));
         }
-        Ok(Allowed(patterns))
+        Ok(AllowList(patterns))
     }
 
     pub(super) fn text(&self, text: &Spanned<String>, numbers: &Numbers) -> Result<Template, ConfigError> {
@@ -141,7 +141,7 @@ impl Check<'_> {
     pub(super) fn targets(
         &self,
         to: &Spanned<ToConfig>,
-        texts: &Texts<'_>,
+        texts: &TextRules<'_>,
         targets: &mut Vec<Target>,
     ) -> Result<Targets, ConfigError> {
         let error = |message: String| self.source.error(to.span(), message);
@@ -185,7 +185,7 @@ impl Check<'_> {
     }
 
     /// Whether FreeSWITCH can carry what comes of an address with every row, and whether it may be dialled.
-    fn address(&self, to: &Template, span: Range<usize>, texts: &Texts<'_>) -> Result<(), ConfigError> {
+    fn address(&self, to: &Template, span: Range<usize>, texts: &TextRules<'_>) -> Result<(), ConfigError> {
         let rows = texts.numbers.rows.iter().map(|row| Some(row.as_slice()));
         let rows: Box<dyn Iterator<Item = Option<&[String]>>> = match to.is_constant() || texts.numbers.rows.is_empty()
         {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use crate::config::{ConfigError, Count, Number, Source, Time};
-use crate::schedule::Turns;
+use crate::schedule::RoundRobin;
 
 /// Calls per second at most: far over what one machine can place, far under what arithmetic cannot bear.
 pub const RATE_MAX: f64 = 100_000.0;
@@ -15,11 +15,11 @@ const RATE_MIN: f64 = 1e-6;
 pub(super) const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// The checks, with the text that their messages point into.
-pub(super) struct Check<'a> {
+pub(super) struct Validator<'a> {
     pub(super) source: &'a Source,
 }
 
-impl Check<'_> {
+impl Validator<'_> {
     pub(super) fn number(&self, what: &str, number: &Spanned<Number>, max: f64) -> Result<f64, ConfigError> {
         let Number(value) = *number.get_ref();
         if value > 0.0 && value <= max {
@@ -111,11 +111,11 @@ impl Check<'_> {
     }
 
     /// Whose turn it is by these weights, of which one at least is above 0.
-    pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<Turns, ConfigError> {
-        Turns::new(weights).ok_or_else(|| {
+    pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<RoundRobin, ConfigError> {
+        RoundRobin::new(weights).ok_or_else(|| {
             let message = format!(
                 "the weights of the {of} add up to more than {}, after taking out what they share",
-                Turns::CYCLE_MAX
+                RoundRobin::CYCLE_MAX
             );
             self.source.whole(message)
         })

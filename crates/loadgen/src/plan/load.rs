@@ -7,12 +7,12 @@ use std::time::Duration;
 use fs_sim::Delay;
 use toml::Spanned;
 
-use super::check::{Check, TIME_MAX};
+use super::check::{TIME_MAX, Validator};
 use super::{App, SlavePlan};
 use crate::config::{ArrivalsConfig, Config, ConfigError, Count, LoadConfig, PhaseConfig, did_you_mean};
-use crate::schedule::check::{self, Ceiling, Misfit, Place};
+use crate::schedule::check::{self, Misfit, Place, SlaveCapacity};
 use crate::schedule::draw::{STREAM_HOLD, draw};
-use crate::schedule::{Arrivals, Phase, Rate, Schedule, Turns, hold_to_fill};
+use crate::schedule::{Arrivals, Phase, Rate, RoundRobin, Schedule, hold_to_fill};
 
 /// Calls of a run at most, where it is limited by their number: their due times are gone through once before it starts.
 const OFFERED_MAX: u64 = 100_000_000;
@@ -82,7 +82,7 @@ impl Hold {
 }
 
 /// What `[load]` and `[[phases]]` come to.
-pub(super) struct Load {
+pub(super) struct LoadPlan {
     pub(super) schedule: Schedule,
     pub(super) mode: Mode,
     pub(super) limit: Option<u64>,
@@ -90,14 +90,14 @@ pub(super) struct Load {
     pub(super) redistribute: bool,
 }
 
-impl Check<'_> {
+impl Validator<'_> {
     pub(super) fn load(
         &self,
         config: &Config,
         seed: u64,
         (apps, weights): (&[App], &[u64]),
-        slaves: Turns,
-    ) -> Result<Load, ConfigError> {
+        slaves: RoundRobin,
+    ) -> Result<LoadPlan, ConfigError> {
         let none = LoadConfig::default();
         let load = config.load.as_ref().map_or(&none, Spanned::get_ref);
         let mode = match &load.mode {
@@ -127,7 +127,7 @@ impl Check<'_> {
             slaves,
         };
         let max_lag = load.max_lag.as_ref();
-        Ok(Load {
+        Ok(LoadPlan {
             schedule,
             mode,
             limit,
@@ -271,7 +271,7 @@ impl Check<'_> {
         Ok((rate, duration))
     }
 
-    fn mix(&self, mix: &Spanned<BTreeMap<String, Spanned<Count>>>, apps: &[App]) -> Result<Turns, ConfigError> {
+    fn mix(&self, mix: &Spanned<BTreeMap<String, Spanned<Count>>>, apps: &[App]) -> Result<RoundRobin, ConfigError> {
         let mut weights = vec![0; apps.len()];
         for (name, weight) in mix.get_ref() {
             let Some(app) = apps.iter().position(|app| app.name == *name) else {
@@ -291,14 +291,14 @@ impl Check<'_> {
     pub(super) fn fits(
         &self,
         config: &Config,
-        load: &Load,
+        load: &LoadPlan,
         hold: &Hold,
         slaves: &[SlavePlan],
     ) -> Result<(), ConfigError> {
         let schedule = &load.schedule;
-        let ceilings: Vec<Ceiling<'_>> = slaves
+        let ceilings: Vec<SlaveCapacity<'_>> = slaves
             .iter()
-            .map(|slave| Ceiling {
+            .map(|slave| SlaveCapacity {
                 name: &slave.name,
                 max_rate: slave.gap.map(|gap| 1.0 / gap.as_secs_f64()),
                 limit: slave.limit,

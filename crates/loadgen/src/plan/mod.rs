@@ -18,23 +18,23 @@ use esl_core::{Credentials, EventName, KeepAwake, Originate};
 use tokio::time::Instant;
 use toml::Spanned;
 
-pub use call::{Allowed, FarLeg, Targets};
+pub use call::{AllowList, FarLeg, Targets};
 pub use check::RATE_MAX;
 pub use load::{Hold, Mode};
 pub use numbers::Numbers;
 pub use slaves::read_password;
 
 use crate::apps::AppKind;
-use crate::apps::performance::Performance;
 use crate::apps::script::Script;
+use crate::apps::script_run::ScriptRun;
 use crate::config::{Config, ConfigError, PreflightConfig, Source};
 use crate::recorder::Labels;
 use crate::run_id::RunId;
 use crate::schedule::{Schedule, Shard};
 use crate::text::{Context, Template};
 use crate::threshold::Threshold;
-use call::Texts;
-use check::Check;
+use call::TextRules;
+use check::Validator;
 
 /// Beyond its own time-outs, a slave's answered call is ended by the server so much later than planned.
 const GUARD: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ pub struct Plan {
     /// How their far legs are known.
     pub far_leg: FarLeg,
     /// What may be dialled.
-    pub allowed: Allowed,
+    pub allowed: AllowList,
     /// Channel variables of each call.
     pub variables: Vec<(String, Template)>,
     /// Who places them.
@@ -107,14 +107,14 @@ pub struct App {
 
 impl App {
     /// What one of its calls does, where that is more than to be held.
-    pub fn performance(&self) -> Option<Performance> {
-        (!self.script.is_empty()).then(|| Performance::new(self.script.clone()))
+    pub fn script_run(&self) -> Option<ScriptRun> {
+        (!self.script.is_empty()).then(|| ScriptRun::new(self.script.clone()))
     }
 }
 
 /// The events that apps want, beside those that are measured.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Wanted {
+pub struct AppEvents {
     /// By name.
     pub events: Vec<EventName>,
     /// `CUSTOM` events, by subclass.
@@ -186,7 +186,7 @@ impl Plan {
     /// # Errors
     /// The first thing that cannot work, with its place in the file.
     pub fn new(config: Config, source: &Source, run_id: RunId) -> Result<Self, ConfigError> {
-        let check = Check { source };
+        let check = Validator { source };
         let seed = config.run.seed.map_or(1, |seed| seed.0);
         let call = config.call.get_ref();
 
@@ -194,7 +194,7 @@ impl Plan {
         let timeout = timeout.map_or(Ok(Duration::from_secs(60)), |timeout| check.seconds("timeout", timeout))?;
         let numbers = check.numbers(call.numbers.as_ref())?;
         let allowed = check.allowed(call.allow.as_ref())?;
-        let texts = Texts { numbers: &numbers, allowed: &allowed };
+        let texts = TextRules { numbers: &numbers, allowed: &allowed };
         let mut targets = Vec::new();
         let (apps, weights) = check.apps(&config.apps, (call.to.as_ref(), config.call.span()), &texts, &mut targets)?;
         let slaves = check.slaves(
@@ -320,8 +320,8 @@ impl Plan {
     }
 
     /// The events that the apps want.
-    pub fn events(&self) -> Wanted {
-        let mut wanted = Wanted::default();
+    pub fn events(&self) -> AppEvents {
+        let mut wanted = AppEvents::default();
         for app in &self.apps {
             wanted.events.extend(app.script.events().into_iter().filter(|name| *name != EventName::Custom));
             wanted.customs.extend(app.script.customs());

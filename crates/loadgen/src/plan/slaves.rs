@@ -8,9 +8,9 @@ use esl_core::{Credentials, KeepAwake};
 use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 
-use super::check::Check;
+use super::check::Validator;
 use super::{ServerPlan, SlavePlan};
-use crate::config::{ConfigError, Number, SlaveConfig, Time, beside};
+use crate::config::{ConfigError, Number, SlaveConfig, Time, resolve_relative};
 
 /// Slaves at most: a UUID has room for more, an operator's screen has not.
 const SLAVES_MAX: usize = 1000;
@@ -23,7 +23,7 @@ const KEEP_AWAKE_BUDGET: f64 = 0.1;
 /// The sessions, and the new ones a second, that simulated slaves take unless they are told.
 const ROOMY: u32 = 100_000;
 
-impl Check<'_> {
+impl Validator<'_> {
     pub(super) fn slaves(
         &self,
         configs: &[Spanned<SlaveConfig>],
@@ -149,7 +149,7 @@ impl Check<'_> {
                 Ok(secret.clone())
             }
             (None, Some(file)) => {
-                let path = beside(self.source, file.get_ref());
+                let path = resolve_relative(self.source, file.get_ref());
                 read_password(&path).map_err(|message| self.source.error(file.span(), message))
             }
             (None, None) => Err(self.source.error(span.clone(), "a slave needs a \"password\" or a \"password_file\"")),

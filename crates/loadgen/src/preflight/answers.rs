@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::slave::Health;
+use crate::slave::ServerHealth;
 
 use super::address::host_of;
 
@@ -70,8 +70,8 @@ impl Answers {
         self.granted("uptime s")?.trim().parse().ok().map(Duration::from_secs)
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.granted("status").map(Health::of_status).unwrap_or_default()
+    pub(super) fn health(&self) -> ServerHealth {
+        self.granted("status").map(ServerHealth::of_status).unwrap_or_default()
     }
 
     /// What `sofia status` lists.

@@ -11,7 +11,7 @@ use super::answers::is_refusal;
 use super::checks::CHECKS;
 use super::need::CUSTOM;
 use super::{Answers, Need};
-use crate::questions::Questions;
+use crate::query_connection::QueryConnection;
 use crate::slave::{MEASURED, Server};
 
 /// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
@@ -39,11 +39,11 @@ const NUMBER: &str = "Loadgen-Probe";
 pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
     let events = Subscription::default().custom(SUBCLASS);
-    let (listener, questions) = tokio::try_join!(
+    let (listener, queries) = tokio::try_join!(
         Listener::connect(&server.address, &server.credentials, &awake, &events),
-        Questions::connect(server),
+        QueryConnection::connect(server),
     )?;
-    let mut asker = Asker { listener, questions, answers: Answers::default() };
+    let mut asker = Asker { listener, queries, answers: Answers::default() };
     let expired = || Err(Error::timed_out("the server's answer to a few questions", ASK_MAX));
     timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
     // Never closed.
@@ -54,7 +54,7 @@ pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Resu
 
 struct Asker {
     listener: Listener,
-    questions: Questions,
+    queries: QueryConnection,
     answers: Answers,
 }
 
@@ -69,7 +69,7 @@ impl Asker {
             if commands.is_empty() {
                 break;
             }
-            let said = self.questions.ask_all(&commands).await?;
+            let said = self.queries.ask_all(&commands).await?;
             commands.into_iter().zip(said).for_each(|(command, words)| self.answers.add(command, words));
         }
         self.try_background().await?;
@@ -83,7 +83,7 @@ impl Asker {
 
     async fn try_background(&mut self) -> Result<(), Error> {
         let job = Uuid::new_v4();
-        let reply = self.questions.send(&Command::Background { job, command: "version".into() }).await?;
+        let reply = self.queries.send(&Command::Background { job, command: "version".into() }).await?;
         self.answers.background = reply.job_uuid() == Some(job);
         Ok(())
     }
@@ -103,18 +103,18 @@ impl Asker {
                 }
             }
         }
-        self.questions.send(&Command::NoEvents).await?;
+        self.queries.send(&Command::NoEvents).await?;
         Ok(())
     }
 
     async fn subscribe(&mut self, events: Subscription) -> Result<String, Error> {
-        Ok(self.questions.send(&Command::Subscribe(&events)).await?.text().into_owned())
+        Ok(self.queries.send(&Command::Subscribe(&events)).await?.text().into_owned())
     }
 
     async fn measure_round_trips(&mut self) -> Result<(), Error> {
         for _ in 0..ROUND_TRIPS {
             let sent = Instant::now();
-            let reply = self.questions.send(&Command::api("noop")).await?;
+            let reply = self.queries.send(&Command::api("noop")).await?;
             self.answers.round_trips.push(reply.received_at.saturating_duration_since(sent));
         }
         Ok(())
@@ -128,7 +128,7 @@ impl Asker {
             let sent = Instant::now();
             let event = Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" };
             let (replied, arrived) =
-                tokio::join!(self.questions.send(&event), timeout(EVENT_MAX, arrival(&mut self.listener, &number)));
+                tokio::join!(self.queries.send(&event), timeout(EVENT_MAX, arrival(&mut self.listener, &number)));
             replied?;
             let Ok(arrived) = arrived else { break };
             self.answers.event_delays.push(arrived?.saturating_duration_since(sent));

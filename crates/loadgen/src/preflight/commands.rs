@@ -39,8 +39,8 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::apps::performance::{Act, Performance};
     use crate::apps::script::{TIMEOUT, Watch};
+    use crate::apps::script_run::{LegCommand, ScriptRun};
     use crate::text::{Context, Template};
 
     /// What is performed is what was asked for.
@@ -73,13 +73,13 @@ mod tests {
             let name = format!("{action:?}");
             let script = Arc::new(Script { callee: vec![action.into()], ..Script::default() });
             let said: Vec<_> = commands(&script, Side::Callee).collect();
-            let mut acts = Vec::new();
-            Performance::new(script).begin(Side::Callee, &Context::sample(), Instant::now(), &mut acts);
-            let mut sent: Vec<_> = acts
+            let mut leg_commands = Vec::new();
+            ScriptRun::new(script).begin(Side::Callee, &Context::sample(), Instant::now(), &mut leg_commands);
+            let mut sent: Vec<_> = leg_commands
                 .iter()
                 .filter_map(|act| match act {
-                    Act::Api { command, .. } => command.split(' ').next(),
-                    Act::Execute { .. } | Act::HangUp { .. } => None,
+                    LegCommand::Api { command, .. } => command.split(' ').next(),
+                    LegCommand::Execute { .. } | LegCommand::HangUp { .. } => None,
                 })
                 .collect();
             sent.dedup();

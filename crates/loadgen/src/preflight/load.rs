@@ -11,7 +11,7 @@ const DEVIATIONS: f64 = 4.0;
 
 /// What is asked of one server, in sessions: a session is one leg, and a call of a server to itself has two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Load {
+pub struct SessionLoad {
     /// New sessions a second.
     pub sessions_per_second: f64,
     /// New sessions in a second that has more than others.
@@ -34,7 +34,7 @@ enum Landing {
 }
 
 /// What the plan asks of each server, in the plan's order.
-pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Load> {
+pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<SessionLoad> {
     let places: Vec<Vec<_>> = asked
         .iter()
         .map(|answers| answers.as_ref().map_or(Vec::new(), |answers| answers.sip_places().collect()))
@@ -61,12 +61,12 @@ pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Loa
 
 /// Poisson's law has the root of the mean for its deviation, in calls; and so has the number of those that are up (an
 /// M/G/∞ queue). A call to itself is two sessions at once.
-fn load(rate: f64, sessions: f64, spread: Spread) -> Load {
+fn load(rate: f64, sessions: f64, spread: Spread) -> SessionLoad {
     let more = |mean: f64| match spread {
         Spread::Within(calls) => (2.0 * calls).min(mean.max(calls)),
         Spread::Random => DEVIATIONS * (2.0 * mean).sqrt(),
     };
-    Load {
+    SessionLoad {
         sessions_per_second: rate,
         sessions_per_second_peak: rate + more(rate),
         sessions,

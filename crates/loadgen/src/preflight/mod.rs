@@ -22,11 +22,11 @@ use tokio::task::JoinSet;
 
 pub use answers::Answers;
 pub use describe::describe;
-pub use load::Load;
+pub use load::SessionLoad;
 pub use need::Need;
 
 use crate::plan::Plan;
-use crate::slave::{Health, Server};
+use crate::slave::{Server, ServerHealth};
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,9 +62,9 @@ pub struct Facts {
     /// For how long it is up.
     pub uptime: Option<Duration>,
     /// Its limits and its sessions.
-    pub health: Health,
+    pub health: ServerHealth,
     /// What the plan asks of it.
-    pub load: Load,
+    pub load: SessionLoad,
     /// How long commands took that do nothing, each in turn.
     pub round_trips: Vec<Duration>,
     /// From a `sendevent` to its arrival at a listener, each in turn.
@@ -104,7 +104,7 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     for (slave, ((need, asked), (server, load))) in needs.iter().zip(&asked).zip(servers.iter().zip(loads)).enumerate()
     {
         if let Ok(answers) = asked {
-            let subject = checks::Subject { slave, need, answers, load };
+            let subject = checks::CheckInput { slave, need, answers, load };
             findings.extend(checks::findings(&subject));
         }
         let mut facts = facts(need, server, asked.as_ref().ok(), load);
@@ -164,7 +164,7 @@ fn remedy_of(error: &Error) -> &'static str {
     }
 }
 
-fn facts(need: &Need, server: &Server, answers: Option<&Answers>, load: Load) -> Facts {
+fn facts(need: &Need, server: &Server, answers: Option<&Answers>, load: SessionLoad) -> Facts {
     let unknown = Answers::default();
     let known = answers.unwrap_or(&unknown);
     let health = known.health();

@@ -28,7 +28,7 @@ pub struct Need {
     /// By how much a second may have more calls than others.
     pub spread: Spread,
     /// Where its calls go, another shard's too: their far legs land as well. Empty where it has none.
-    pub targets: Vec<Target>,
+    pub targets: Vec<DialledAddress>,
     /// The modules that apps need.
     pub modules: BTreeMap<&'static str, Apps>,
     /// The API commands that apps send here, about near legs or far ones.
@@ -58,7 +58,7 @@ pub enum Spread {
 
 /// An address that is dialled.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Target {
+pub struct DialledAddress {
     /// As FreeSWITCH writes it.
     pub to: String,
     /// Its share of the slave's calls, 0 to 1.
@@ -117,7 +117,7 @@ fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, A
 
 impl Need {
     /// Where this shard has it call.
-    pub(super) fn dialled(&self) -> &[Target] {
+    pub(super) fn dialled(&self) -> &[DialledAddress] {
         if self.places { &self.targets } else { &[] }
     }
 }
@@ -187,8 +187,8 @@ fn spread(arrivals: Arrivals, share: f64) -> Spread {
     }
 }
 
-fn targets(plan: &Plan) -> Vec<Target> {
-    let mut targets: Vec<Target> = Vec::new();
+fn targets(plan: &Plan) -> Vec<DialledAddress> {
+    let mut targets: Vec<DialledAddress> = Vec::new();
     for (index, app) in plan.apps.iter().enumerate() {
         let share = plan.schedule.phases.iter().map(|phase| phase.apps.share(index)).fold(0.0, f64::max);
         let parked = app.script.controls_far_leg();
@@ -199,7 +199,7 @@ fn targets(plan: &Plan) -> Vec<Target> {
                     target.share += share;
                     target.parked |= parked;
                 }
-                None => targets.push(Target { to, share, parked }),
+                None => targets.push(DialledAddress { to, share, parked }),
             }
         }
     }

@@ -330,7 +330,7 @@ fn a_module_that_is_missing_is_missed_by_these_apps() {
     let needs = need::needs(&plan);
     let mut answers = Answers::default();
     answers.add("module_exists mod_bert".into(), "false".into());
-    let subject = checks::Subject { slave: 0, need: &needs[0], answers: &answers, load: Load::default() };
+    let subject = checks::CheckInput { slave: 0, need: &needs[0], answers: &answers, load: SessionLoad::default() };
     let missing = checks::findings(&subject).into_iter().find(|finding| finding.what.contains("mod_bert")).unwrap();
     assert_eq!(missing.what, "it has no mod_bert, which the apps bert, both need");
 }

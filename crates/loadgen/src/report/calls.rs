@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::media::Heard;
+use crate::call_record::CallRecord;
 use crate::outcome::Outcome;
 use crate::plan::Plan;
-use crate::record::CallRecord;
+use crate::rtp_stats::RtpStats;
 
 /// The columns.
 const COLUMNS: [&str; 30] = [
@@ -107,7 +107,7 @@ impl CallLog {
         file.write_field(maybe(call.answered))?;
         file.write_field(maybe(call.hung_up))?;
         file.write_field(seconds(call.ended))?;
-        for value in heard(call.heard) {
+        for value in rtp(call.rtp) {
             file.write_field(value)?;
         }
         let far = call.far.as_ref();
@@ -117,7 +117,7 @@ impl CallLog {
         file.write_field(maybe(far.and_then(|far| far.answered)))?;
         file.write_field(maybe(far.and_then(|far| far.hung_up)))?;
         file.write_field(far.and_then(|far| far.cause).map_or("", |cause| cause.as_str()))?;
-        for value in heard(far.and_then(|far| far.heard)).into_iter().take(3) {
+        for value in rtp(far.and_then(|far| far.rtp)).into_iter().take(3) {
             file.write_field(value)?;
         }
         file.write_field(call.failure.as_deref().unwrap_or_default())?;
@@ -128,11 +128,11 @@ impl CallLog {
 }
 
 /// Packets, score, jitter and loss; the scores are of audio that came at all.
-fn heard(heard: Option<Heard>) -> [String; 4] {
-    match heard {
+fn rtp(rtp: Option<RtpStats>) -> [String; 4] {
+    match rtp {
         None => Default::default(),
-        Some(Heard { packets: 0, .. }) => ["0".to_owned(), String::new(), String::new(), String::new()],
-        Some(Heard { packets, mos, jitter_seconds, loss_ratio }) => {
+        Some(RtpStats { packets: 0, .. }) => ["0".to_owned(), String::new(), String::new(), String::new()],
+        Some(RtpStats { packets, mos, jitter_seconds, loss_ratio }) => {
             let loss = loss_ratio.map_or_else(String::new, |loss| format!("{loss:.2}"));
             [packets.to_string(), format!("{mos:.2}"), format!("{jitter_seconds:.6}"), loss]
         }

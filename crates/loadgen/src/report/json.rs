@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 use crate::latency::{Latencies, Latency, Samples};
-use crate::media::Measure;
 use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
 use crate::recorder::{AppTally, Counts};
-use crate::snapshot::{Figures, SlaveView, Whole};
-use crate::verdict::{Finding, Verdict};
+use crate::rtp_stats::RtpMetric;
+use crate::snapshot::{Figures, FinalResults, SlaveView};
+use crate::verdict::{Judgement, Verdict};
 
 /// Goes up whenever a reader of an older one would misread it.
 const SCHEMA_VERSION: u32 = 1;
@@ -38,18 +38,18 @@ pub struct Report {
     verdict: Verdict,
     reasons: Vec<String>,
     anomalies: BTreeMap<&'static str, u64>,
-    run: Run,
+    run: RunReport,
     #[serde(flatten)]
-    all: Calls,
-    slaves: Vec<Slave>,
-    apps: Vec<App>,
-    phases: Vec<Phase>,
-    targets: Vec<Target>,
+    all: CallsReport,
+    slaves: Vec<SlaveReport>,
+    apps: Vec<AppReport>,
+    phases: Vec<PhaseReport>,
+    targets: Vec<TargetReport>,
     thresholds: Vec<ThresholdReport>,
 }
 
 #[derive(Debug, Serialize)]
-struct Run {
+struct RunReport {
     id: String,
     name: String,
     version: &'static str,
@@ -68,7 +68,7 @@ struct Run {
 
 /// The same figures for all calls, a slave's, an app's.
 #[derive(Debug, Serialize)]
-struct Calls {
+struct CallsReport {
     calls: CallCounts,
     rates: Rates,
     latency_seconds: BTreeMap<&'static str, LatencyReport>,
@@ -143,7 +143,7 @@ struct Ratios {
 }
 
 #[derive(Debug, Serialize)]
-struct Slave {
+struct SlaveReport {
     name: String,
     up: bool,
     version: Option<String>,
@@ -157,24 +157,24 @@ struct Slave {
     keep_awake_seconds: Option<f64>,
     anomalies: BTreeMap<&'static str, u64>,
     #[serde(flatten)]
-    calls: Calls,
+    calls: CallsReport,
 }
 
 #[derive(Debug, Serialize)]
-struct App {
+struct AppReport {
     name: String,
     kind: &'static str,
     /// What it counts of its calls, by the names of its kind.
     results: BTreeMap<&'static str, u64>,
     /// Where it failed.
-    failures: Vec<Failure>,
+    failures: Vec<FailureReport>,
     #[serde(flatten)]
-    calls: Calls,
+    calls: CallsReport,
 }
 
 /// A step of an app at which calls failed.
 #[derive(Debug, Serialize)]
-struct Failure {
+struct FailureReport {
     /// In words, of the first call that failed there.
     example: String,
     /// How many calls failed there.
@@ -182,19 +182,19 @@ struct Failure {
 }
 
 #[derive(Debug, Serialize)]
-struct Phase {
+struct PhaseReport {
     name: String,
     /// Whether its calls count in the other figures.
     measured: bool,
     #[serde(flatten)]
-    calls: Calls,
+    calls: CallsReport,
 }
 
 #[derive(Debug, Serialize)]
-struct Target {
+struct TargetReport {
     name: String,
     #[serde(flatten)]
-    calls: Calls,
+    calls: CallsReport,
 }
 
 #[derive(Debug, Serialize)]
@@ -208,16 +208,16 @@ struct ThresholdReport {
 
 impl Report {
     /// The report of a run that is over.
-    pub fn new(plan: &Plan, facts: &RunFacts, whole: &Whole, finding: &Finding) -> Self {
-        let last = &whole.last;
-        let mut all = Calls::new(&last.total, facts.measured);
+    pub fn new(plan: &Plan, facts: &RunFacts, results: &FinalResults, judgement: &Judgement) -> Self {
+        let last = &results.last;
+        let mut all = CallsReport::new(&last.total, facts.measured);
         all.rates.target_cps = target(plan, facts);
         all.rates.peak_concurrent = Some(facts.peak_concurrent);
         let periods: Vec<Option<Duration>> = plan.slaves.iter().map(|slave| slave.keep_awake.period()).collect();
         let longest = periods.iter().copied().collect::<Option<Vec<_>>>().and_then(|all| all.into_iter().max());
-        let slaves = plan.slaves.iter().zip(&last.slaves).zip(&whole.slaves).map(|((slave, view), figures)| {
+        let slaves = plan.slaves.iter().zip(&last.slaves).zip(&results.slaves).map(|((slave, view), figures)| {
             let SlaveView { status, .. } = view;
-            Slave {
+            SlaveReport {
                 name: slave.name.clone(),
                 up: status.up,
                 version: status.version.clone(),
@@ -229,37 +229,35 @@ impl Report {
                 channels_left: status.channels_left,
                 keep_awake_seconds: slave.keep_awake.period().map(|period| period.as_secs_f64()),
                 anomalies: status.anomalies.clone(),
-                calls: Calls::new(figures, facts.measured),
+                calls: CallsReport::new(figures, facts.measured),
             }
         });
-        let apps = plan.apps.iter().zip(&whole.apps).zip(&last.app_tallies).map(|((app, figures), tally)| App {
-            name: app.name.clone(),
-            kind: app.kind.name,
-            results: app
-                .kind
-                .results
-                .iter()
-                .zip(tally.results.iter().chain(std::iter::repeat(&0)))
-                .map(|(result, count)| (result.name, *count))
-                .collect(),
-            failures: failures(tally),
-            calls: Calls::new(figures, facts.measured),
-        });
+        let apps =
+            plan.apps.iter().zip(&results.apps).zip(&last.app_tallies).map(|((app, figures), tally)| AppReport {
+                name: app.name.clone(),
+                kind: app.kind.name,
+                results: app
+                    .kind
+                    .results
+                    .iter()
+                    .zip(tally.results.iter().chain(std::iter::repeat(&0)))
+                    .map(|(result, count)| (result.name, *count))
+                    .collect(),
+                failures: failures(tally),
+                calls: CallsReport::new(figures, facts.measured),
+            });
         let spans = plan
             .schedule
             .spans()
             .map(|(from, to)| to.unwrap_or(facts.offering).min(facts.offering).saturating_sub(from));
-        let phases = plan.schedule.phases.iter().zip(&whole.phases).zip(spans).map(|((phase, figures), time)| Phase {
-            name: phase.name.clone(),
-            measured: phase.measured,
-            calls: Calls::new(figures, time),
+        let phases = plan.schedule.phases.iter().zip(&results.phases).zip(spans).map(|((phase, figures), time)| {
+            PhaseReport { name: phase.name.clone(), measured: phase.measured, calls: CallsReport::new(figures, time) }
         });
-        let targets = plan
-            .targets
-            .iter()
-            .zip(&whole.targets)
-            .map(|(target, figures)| Target { name: target.name.clone(), calls: Calls::new(figures, facts.measured) });
-        let thresholds = plan.thresholds.iter().zip(&finding.thresholds).map(|(threshold, judged)| ThresholdReport {
+        let targets = plan.targets.iter().zip(&results.targets).map(|(target, figures)| TargetReport {
+            name: target.name.clone(),
+            calls: CallsReport::new(figures, facts.measured),
+        });
+        let thresholds = plan.thresholds.iter().zip(&judgement.thresholds).map(|(threshold, judged)| ThresholdReport {
             name: threshold.name.clone(),
             expression: threshold.expression.clone(),
             value: judged.value,
@@ -268,10 +266,10 @@ impl Report {
         });
         Self {
             schema_version: SCHEMA_VERSION,
-            verdict: finding.verdict,
-            reasons: finding.reasons.clone(),
+            verdict: judgement.verdict,
+            reasons: judgement.reasons.clone(),
             anomalies: last.anomalies(),
-            run: Run {
+            run: RunReport {
                 id: plan.run_id.to_string(),
                 name: plan.name.clone(),
                 version: env!("CARGO_PKG_VERSION"),
@@ -309,12 +307,12 @@ pub(super) fn target(plan: &Plan, facts: &RunFacts) -> Option<f64> {
     (seconds > 0.0).then(|| calls * plan.share() / seconds)
 }
 
-fn failures(tally: &AppTally) -> Vec<Failure> {
-    let failure = |(count, words): &(u64, String)| Failure { example: words.clone(), count: *count };
+fn failures(tally: &AppTally) -> Vec<FailureReport> {
+    let failure = |(count, words): &(u64, String)| FailureReport { example: words.clone(), count: *count };
     tally.failures.values().map(failure).collect()
 }
 
-impl Calls {
+impl CallsReport {
     /// The figures of calls that were offered in so much time.
     fn new(figures: &Figures, time: Duration) -> Self {
         let counts = &figures.tally.counts;
@@ -348,9 +346,9 @@ impl Calls {
             },
             latency_seconds: latencies(&figures.latencies),
             media: MediaReport {
-                mos: LatencyReport::new(figures.media(Measure::Mos)),
-                jitter_seconds: LatencyReport::new(figures.media(Measure::Jitter)),
-                loss_ratio: LatencyReport::new(figures.media(Measure::Loss)),
+                mos: LatencyReport::new(figures.media(RtpMetric::Mos)),
+                jitter_seconds: LatencyReport::new(figures.media(RtpMetric::Jitter)),
+                loss_ratio: LatencyReport::new(figures.media(RtpMetric::Loss)),
                 with_media: counts.with_media,
                 without_media: counts.without_media,
             },
@@ -415,7 +413,7 @@ impl Ratios {
             })
             .map(|(_, count)| count)
             .sum();
-        let ratio = |part: u64, whole: u64| (whole > 0).then(|| part as f64 / whole as f64);
+        let ratio = |part: u64, results: u64| (results > 0).then(|| part as f64 / results as f64);
         Self {
             success: figures.tally.counts.success(),
             asr: figures.tally.counts.asr(),

@@ -3,19 +3,19 @@
 use std::fmt::Write;
 
 use crate::latency::{Latency, Samples};
-use crate::media::Measure;
 use crate::outcome::{Refusal, Skip};
 use crate::plan::Plan;
 use crate::recorder::Counts;
 use crate::report::{RunFacts, seconds};
-use crate::snapshot::{Figures, Snapshot, Whole};
-use crate::verdict::{Finding, Verdict};
+use crate::rtp_stats::RtpMetric;
+use crate::snapshot::{Figures, FinalResults, Snapshot};
+use crate::verdict::{Judgement, Verdict};
 
 /// The whole summary, ending with a line end.
-pub fn summary(plan: &Plan, facts: &RunFacts, whole: &Whole, finding: &Finding) -> String {
+pub fn summary(plan: &Plan, facts: &RunFacts, results: &FinalResults, judgement: &Judgement) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write_summary(&mut out, plan, facts, whole, finding);
+    let _ = write_summary(&mut out, plan, facts, results, judgement);
     out
 }
 
@@ -23,10 +23,10 @@ fn write_summary(
     out: &mut String,
     plan: &Plan,
     facts: &RunFacts,
-    whole: &Whole,
-    finding: &Finding,
+    results: &FinalResults,
+    judgement: &Judgement,
 ) -> std::fmt::Result {
-    let last = &whole.last;
+    let last = &results.last;
     let counts = &last.total.tally.counts;
     let latencies = &last.total.latencies;
     writeln!(out, "\n{} (run {}), {}", plan.name, plan.run_id, seconds(facts.duration.as_secs_f64()))?;
@@ -82,7 +82,7 @@ fn write_summary(
         "\n  {:<width$}{:>10}{:>10}{:>10}{:>10}{:>8}{:>11}{:>11}",
         "slave", "attempted", "completed", "failed", "other", "ASR", "setup p50", "p99"
     )?;
-    for ((slave, view), figures) in plan.slaves.iter().zip(&last.slaves).zip(&whole.slaves) {
+    for ((slave, view), figures) in plan.slaves.iter().zip(&last.slaves).zip(&results.slaves) {
         let Counts { attempted, completed, failed, .. } = figures.tally.counts;
         let setup = figures.latencies.get(Latency::Setup);
         let state = match (view.status.up, view.status.reconnects) {
@@ -117,7 +117,7 @@ fn write_summary(
     if !plan.thresholds.is_empty() {
         writeln!(out)?;
     }
-    for (threshold, judged) in plan.thresholds.iter().zip(&finding.thresholds) {
+    for (threshold, judged) in plan.thresholds.iter().zip(&judgement.thresholds) {
         let sign = match judged.ok {
             Some(true) => "ok  ",
             Some(false) => "FAIL",
@@ -130,14 +130,14 @@ fn write_summary(
         writeln!(out, "  note: {count} × {}", kind.replace('_', " "))?;
     }
 
-    let verdict = match finding.verdict {
+    let verdict = match judgement.verdict {
         Verdict::Pass => "pass",
         Verdict::Fail => "FAIL",
         Verdict::Invalid => "INVALID",
         Verdict::Aborted => "ABORTED",
     };
     writeln!(out, "\n  {verdict}")?;
-    for reason in &finding.reasons {
+    for reason in &judgement.reasons {
         writeln!(out, "    {reason}")?;
     }
     Ok(())
@@ -165,7 +165,7 @@ fn write_media(out: &mut String, figures: &Figures) -> std::fmt::Result {
     let of = |measure, name| figures.media(measure).statistic(name).flatten().unwrap_or_default();
     write!(out, "\n  audio        of {with_media} calls")?;
     if with_media > 0 {
-        let (mos, jitter, loss) = (of(Measure::Mos, "p5"), of(Measure::Jitter, "p95"), of(Measure::Loss, "mean"));
+        let (mos, jitter, loss) = (of(RtpMetric::Mos, "p5"), of(RtpMetric::Jitter, "p95"), of(RtpMetric::Loss, "mean"));
         write!(out, ", MOS p5 {mos:.2}, jitter p95 {}, loss {:.2}%", seconds(jitter), loss * 100.0)?;
     }
     if without_media > 0 {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::arrivals::Positions;
 use super::phase::Piece;
-use super::{Due, Schedule, Turns};
+use super::{Due, RoundRobin, Schedule};
 
 /// Goes through a schedule, and bends to what happens on the way: another rate, other weights, calls that wait.
 ///
 /// What it gives depends on the schedule and on what was changed, not on how it is asked.
 #[derive(Clone, Debug)]
-pub struct Calls {
+pub struct DueCalls {
     schedule: Arc<Schedule>,
     /// The rate over time as things stand now, from before the cursor on.
     pieces: Arc<[Piece]>,
@@ -24,7 +24,7 @@ pub struct Calls {
     last: Duration,
     /// When the next one is, and where it was found.
     next: Option<(Duration, Cursor)>,
-    slaves: Turns,
+    slaves: RoundRobin,
     /// Whose calls are given out: by the slave's number, everybody's without it.
     owned: Option<Arc<[bool]>>,
     /// The phase of the last call.
@@ -43,7 +43,7 @@ struct Cursor {
     calls: f64,
 }
 
-impl Calls {
+impl DueCalls {
     pub(super) fn new(schedule: Arc<Schedule>, owned: Option<Arc<[bool]>>) -> Self {
         let pieces = Piece::of(&schedule.phases).collect();
         let mut calls = Self {
@@ -95,7 +95,7 @@ impl Calls {
     /// The slaves take turns by these weights from the next call on; there are as many slaves as before. Call *n* is
     /// then the slave's whose turn the *n*-th is, so that those who go through parts of a schedule agree again on
     /// whose it is as soon as all have changed.
-    pub fn set_slaves(&mut self, turns: Turns) {
+    pub fn set_slaves(&mut self, turns: RoundRobin) {
         self.of_slave.resize(turns.members().max(self.of_slave.len()), 0);
         self.slaves = turns;
         self.look_ahead();
@@ -108,7 +108,7 @@ impl Calls {
     }
 
     /// The highest rate of the stretch of even, rising or falling rate that this moment is in: what a ramp that begins
-    /// at nothing comes to. As [`Calls::rate_at`] else.
+    /// at nothing comes to. As [`DueCalls::rate_at`] else.
     pub fn rate_max_at(&self, at: Duration) -> f64 {
         self.piece_at(at).map_or(0.0, |piece| piece.rate_max())
     }
@@ -201,7 +201,7 @@ impl Calls {
     }
 }
 
-impl Iterator for Calls {
+impl Iterator for DueCalls {
     type Item = Due;
 
     fn next(&mut self) -> Option<Due> {

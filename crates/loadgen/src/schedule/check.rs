@@ -8,7 +8,7 @@ use super::{Arrivals, Rate, Schedule};
 
 /// What a slave can take.
 #[derive(Clone, Copy, Debug)]
-pub struct Ceiling<'a> {
+pub struct SlaveCapacity<'a> {
     /// Its name.
     pub name: &'a str,
     /// Calls per second at most.
@@ -45,7 +45,7 @@ fn exceeds(value: f64, ceiling: f64) -> bool {
 }
 
 /// The rate against the slaves' `max_rate`: all of them together, then each one's share of the calls by itself.
-pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[Ceiling]) -> Option<Misfit> {
+pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Option<Misfit> {
     let (phase, peak) = peak(schedule)?;
     let rate = format!("{} calls/s at {}", short(peak), if is_even(schedule) { "any time" } else { "its peak" });
     let together: Option<f64> = slaves.iter().map(|slave| slave.max_rate).sum();
@@ -70,7 +70,7 @@ pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[Ceiling]) -> Option<Mis
 
 /// A burst against the slaves' `max_rate`: calls that are due at once leave one after the other, and the last one has
 /// to before it is too late, see `max_lag`.
-pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration) -> Option<Misfit> {
+pub fn burst_over_lag(schedule: &Schedule, slaves: &[SlaveCapacity], max_lag: Duration) -> Option<Misfit> {
     let Arrivals::Burst(size) = schedule.arrivals else {
         return None;
     };
@@ -92,7 +92,12 @@ pub fn burst_over_lag(schedule: &Schedule, slaves: &[Ceiling], max_lag: Duration
 
 /// The calls that are up at once, where each lasts as long as the mean `hold`, against the limit and the slaves'
 /// limits: what is due beyond is skipped. For an open loop; a closed one waits. The time that calls ring comes on top.
-pub fn load_over_limit(schedule: &Schedule, hold: Duration, limit: Option<u64>, slaves: &[Ceiling]) -> Option<Misfit> {
+pub fn load_over_limit(
+    schedule: &Schedule,
+    hold: Duration,
+    limit: Option<u64>,
+    slaves: &[SlaveCapacity],
+) -> Option<Misfit> {
     let (at, load) = load_max(schedule, hold);
     let at = Duration::from_millis(at.as_millis().try_into().unwrap_or(u64::MAX));
     let rate = schedule.rate_max();

@@ -56,7 +56,7 @@
 //!
 //! # Who places which call
 //!
-//! Call *n* is the slave's whose turn the *n*-th is ([`Turns`]), whatever its time. Each slave goes through the
+//! Call *n* is the slave's whose turn the *n*-th is ([`RoundRobin`]), whatever its time. Each slave goes through the
 //! phase's mix of apps by itself, the *s*-th slave from the *s*-th turn on, so that the first calls of many slaves are
 //! a mix too. A [`Shard`] takes the calls of its own slaves.
 //!
@@ -80,11 +80,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use arrivals::Arrivals;
-pub use calls::Calls;
+pub use calls::DueCalls;
 pub use load::{hold_to_fill, load_max};
 pub use phase::{Phase, Rate};
 pub use shard::Shard;
-pub use turns::Turns;
+pub use turns::RoundRobin;
 
 use arrivals::Positions;
 use phase::{Piece, spans};
@@ -101,7 +101,7 @@ pub struct Schedule {
     /// So many calls at most, over all phases, slaves and shards.
     pub max_offered: Option<u64>,
     /// Whose turn it is among the slaves.
-    pub slaves: Turns,
+    pub slaves: RoundRobin,
 }
 
 /// One call that is due.
@@ -121,23 +121,23 @@ pub struct Due {
 
 impl Schedule {
     /// Every call in the order in which they are due.
-    pub fn calls(&self) -> Calls {
-        Calls::new(Arc::new(self.clone()), None)
+    pub fn calls(&self) -> DueCalls {
+        DueCalls::new(Arc::new(self.clone()), None)
     }
 
     /// The calls of some slaves, each as it is among all calls.
-    pub fn calls_of(&self, owned: impl Fn(usize) -> bool) -> Calls {
+    pub fn calls_of(&self, owned: impl Fn(usize) -> bool) -> DueCalls {
         let owned = (0..self.slaves.members()).map(owned).collect();
-        Calls::new(Arc::new(self.clone()), Some(owned))
+        DueCalls::new(Arc::new(self.clone()), Some(owned))
     }
 
     /// One slave's calls.
-    pub fn of_slave(&self, slave: usize) -> Calls {
+    pub fn of_slave(&self, slave: usize) -> DueCalls {
         self.calls_of(|other| other == slave)
     }
 
     /// One shard's calls.
-    pub fn of_shard(&self, shard: Shard) -> Calls {
+    pub fn of_shard(&self, shard: Shard) -> DueCalls {
         self.calls_of(|slave| shard.owns(slave))
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::turns::Turns;
+use super::turns::RoundRobin;
 
 /// A part of a schedule: how fast calls come in it, and what they do.
 #[derive(Clone, Debug)]
@@ -16,7 +16,7 @@ pub struct Phase {
     /// Whether its calls count in the results: `false` to warm up.
     pub measured: bool,
     /// Whose turn it is among the apps, for each slave's calls by themselves.
-    pub apps: Turns,
+    pub apps: RoundRobin,
 }
 
 /// How fast calls come, in calls per second, over a phase that begins at 0 and is *T* long. What is negative or no
@@ -97,7 +97,7 @@ fn sane(rate: f64) -> f64 {
 
 impl Phase {
     /// One rate, and its calls count.
-    pub fn flat(name: &str, rate: f64, duration: Option<Duration>, apps: Turns) -> Self {
+    pub fn flat(name: &str, rate: f64, duration: Option<Duration>, apps: RoundRobin) -> Self {
         Self { name: name.to_owned(), duration, rate: Rate::Flat(rate), measured: true, apps }
     }
 

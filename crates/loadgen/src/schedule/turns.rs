@@ -15,17 +15,17 @@ use std::sync::Arc;
 /// 1/2 + … + 1/k. M. Adler and others have it for more servers than one: *A proportionate fair scheduling rule with
 /// good worst-case performance*, SPAA 2003, 101–108.
 #[derive(Clone, Debug)]
-pub struct Turns {
+pub struct RoundRobin {
     cycle: Arc<[u32]>,
     members: usize,
 }
 
-impl Turns {
+impl RoundRobin {
     /// Turns of a cycle at most, so that it stays a table: the sum of the weights, after taking out what they share.
     pub const CYCLE_MAX: u64 = 1 << 16;
 
     /// The turns for these weights, of which one at least is above 0. `None` where they make a cycle longer than
-    /// [`Turns::CYCLE_MAX`] or have no sum.
+    /// [`RoundRobin::CYCLE_MAX`] or have no sum.
     pub fn new(weights: &[u64]) -> Option<Self> {
         let shared = weights.iter().copied().fold(0, gcd);
         let total = weights.iter().try_fold(0_u64, |sum, weight| sum.checked_add(*weight))?.checked_div(shared)?;

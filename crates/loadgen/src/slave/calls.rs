@@ -5,20 +5,20 @@ use std::collections::{BinaryHeap, HashMap};
 
 use tokio::time::Instant;
 
-use crate::call::{Call, Step};
+use crate::call::{Call, Transition};
 
 /// Calls by the number of their attempt.
 #[derive(Debug, Default)]
-pub(super) struct Calls {
+pub(super) struct ActiveCalls {
     calls: HashMap<u64, Call>,
     /// When a call wants to be looked at. A call whose alarm was moved has more than one entry; only the one that
     /// agrees with it counts.
-    alarms: BinaryHeap<Reverse<(Instant, u64)>>,
+    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
     /// How many calls await an event whose time is measured.
     awaited: usize,
 }
 
-impl Calls {
+impl ActiveCalls {
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.calls.len()
@@ -42,7 +42,7 @@ impl Calls {
     /// A call has been sent.
     pub(super) fn insert(&mut self, attempt: u64, call: Call) {
         self.awaited += usize::from(call.awaited());
-        self.alarms.push(Reverse((call.alarm(), attempt)));
+        self.deadlines.push(Reverse((call.next_deadline(), attempt)));
         self.calls.insert(attempt, call);
     }
 
@@ -50,39 +50,39 @@ impl Calls {
     pub(super) fn with(
         &mut self,
         attempt: u64,
-        change: impl FnOnce(&mut Call) -> Step,
-    ) -> Option<(Step, Option<Call>)> {
+        change: impl FnOnce(&mut Call) -> Transition,
+    ) -> Option<(Transition, Option<Call>)> {
         let call = self.calls.get_mut(&attempt)?;
-        let (awaited, alarm) = (call.awaited(), call.alarm());
-        let step = change(call);
+        let (awaited, next_deadline) = (call.awaited(), call.next_deadline());
+        let transition = change(call);
         self.awaited -= usize::from(awaited);
-        if matches!(step, Step::End(_)) {
-            return Some((step, self.calls.remove(&attempt)));
+        if matches!(transition, Transition::End(_)) {
+            return Some((transition, self.calls.remove(&attempt)));
         }
         self.awaited += usize::from(call.awaited());
-        if call.alarm() != alarm {
-            self.alarms.push(Reverse((call.alarm(), attempt)));
+        if call.next_deadline() != next_deadline {
+            self.deadlines.push(Reverse((call.next_deadline(), attempt)));
         }
-        Some((step, None))
+        Some((transition, None))
     }
 
     /// When the next alarm goes off. Those that were moved are forgotten here: nobody is woken for them.
-    pub(super) fn next_alarm(&mut self) -> Option<Instant> {
-        while let Some(&Reverse((at, attempt))) = self.alarms.peek() {
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(&Reverse((at, attempt))) = self.deadlines.peek() {
             if self.is_set(at, attempt) {
                 return Some(at);
             }
-            self.alarms.pop();
+            self.deadlines.pop();
         }
         None
     }
 
     /// The attempt of a call whose alarm has gone off.
     pub(super) fn due(&mut self, now: Instant) -> Option<u64> {
-        while let Some(&Reverse((at, attempt))) = self.alarms.peek()
+        while let Some(&Reverse((at, attempt))) = self.deadlines.peek()
             && at <= now
         {
-            self.alarms.pop();
+            self.deadlines.pop();
             if self.is_set(at, attempt) {
                 return Some(attempt);
             }
@@ -91,40 +91,40 @@ impl Calls {
     }
 
     fn is_set(&self, at: Instant, attempt: u64) -> bool {
-        self.calls.get(&attempt).is_some_and(|call| call.alarm() == at)
+        self.calls.get(&attempt).is_some_and(|call| call.next_deadline() == at)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::call::Change;
+    use crate::call::NearLegEvent;
     use crate::outcome::Outcome;
     use crate::plan::Placement;
-    use crate::recorder::{Labels, Shard};
+    use crate::recorder::{Labels, SlaveRecorder};
     use std::time::Duration;
 
     #[test]
     fn an_alarm_that_was_moved_or_whose_call_has_ended_wakes_nobody() {
         let (sent, second) = (Instant::now(), Duration::from_secs(1));
-        let (mut calls, mut shard) = (Calls::default(), Shard::single());
+        let (mut calls, mut recorder) = (ActiveCalls::default(), SlaveRecorder::single());
         for attempt in 0..2 {
-            shard.scheduled(Labels::default());
-            shard.attempted(Labels::default(), Duration::ZERO);
+            recorder.scheduled(Labels::default());
+            recorder.attempted(Labels::default(), Duration::ZERO);
             let labels = Labels::default();
             let placement = Placement { attempt, due: sent, labels, hold: 100 * second, has_slot: true, passed: false };
             calls.insert(attempt, Call::new(&placement, second, None, sent));
         }
-        let first = calls.next_alarm().expect("an alarm");
+        let first = calls.next_deadline().expect("an alarm");
         for attempt in 0..2 {
-            calls.with(attempt, |call| call.on(Change::Answered, sent + second, &mut shard));
+            calls.with(attempt, |call| call.on(NearLegEvent::Answered, sent + second, &mut recorder));
         }
-        assert_eq!(calls.next_alarm(), Some(sent + 101 * second));
+        assert_eq!(calls.next_deadline(), Some(sent + 101 * second));
         assert!(first < sent + 101 * second && calls.due(first).is_none());
         for attempt in 0..2 {
             assert_eq!(calls.due(sent + 101 * second), Some(attempt));
-            calls.with(attempt, |_| crate::call::Step::End(Outcome::Completed));
+            calls.with(attempt, |_| crate::call::Transition::End(Outcome::Completed));
         }
-        assert_eq!((calls.next_alarm(), calls.len()), (None, 0));
+        assert_eq!((calls.next_deadline(), calls.len()), (None, 0));
     }
 }

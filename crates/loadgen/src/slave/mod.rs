@@ -1,11 +1,11 @@
 //! One slave's task, and what it exchanges with the run.
 
+mod call_event;
 mod calls;
-mod link;
+mod connection;
 mod originator;
 mod shared;
 mod task;
-mod told;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,20 +13,20 @@ use std::time::Duration;
 use esl_core::{Credentials, Error};
 use tokio::time::Instant;
 
-pub use link::About;
-pub(crate) use link::MEASURED;
-pub use shared::{Ledger, Roster, Shared, Slots, Substitutes};
-pub use task::{Slave, slaves};
-pub use told::Health;
+pub use call_event::ServerHealth;
+pub(crate) use connection::MEASURED;
+pub use connection::ServerInfo;
+pub use shared::{FailoverPicker, OpenCalls, Shared, SlaveStates, Slots};
+pub use task::{SlaveTask, slaves};
 
-use crate::recorder::Taken;
+use crate::recorder::ShardDelta;
 
 /// How often a shard is handed over, a probe is sent, and what is overdue is looked for.
 pub const TICK: Duration = Duration::from_secs(1);
 
 /// What the run tells its slaves. Each one follows from the one before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
+pub enum RunStage {
     /// Connect.
     Prepare,
     /// Place calls, the first one at this time.
@@ -41,16 +41,16 @@ pub enum Order {
 
 /// What a slave tells the run.
 #[derive(Debug)]
-pub enum Report {
+pub enum SlaveMessage {
     /// The first attempt to connect is over.
-    Ready(usize, Result<About, Error>),
+    Ready(usize, Result<ServerInfo, Error>),
     /// Its shard as it stands, once a second and once at the end.
-    Shard(usize, Box<Taken>, Box<Status>),
+    Delta(usize, Box<ShardDelta>, Box<SlaveStatus>),
 }
 
 /// How a slave is.
 #[derive(Clone, Debug, Default)]
-pub struct Status {
+pub struct SlaveStatus {
     /// Whether it is connected.
     pub up: bool,
     /// Calls that are up on it.
@@ -62,7 +62,7 @@ pub struct Status {
     /// Its version, in its own words.
     pub version: Option<String>,
     /// How it said last that it is.
-    pub health: Health,
+    pub health: ServerHealth,
     /// What was not as it should be, by kind.
     pub anomalies: BTreeMap<&'static str, u64>,
     /// Channels of this run that were found on it at the end, and hung up; `None` where nobody could see.

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use crate::outcome::Skip;
 use crate::plan::Placement;
-use crate::recorder::Shard;
+use crate::recorder::SlaveRecorder;
 
 /// One slave's calls that are to be sent.
 pub(super) struct Originator {
@@ -30,7 +30,7 @@ pub(super) struct Originator {
     held_by_ceiling: bool,
     /// Calls that were due before this waited for the ceiling or for the server, not for this program.
     held_until: Option<Instant>,
-    ceiling: Option<Ceiling>,
+    ceiling: Option<RateCeiling>,
     /// No more will be handed over.
     closed: bool,
 }
@@ -68,7 +68,7 @@ impl Originator {
             pending: VecDeque::new(),
             held_by_ceiling: false,
             held_until: None,
-            ceiling: gap.and_then(|gap| Ceiling::new(gap, start)),
+            ceiling: gap.and_then(|gap| RateCeiling::new(gap, start)),
             closed: false,
         }
     }
@@ -98,12 +98,12 @@ impl Originator {
     pub(super) fn next(
         &mut self,
         now: Instant,
-        shard: &mut Shard,
+        recorder: &mut SlaveRecorder,
         mut obstacle: impl FnMut(&Placement) -> Obstacle,
     ) -> Offer {
         while let Some(&call) = self.coming.front().filter(|call| call.due <= now) {
             self.coming.pop_front();
-            shard.scheduled(call.labels);
+            recorder.scheduled(call.labels);
             if self.is_hopeless(&call, now) {
                 return Offer::Blocked(call, Skip::Ceiling);
             }
@@ -152,16 +152,16 @@ impl Originator {
     }
 
     /// Sends no more: what is due is skipped, what is not due yet never will be. Returns how many calls that were.
-    pub(super) fn stop(&mut self, now: Instant, shard: &mut Shard) -> Vec<Placement> {
+    pub(super) fn stop(&mut self, now: Instant, recorder: &mut SlaveRecorder) -> Vec<Placement> {
         self.closed = true;
         while let Some(&call) = self.coming.front().filter(|call| call.due <= now) {
             self.coming.pop_front();
-            shard.scheduled(call.labels);
+            recorder.scheduled(call.labels);
             self.pending.push_back(call);
         }
         let mut dropped: Vec<_> = self.pending.drain(..).collect();
         for call in &dropped {
-            shard.skipped(call.labels, Skip::Stopped);
+            recorder.skipped(call.labels, Skip::Stopped);
         }
         dropped.extend(self.coming.drain(..));
         dropped
@@ -172,7 +172,7 @@ impl Originator {
 const MOMENT: Duration = Duration::from_nanos(1);
 
 /// No two calls closer together than this, whatever the schedule or a catch-up asks for.
-struct Ceiling {
+struct RateCeiling {
     limiter: RateLimiter<NotKeyed, InMemoryState, GivenClock, NoOpMiddleware<Nanos>>,
     clock: GivenClock,
     start: Instant,
@@ -181,7 +181,7 @@ struct Ceiling {
     opens: Instant,
 }
 
-impl Ceiling {
+impl RateCeiling {
     fn new(gap: Duration, start: Instant) -> Option<Self> {
         let clock = GivenClock::default();
         // A burst of one.
@@ -253,26 +253,26 @@ mod tests {
     #[test]
     fn calls_go_when_they_are_due() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (10, 2), 1000, None);
-        assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
-        assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(10))));
+        assert_eq!(sent(originator.next(start, &mut recorder, free)), 0);
+        assert_eq!(originator.next(start, &mut recorder, free), Offer::Wait(Some(start + ms(10))));
         // A stall: the call goes at once, and its lag is known by when it was due.
-        let offer = originator.next(start + ms(500), &mut shard, free);
+        let offer = originator.next(start + ms(500), &mut recorder, free);
         assert!(matches!(offer, Offer::Send(call) if call.due == start + ms(10)));
-        assert_eq!(originator.next(start + ms(500), &mut shard, free), Offer::Done);
+        assert_eq!(originator.next(start + ms(500), &mut recorder, free), Offer::Done);
     }
 
     #[test]
     fn a_catch_up_does_not_break_the_ceiling() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (1, 10), 1000, Some(20));
         let mut now = start + ms(100);
         let mut gaps = Vec::new();
         let mut last = None;
         loop {
-            match originator.next(now, &mut shard, free) {
+            match originator.next(now, &mut recorder, free) {
                 Offer::Send(..) => {
                     gaps.extend(last.map(|last| now - last));
                     last = Some(now);
@@ -288,79 +288,79 @@ mod tests {
     #[test]
     fn what_the_ceiling_would_hold_for_too_long_is_another_s_at_once() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (0, 3), 100, Some(60));
         // The first would go at 0 ms, the second at 60 ms, the third at 120 ms: over the 100 ms that it may be late.
         assert!(
-            matches!(originator.next(start, &mut shard, free), Offer::Blocked(call, Skip::Ceiling) if call.attempt == 2)
+            matches!(originator.next(start, &mut recorder, free), Offer::Blocked(call, Skip::Ceiling) if call.attempt == 2)
         );
-        assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
-        assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
+        assert_eq!(sent(originator.next(start, &mut recorder, free)), 0);
+        assert_eq!(originator.next(start, &mut recorder, free), Offer::Wait(Some(start + ms(60))));
         assert!(originator.is_held());
-        assert_eq!(sent(originator.next(start + ms(60), &mut shard, free)), 1);
+        assert_eq!(sent(originator.next(start + ms(60), &mut recorder, free)), 1);
     }
 
     #[test]
     fn what_cannot_go_is_said_with_the_reason() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut late = originator(start, (0, 1), 100, None);
-        let offer = late.next(start + ms(101), &mut shard, free);
+        let offer = late.next(start + ms(101), &mut recorder, free);
         assert!(matches!(offer, Offer::Blocked(_, Skip::Late)));
         let mut down = originator(start, (0, 1), 100, None);
-        let offer = down.next(start, &mut shard, |_| Obstacle::Blocked(Skip::SlaveDown));
+        let offer = down.next(start, &mut recorder, |_| Obstacle::Blocked(Skip::SlaveDown));
         assert!(matches!(offer, Offer::Blocked(_, Skip::SlaveDown)));
-        assert_eq!(down.next(start, &mut shard, free), Offer::Done);
+        assert_eq!(down.next(start, &mut recorder, free), Offer::Done);
     }
 
     #[test]
     fn what_waited_for_the_server_or_the_ceiling_is_not_late_by_itself() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut busy = originator(start, (20, 2), 1000, None);
-        assert!(matches!(busy.next(start + ms(10), &mut shard, |_| Obstacle::Busy), Offer::Wait(_)));
+        assert!(matches!(busy.next(start + ms(10), &mut recorder, |_| Obstacle::Busy), Offer::Wait(_)));
         for (attempt, held) in [(0, true), (1, false)] {
-            let Offer::Send(call) = busy.next(start + ms(500), &mut shard, free) else { panic!("it may go") };
+            let Offer::Send(call) = busy.next(start + ms(500), &mut recorder, free) else { panic!("it may go") };
             assert_eq!((call.attempt, busy.was_held(&call)), (attempt, held), "the second was due after that");
         }
         let mut held = originator(start, (0, 2), 1000, Some(60));
-        assert_eq!(sent(held.next(start, &mut shard, free)), 0);
-        assert_eq!(held.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
-        let Offer::Send(call) = held.next(start + ms(500), &mut shard, free) else { panic!("it may go") };
+        assert_eq!(sent(held.next(start, &mut recorder, free)), 0);
+        assert_eq!(held.next(start, &mut recorder, free), Offer::Wait(Some(start + ms(60))));
+        let Offer::Send(call) = held.next(start + ms(500), &mut recorder, free) else { panic!("it may go") };
         assert!(held.was_held(&call));
     }
 
     #[test]
     fn what_the_ceiling_has_held_for_too_long_is_the_ceiling_s() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (0, 2), 100, Some(60));
-        assert_eq!(sent(originator.next(start, &mut shard, free)), 0);
-        assert_eq!(originator.next(start, &mut shard, free), Offer::Wait(Some(start + ms(60))));
-        let offer = originator.next(start + ms(101), &mut shard, free);
+        assert_eq!(sent(originator.next(start, &mut recorder, free)), 0);
+        assert_eq!(originator.next(start, &mut recorder, free), Offer::Wait(Some(start + ms(60))));
+        let offer = originator.next(start + ms(101), &mut recorder, free);
         assert!(matches!(offer, Offer::Blocked(call, Skip::Ceiling) if call.attempt == 1), "{offer:?}");
     }
 
     #[test]
     fn another_s_call_goes_before_those_that_are_not_due() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start + ms(50), (10, 2), 1000, None);
         originator.hand(Placement { attempt: 9, ..placement(start) });
-        assert_eq!(sent(originator.next(start + ms(5), &mut shard, free)), 9);
-        assert_eq!(originator.next(start + ms(5), &mut shard, free), Offer::Wait(Some(start + ms(50))));
+        assert_eq!(sent(originator.next(start + ms(5), &mut recorder, free)), 9);
+        assert_eq!(originator.next(start + ms(5), &mut recorder, free), Offer::Wait(Some(start + ms(50))));
     }
 
     #[test]
     fn a_stop_accounts_for_what_is_due() {
         let start = Instant::now();
-        let mut shard = Shard::single();
+        let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (10, 100), 1000, None);
-        assert!(matches!(originator.next(start + ms(30), &mut shard, |_| Obstacle::Busy), Offer::Wait(_)));
-        assert_eq!(shard.all().pending, 4);
-        assert_eq!(originator.stop(start + ms(45), &mut shard).len(), 100);
-        let counts = shard.all();
+        assert!(matches!(originator.next(start + ms(30), &mut recorder, |_| Obstacle::Busy), Offer::Wait(_)));
+        assert_eq!(recorder.all().pending, 4);
+        assert_eq!(originator.stop(start + ms(45), &mut recorder).len(), 100);
+        let counts = recorder.all();
         assert_eq!((counts.scheduled, counts.pending, counts.skipped[Skip::Stopped as usize]), (5, 0, 5));
-        assert_eq!(originator.next(start + ms(60), &mut shard, free), Offer::Done);
+        assert_eq!(originator.next(start + ms(60), &mut recorder, free), Offer::Done);
     }
 }

@@ -7,12 +7,12 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::apps::performance::Act;
-use crate::call::FarChange;
+use crate::apps::script_run::LegCommand;
+use crate::call::FarLegEvent;
 use crate::plan::{Placement, Plan};
 
 /// Messages that wait at a slave's task: it empties its mailbox each time it looks at its calls.
-const MAIL_MAX: usize = 65_536;
+const INBOX_MAX: usize = 65_536;
 
 /// Everything that the slaves' tasks of one run share.
 #[derive(Debug)]
@@ -22,34 +22,34 @@ pub struct Shared {
     /// Whether the call that was placed last is one of a measured phase: whether it is measured now.
     measuring: AtomicBool,
     /// How the slaves are.
-    pub roster: Roster,
+    pub slave_states: SlaveStates,
     /// The calls that have not been accounted for.
-    pub ledger: Ledger,
+    pub open_calls: OpenCalls,
     /// Whose numbers are whose.
-    pub(super) owners: Owners,
+    pub(super) owners: NumberOwners,
     /// How many slaves await events of their calls, where the far legs can be at another one.
     awaiting: AtomicU64,
     /// One of them begins to, where none did.
     begins: Notify,
-    mailboxes: Vec<mpsc::Sender<Mail>>,
+    inboxes: Vec<mpsc::Sender<PeerMessage>>,
 }
 
 /// What one slave's task tells another.
 #[derive(Debug)]
-pub(super) enum Mail {
+pub(super) enum PeerMessage {
     /// Place this call: it could not be placed where it was due.
     Take(Placement),
     /// Something happened to the far leg of your call, here.
-    Far(Box<FarMail>),
+    Far(Box<FarLegMessage>),
     /// Do this for a far leg of mine, which is at your server.
-    Act(Uuid, Act),
+    LegCommand(Uuid, LegCommand),
     /// Hang up a far leg of mine, which is at your server and stayed when its call was over.
     HangUp(Uuid),
 }
 
 /// Something happened to a far leg.
 #[derive(Debug)]
-pub(super) struct FarMail {
+pub(super) struct FarLegMessage {
     /// Of the call of this attempt.
     pub(super) attempt: u64,
     /// At which slave.
@@ -57,7 +57,7 @@ pub(super) struct FarMail {
     /// Which leg.
     pub(super) leg: Uuid,
     /// What.
-    pub(super) change: Option<FarChange>,
+    pub(super) change: Option<FarLegEvent>,
     /// The event that says so, for the call's app.
     pub(super) event: Option<Event>,
     /// When.
@@ -66,17 +66,17 @@ pub(super) struct FarMail {
 
 impl Shared {
     /// For a plan's slaves. Returns each one's mailbox too.
-    pub(super) fn new(plan: &Plan) -> (Self, Vec<mpsc::Receiver<Mail>>) {
-        let (mailboxes, receivers) = plan.slaves.iter().map(|_| mpsc::channel(MAIL_MAX)).unzip();
+    pub(super) fn new(plan: &Plan) -> (Self, Vec<mpsc::Receiver<PeerMessage>>) {
+        let (inboxes, receivers) = plan.slaves.iter().map(|_| mpsc::channel(INBOX_MAX)).unzip();
         let shared = Self {
             slots: Slots::new(plan.limit),
             measuring: AtomicBool::new(plan.measured().first() == Some(&true)),
-            roster: Roster::new(plan),
-            ledger: Ledger::default(),
-            owners: Owners::new(plan.numbers.rows.len()),
+            slave_states: SlaveStates::new(plan),
+            open_calls: OpenCalls::default(),
+            owners: NumberOwners::new(plan.numbers.rows.len()),
             awaiting: AtomicU64::new(0),
             begins: Notify::new(),
-            mailboxes,
+            inboxes,
         };
         (shared, receivers)
     }
@@ -116,8 +116,8 @@ impl Shared {
     }
 
     /// Puts a message into a slave's mailbox. `false` where it is full or its task is gone.
-    pub(super) fn post(&self, slave: usize, mail: Mail) -> bool {
-        self.mailboxes.get(slave).is_some_and(|mailbox| mailbox.try_send(mail).is_ok())
+    pub(super) fn post(&self, slave: usize, message: PeerMessage) -> bool {
+        self.inboxes.get(slave).is_some_and(|inbox| inbox.try_send(message).is_ok())
     }
 }
 
@@ -197,7 +197,7 @@ impl Slots {
 
 /// How the slaves are, for who looks for another one to place a call.
 #[derive(Debug)]
-pub struct Roster {
+pub struct SlaveStates {
     slaves: Vec<Entry>,
 }
 
@@ -218,7 +218,7 @@ struct Entry {
     paced: bool,
 }
 
-impl Roster {
+impl SlaveStates {
     fn new(plan: &Plan) -> Self {
         let entry = |(index, slave): (usize, &crate::plan::SlavePlan)| Entry {
             ours: plan.shard.owns(index),
@@ -284,19 +284,19 @@ impl Roster {
 
 /// Finds another slave for a call: by weight among those that are up, under their limit and not held by their ceiling.
 #[derive(Debug, Default)]
-pub struct Substitutes {
+pub struct FailoverPicker {
     credit: Vec<i64>,
 }
 
-impl Substitutes {
+impl FailoverPicker {
     /// Who takes over a call of `slave`; `None` where nobody can.
-    pub fn next(&mut self, roster: &Roster, slave: usize) -> Option<usize> {
-        self.credit.resize(roster.slaves.len(), 0);
+    pub fn next(&mut self, slave_states: &SlaveStates, slave: usize) -> Option<usize> {
+        self.credit.resize(slave_states.slaves.len(), 0);
         // Smooth weighted round robin among those that can: everybody earns his weight, and who has most pays the whole.
         let mut total = 0;
         let mut richest: Option<usize> = None;
-        for (other, entry) in roster.slaves.iter().enumerate() {
-            if other == slave || !roster.has_room(other) {
+        for (other, entry) in slave_states.slaves.iter().enumerate() {
+            if other == slave || !slave_states.has_room(other) {
                 continue;
             }
             let weight = entry.weight.load(Ordering::Relaxed).min(1 << 40) as i64;
@@ -313,12 +313,12 @@ impl Substitutes {
 
 /// Calls that were handed out and are not accounted for yet: a run is over when there are none.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub struct OpenCalls {
     open: AtomicU64,
     settled: Notify,
 }
 
-impl Ledger {
+impl OpenCalls {
     /// So many calls are handed out.
     pub fn open(&self, calls: usize) {
         self.open.fetch_add(calls as u64, Ordering::AcqRel);
@@ -346,12 +346,12 @@ impl Ledger {
 
 /// Which call uses a row's number at the moment, so that a far leg that shows the number can be matched to it.
 #[derive(Debug)]
-pub(super) struct Owners(Vec<AtomicU64>);
+pub(super) struct NumberOwners(Vec<AtomicU64>);
 
 /// An attempt's part of an owner; the slave's is above it.
 const ATTEMPT_BITS: u32 = 48;
 
-impl Owners {
+impl NumberOwners {
     fn new(rows: usize) -> Self {
         Self((0..rows).map(|_| AtomicU64::new(0)).collect())
     }
@@ -382,7 +382,7 @@ fn pack(slave: usize, attempt: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn roster(weights: &[u64]) -> Roster {
+    fn slave_states(weights: &[u64]) -> SlaveStates {
         let entry = |weight: &u64| Entry {
             ours: true,
             weight: AtomicU64::new(*weight),
@@ -393,20 +393,20 @@ mod tests {
             reserved: AtomicU64::new(0),
             paced: false,
         };
-        Roster { slaves: weights.iter().map(entry).collect() }
+        SlaveStates { slaves: weights.iter().map(entry).collect() }
     }
 
     #[test]
     fn others_take_over_by_weight() {
-        let roster = roster(&[1, 2, 1, 5]);
-        let mut substitutes = Substitutes::default();
-        roster.set_up(3, false);
-        let taken: Vec<_> = (0..6).map(|_| substitutes.next(&roster, 0).unwrap()).collect();
+        let slave_states = slave_states(&[1, 2, 1, 5]);
+        let mut failover = FailoverPicker::default();
+        slave_states.set_up(3, false);
+        let taken: Vec<_> = (0..6).map(|_| failover.next(&slave_states, 0).unwrap()).collect();
         assert_eq!(taken, [1, 2, 1, 1, 2, 1]);
-        roster.set_active(1, 10);
-        assert_eq!(substitutes.next(&roster, 0), Some(2));
-        roster.set_held(2, true);
-        assert_eq!(substitutes.next(&roster, 0), None);
+        slave_states.set_active(1, 10);
+        assert_eq!(failover.next(&slave_states, 0), Some(2));
+        slave_states.set_held(2, true);
+        assert_eq!(failover.next(&slave_states, 0), None);
     }
 
     #[test]
@@ -424,7 +424,7 @@ mod tests {
 
     #[test]
     fn a_number_belongs_to_its_latest_call() {
-        let owners = Owners::new(2);
+        let owners = NumberOwners::new(2);
         assert_eq!(owners.of(0), None);
         assert!(owners.take(0, 0, 0));
         assert_eq!(owners.of(0), Some((0, 0)));

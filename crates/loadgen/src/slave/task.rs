@@ -1,11 +1,11 @@
 //! The task that owns all that changes at a slave: its connections, what is to be sent, the calls that are up, its shard
 //! of the record.
 
-mod acts;
 mod connect;
-mod far;
+mod event_probe;
+mod far_legs;
+mod leg_commands;
 mod placing;
-mod probing;
 mod resync;
 
 use std::sync::Arc;
@@ -18,35 +18,35 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, trace};
 
 use connect::Connecting;
-use far::FarLegs;
-use probing::Probing;
-use resync::Unsure;
+use event_probe::ProbeState;
+use far_legs::FarLegs;
+use resync::UnconfirmedCalls;
 
-use super::calls::Calls;
-use super::link::{Ask, Heard, Link};
+use super::call_event::{self, CallEvent};
+use super::calls::ActiveCalls;
+use super::connection::{Incoming, Purpose, SlaveConnection};
 use super::originator::{Offer, Originator};
-use super::shared::{Mail, Shared, Substitutes};
-use super::told::{self, Told};
-use super::{Order, Report, Server, Status, TICK};
-use crate::alarm::Alarm;
-use crate::apps::performance::Act;
+use super::shared::{FailoverPicker, PeerMessage, Shared};
+use super::{RunStage, Server, SlaveMessage, SlaveStatus, TICK};
 use crate::apps::script::Side;
-use crate::call::{Call, Change, Step, Why};
+use crate::apps::script_run::LegCommand;
+use crate::call::{Call, HangupReason, NearLegEvent, Transition};
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Refusal};
 use crate::plan::{FarLeg, Placement, Plan};
-use crate::recorder::Shard;
+use crate::precise_timer::PreciseTimer;
+use crate::recorder::SlaveRecorder;
 
 /// Events that are handled before the schedule is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
 /// A call that leaves later than this, for no other reason than that this program was late, speaks against the run.
 const LATE: Duration = Duration::from_millis(100);
 /// Letters of other slaves that are read before the listener is looked at again.
-const LETTERS_AT_ONCE: usize = 64;
+const PEER_MESSAGES_AT_ONCE: usize = 64;
 /// Handfuls of calls that wait at a slave's task: one comes every 40 ms at most, and what does not fit waits.
 const HANDED_MAX: usize = 256;
-/// One slave's task, see [`Slave::run`].
-pub struct Slave {
+/// One slave's task, see [`SlaveTask::run`].
+pub struct SlaveTask {
     index: usize,
     name: String,
     plan: Arc<Plan>,
@@ -54,28 +54,28 @@ pub struct Slave {
     shared: Arc<Shared>,
     /// The servers' own limits, where they were raised for this run.
     limits: Option<Arc<Limits>>,
-    orders: watch::Receiver<Order>,
+    stages: watch::Receiver<RunStage>,
     /// The calls that are to be placed, as they come from the schedule.
     placements: mpsc::Receiver<Vec<Placement>>,
-    mailbox: mpsc::Receiver<Mail>,
-    reports: mpsc::Sender<Report>,
+    inbox: mpsc::Receiver<PeerMessage>,
+    reports: mpsc::Sender<SlaveMessage>,
 
-    link: Option<Link>,
+    connection: Option<SlaveConnection>,
     connecting: Option<Connecting>,
     /// How often connecting failed in a row.
     failures: u32,
     originator: Option<Originator>,
     /// What apps have asked for and is not done yet.
-    acts: Vec<Act>,
-    substitutes: Substitutes,
-    calls: Calls,
+    leg_commands: Vec<LegCommand>,
+    failover: FailoverPicker,
+    calls: ActiveCalls,
     /// Legs of others' calls, and far legs of its own, at this server.
     far_legs: FarLegs,
     /// Calls of which it is not known whether they are still there.
-    unsure: Unsure,
-    shard: Shard,
-    status: Status,
-    probing: Probing,
+    unconfirmed: UnconfirmedCalls,
+    recorder: SlaveRecorder,
+    status: SlaveStatus,
+    probing: ProbeState,
     /// Everything is to be hung up.
     hanging_up: bool,
     /// Calls were given up, whose channels may come yet.
@@ -91,64 +91,64 @@ pub fn slaves(
     plan: &Arc<Plan>,
     servers: Vec<Server>,
     limits: Option<Arc<Limits>>,
-    orders: &watch::Receiver<Order>,
-    reports: &mpsc::Sender<Report>,
-) -> (Vec<Slave>, Arc<Shared>, Vec<mpsc::Sender<Vec<Placement>>>) {
-    let (shared, mailboxes) = Shared::new(plan);
+    stages: &watch::Receiver<RunStage>,
+    reports: &mpsc::Sender<SlaveMessage>,
+) -> (Vec<SlaveTask>, Arc<Shared>, Vec<mpsc::Sender<Vec<Placement>>>) {
+    let (shared, inboxes) = Shared::new(plan);
     let shared = Arc::new(shared);
-    let mut posts = Vec::new();
-    let slaves = servers.into_iter().zip(mailboxes).enumerate().map(|(index, (server, mailbox))| {
-        let (post, placements) = mpsc::channel(HANDED_MAX);
-        posts.push(post);
-        Slave {
+    let mut senders = Vec::new();
+    let slaves = servers.into_iter().zip(inboxes).enumerate().map(|(index, (server, inbox))| {
+        let (sender, placements) = mpsc::channel(HANDED_MAX);
+        senders.push(sender);
+        SlaveTask {
             index,
             name: plan.slaves[index].name.clone(),
-            shard: Shard::new(plan.measured(), plan.apps.len(), plan.targets.len()),
+            recorder: SlaveRecorder::new(plan.measured(), plan.apps.len(), plan.targets.len()),
             plan: plan.clone(),
             server,
             shared: shared.clone(),
             limits: limits.clone(),
-            orders: orders.clone(),
+            stages: stages.clone(),
             placements,
-            mailbox,
+            inbox,
             reports: reports.clone(),
-            link: None,
+            connection: None,
             connecting: None,
             failures: 0,
             originator: None,
-            acts: Vec::new(),
-            substitutes: Substitutes::default(),
-            calls: Calls::default(),
+            leg_commands: Vec::new(),
+            failover: FailoverPicker::default(),
+            calls: ActiveCalls::default(),
             far_legs: FarLegs::default(),
-            unsure: Unsure::default(),
-            status: Status::default(),
-            probing: Probing::default(),
+            unconfirmed: UnconfirmedCalls::default(),
+            status: SlaveStatus::default(),
+            probing: ProbeState::default(),
             hanging_up: false,
             gave_up: false,
             awaits: false,
             far_legs_matter: !matches!(plan.far_leg, FarLeg::Ignored),
         }
     });
-    (slaves.collect(), shared, posts)
+    (slaves.collect(), shared, senders)
 }
 
-impl Slave {
+impl SlaveTask {
     /// Connects, places the calls that are handed to it, follows each one to its end, and returns when it is told that
     /// every slave's calls have ended.
     pub async fn run(mut self) {
         let connected = self.connect().await;
-        let ready = connected.as_ref().map(|link| link.about.clone()).map_err(Clone::clone);
+        let ready = connected.as_ref().map(|connection| connection.info.clone()).map_err(Clone::clone);
         match connected {
-            Ok(link) => self.connected(link),
+            Ok(connection) => self.connected(connection),
             Err(error) => self.connect_later(&error),
         }
         // Nobody to tell: the run is over before it began.
-        if self.reports.send(Report::Ready(self.index, ready)).await.is_err() {
+        if self.reports.send(SlaveMessage::Ready(self.index, ready)).await.is_err() {
             return;
         }
-        let Some(order) = self.wait_for_start().await else { return };
+        let Some(stage) = self.wait_for_start().await else { return };
         // A run that was stopped before this slave heard of its start is over when it says so.
-        let start = if let Order::Run(start) = order { start } else { Instant::now() };
+        let start = if let RunStage::Run(start) = stage { start } else { Instant::now() };
         let gap = self.plan.slaves[self.index].gap;
         self.originator = Some(Originator::new(start, self.plan.max_lag, gap));
         self.work(start).await;
@@ -157,14 +157,14 @@ impl Slave {
     }
 
     /// The first order, `None` where there will be none. Others may take seconds to connect: what comes meanwhile is read.
-    async fn wait_for_start(&mut self) -> Option<Order> {
+    async fn wait_for_start(&mut self) -> Option<RunStage> {
         loop {
             tokio::select! {
-                order = async { self.orders.wait_for(|order| *order != Order::Prepare).await.map(|order| *order) } => {
-                    return order.ok();
+                stage = async { self.stages.wait_for(|stage| *stage != RunStage::Prepare).await.map(|stage| *stage) } => {
+                    return stage.ok();
                 }
-                heard = async { self.link.as_mut().expect("it is there").next().await }, if self.link.is_some() => {
-                    self.hear_all(heard);
+                heard = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
+                    self.handle_batch(heard);
                 }
             }
         }
@@ -177,35 +177,35 @@ impl Slave {
     }
 
     async fn work(&mut self, start: Instant) {
-        let mut alarm = Alarm::new();
+        let mut alarm = PreciseTimer::new();
         let mut tick = interval_at(start + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut open = true;
-        while *self.orders.borrow() != Order::Finish {
-            for _ in 0..LETTERS_AT_ONCE {
-                let Ok(mail) = self.mailbox.try_recv() else { break };
-                self.read_mail(mail);
+        while *self.stages.borrow() != RunStage::Finish {
+            for _ in 0..PEER_MESSAGES_AT_ONCE {
+                let Ok(message) = self.inbox.try_recv() else { break };
+                self.on_peer_message(message);
             }
             let offer = self.offer().await;
             self.look_after_calls();
-            self.shared.roster.set_active(self.index, self.calls.len());
+            self.shared.slave_states.set_active(self.index, self.calls.len());
             self.set_awaits(self.calls.awaited());
-            if let Some(link) = &mut self.link {
+            if let Some(connection) = &mut self.connection {
                 // Of another slave's call, the far leg may be here.
                 let far = self.far_legs_matter && self.shared.is_awaiting();
-                link.set_awaited(self.awaits || far || self.probing.awaited());
-                if let Err(error) = unconstrained(link.try_flush()).await {
+                connection.set_awaited(self.awaits || far || self.probing.awaited());
+                if let Err(error) = unconstrained(connection.try_flush()).await {
                     self.disconnected(&error);
                 }
             }
             let next = if let Offer::Wait(until) = offer { until } else { None };
             // Where commands have to wait, a reply wakes.
-            let alarm_of_calls = if self.has_room() { self.calls.next_alarm() } else { None };
+            let alarm_of_calls = if self.has_room() { self.calls.next_deadline() } else { None };
             let wake = [next, alarm_of_calls].into_iter().flatten().min();
             tokio::select! {
                 biased;
                 () = alarm.until(wake.unwrap_or(start)), if wake.is_some() => {}
-                changed = self.orders.changed() => match changed {
+                changed = self.stages.changed() => match changed {
                     Ok(()) => self.obey(),
                     // The run is gone: nobody waits for these calls.
                     Err(_) => break,
@@ -221,14 +221,14 @@ impl Slave {
                 result = async { self.connecting.as_mut().expect("it is there").await }, if self.connecting.is_some() => {
                     self.connecting = None;
                     match result {
-                        Ok(link) => self.reconnected(link),
+                        Ok(connection) => self.reconnected(connection),
                         Err(error) => self.connect_later(&error),
                     }
                 }
-                heard = async { self.link.as_mut().expect("it is there").next().await }, if self.link.is_some() => {
-                    self.hear_all(heard);
+                heard = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
+                    self.handle_batch(heard);
                 }
-                Some(mail) = self.mailbox.recv() => self.read_mail(mail),
+                Some(message) = self.inbox.recv() => self.on_peer_message(message),
                 // Another slave has a call whose far leg may come here: the listener is to be kept awake.
                 () = self.shared.begins_to_await(), if self.far_legs_matter => {}
             }
@@ -249,52 +249,52 @@ impl Slave {
         while self.has_room()
             && let Some(attempt) = self.calls.due(now)
         {
-            let (shard, index, acts) = (&mut self.shard, self.index, &mut self.acts);
+            let (recorder, index, leg_commands) = (&mut self.recorder, self.index, &mut self.leg_commands);
             let done = self.calls.with(attempt, |call| {
                 let context = plan.context(index, attempt, call.labels());
-                call.on_alarm(now, &context, shard, acts)
+                call.on_deadline(now, &context, recorder, leg_commands)
             });
             self.follow(attempt, done);
-            self.act(attempt);
+            self.send_leg_commands(attempt);
         }
     }
 
     /// Whether the server can be told more; one that is away cannot be told anything, and holds nothing up.
     fn has_room(&self) -> bool {
-        self.link.as_ref().is_none_or(Link::has_room)
+        self.connection.as_ref().is_none_or(SlaveConnection::has_room)
     }
 
     /// Does what has come of a call.
-    fn follow(&mut self, attempt: u64, done: Option<(Step, Option<Call>)>) {
+    fn follow(&mut self, attempt: u64, done: Option<(Transition, Option<Call>)>) {
         match done {
-            Some((Step::End(outcome), Some(call))) => self.ended(attempt, outcome, &call),
-            Some((Step::HangUp, _)) => self.hang_up(attempt),
-            Some((Step::HangUpFar, _)) => self.hang_up_far(attempt),
+            Some((Transition::End(outcome), Some(call))) => self.ended(attempt, outcome, &call),
+            Some((Transition::HangUp, _)) => self.hang_up(attempt),
+            Some((Transition::HangUpFar, _)) => self.hang_up_far(attempt),
             _ => {}
         }
     }
 
     fn ended(&mut self, attempt: u64, outcome: Outcome, call: &Call) {
-        self.shard.ended(call.labels(), outcome);
+        self.recorder.ended(call.labels(), outcome);
         self.gave_up |= outcome == Outcome::Lost;
-        if let Some(performance) = call.performance() {
+        if let Some(script_run) = call.script_run() {
             let failure =
-                performance.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
-            self.shard.app_said(call.labels(), performance.results(), failure);
+                script_run.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
+            self.recorder.app_said(call.labels(), script_run.results(), failure);
         }
         let uuid = self.plan.run_id.call(self.index, attempt);
-        self.shard.record(call.record(uuid, self.index, outcome, Instant::now()));
+        self.recorder.record(call.record(uuid, self.index, outcome, Instant::now()));
         self.shared.slots.give_back();
-        self.shared.ledger.settle(1);
-        self.unsure.known(attempt);
+        self.shared.open_calls.settle(1);
+        self.unconfirmed.known(attempt);
         if let Some(row) = self.plan.far_row(attempt) {
             self.shared.owners.give_back(row, self.index, attempt);
         }
         if call.answer_missed() {
             self.anomaly("answer_missed");
-            self.shard.answer_missed(call.labels());
+            self.recorder.answer_missed(call.labels());
         }
-        if let Some(kind) = call.oddity(Instant::now()) {
+        if let Some(kind) = call.anomaly(Instant::now()) {
             self.anomaly(kind);
         }
         if outcome == Outcome::Lost {
@@ -310,101 +310,101 @@ impl Slave {
             HangupCause::NORMAL_CLEARING => format!("uuid_kill {uuid}"),
             cause => format!("uuid_kill {uuid} {cause}"),
         };
-        self.send(&Command::api(command), Ask::HangUp(attempt));
+        self.send(&Command::api(command), Purpose::HangUp(attempt));
     }
 
-    fn send(&mut self, command: &Command<'_>, ask: Ask) {
-        if let Some(link) = &mut self.link
-            && let Err(error) = link.send(command, ask)
+    fn send(&mut self, command: &Command<'_>, purpose: Purpose) {
+        if let Some(connection) = &mut self.connection
+            && let Err(error) = connection.send(command, purpose)
         {
             self.disconnected(&error);
         }
     }
 
-    fn hear_all(&mut self, first: Result<Heard, Error>) {
+    fn handle_batch(&mut self, first: Result<Incoming, Error>) {
         let mut next = first.map(Some);
         for _ in 0..EVENTS_AT_ONCE {
             match next {
-                Ok(Some(heard)) => self.hear(heard),
+                Ok(Some(heard)) => self.handle(heard),
                 Ok(None) => return,
                 Err(error) => return self.disconnected(&error),
             }
             // Hearing may have ended the connection.
-            let Some(link) = &mut self.link else { return };
-            next = link.buffered();
+            let Some(connection) = &mut self.connection else { return };
+            next = connection.buffered();
         }
         // The last one that was taken out has to be heard too.
         match next {
-            Ok(Some(heard)) => self.hear(heard),
+            Ok(Some(heard)) => self.handle(heard),
             Ok(None) => {}
             Err(error) => self.disconnected(&error),
         }
     }
 
-    fn hear(&mut self, heard: Heard) {
+    fn handle(&mut self, heard: Incoming) {
         match heard {
-            Heard::Event(event, at) => {
+            Incoming::Event(event, at) => {
                 self.status.events += 1;
                 self.probing.heard(at);
-                match told::read(&event, self.plan.run_id, self.index) {
-                    Told::Call(..) | Told::Near(_) | Told::Stray(..) if !self.is_own() => {}
-                    Told::Call(attempt, change) => {
+                match call_event::read(&event, self.plan.run_id, self.index) {
+                    CallEvent::Call(..) | CallEvent::Near(_) | CallEvent::Stray(..) if !self.is_own() => {}
+                    CallEvent::Call(attempt, change) => {
                         if event.name() != EventName::BackgroundJob {
-                            self.perform(attempt, Side::Caller, &event, at);
+                            self.on_app_event(attempt, Side::Caller, &event, at);
                         }
                         self.changed(attempt, change, at);
                     }
-                    Told::Near(attempt) => self.perform(attempt, Side::Caller, &event, at),
-                    Told::Other(leg, change) => self.heard_of(leg, change, &event, at),
-                    Told::Stray(attempt, channel) => {
+                    CallEvent::Near(attempt) => self.on_app_event(attempt, Side::Caller, &event, at),
+                    CallEvent::Other(leg, change) => self.on_other_leg(leg, change, &event, at),
+                    CallEvent::Stray(attempt, channel) => {
                         self.anomaly("duplicate_uuid");
-                        self.send(&Command::api(format!("uuid_kill {channel}")), Ask::HangUp(attempt));
-                        self.changed(attempt, Change::Job(Err(Refusal::Duplicate)), at);
+                        self.send(&Command::api(format!("uuid_kill {channel}")), Purpose::HangUp(attempt));
+                        self.changed(attempt, NearLegEvent::Job(Err(Refusal::Duplicate)), at);
                     }
-                    Told::Health(health) => self.status.health = health,
-                    Told::Probe(id) => self.probe_arrived(&id, at),
-                    Told::Nothing => {}
+                    CallEvent::ServerHealth(health) => self.status.health = health,
+                    CallEvent::Probe(id) => self.probe_arrived(&id, at),
+                    CallEvent::Nothing => {}
                 }
             }
-            Heard::Reply(Ask::Originate(attempt), reply) => {
+            Incoming::Reply(Purpose::Originate(attempt), reply) => {
                 let job = self.plan.run_id.call(self.index, attempt);
                 if reply.job_uuid().is_some_and(|of| of != job) {
                     // A reply got lost, and every one after it would be taken for another one's.
                     self.anomaly("replies_out_of_step");
                     return self.disconnected(&Error::timed_out("the reply to a command", Duration::ZERO));
                 }
-                if let Some(reason) = told::refusal(&reply) {
-                    self.changed(attempt, Change::Job(Err(reason)), reply.received_at);
+                if let Some(reason) = call_event::refusal(&reply) {
+                    self.changed(attempt, NearLegEvent::Job(Err(reason)), reply.received_at);
                 }
             }
-            Heard::Reply(Ask::Act, reply) => {
+            Incoming::Reply(Purpose::LegCommand, reply) => {
                 if let Err(refusal) = reply.ok() {
                     debug!(slave = self.name, %refusal, "the server does not do what an app asks for");
                     self.anomaly("app_command_refused");
                 }
             }
-            Heard::Reply(Ask::Channels, reply) => self.channels_there(&reply),
-            Heard::Reply(Ask::Exists(attempt), reply) => self.exists(attempt, &reply),
-            Heard::Reply(Ask::Probe, reply) => self.probe_answered(&reply),
+            Incoming::Reply(Purpose::Channels, reply) => self.channels_there(&reply),
+            Incoming::Reply(Purpose::Exists(attempt), reply) => self.exists(attempt, &reply),
+            Incoming::Reply(Purpose::Probe, reply) => self.probe_answered(&reply),
             // A call that is gone already is what was wanted.
-            Heard::Reply(Ask::HangUp(_) | Ask::HangUpAll | Ask::Question | Ask::Sweep, _) => {}
+            Incoming::Reply(Purpose::HangUp(_) | Purpose::HangUpAll | Purpose::Question | Purpose::Sweep, _) => {}
         }
     }
 
-    fn changed(&mut self, attempt: u64, change: Change, at: Instant) {
+    fn changed(&mut self, attempt: u64, change: NearLegEvent, at: Instant) {
         // For a comparison with a capture, call by call: the line's own time less `ago_us` is the event's.
         trace!(call = %self.plan.run_id.call(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
-        let shard = &mut self.shard;
-        let done = self.calls.with(attempt, |call| call.on(change, at, shard));
+        let recorder = &mut self.recorder;
+        let done = self.calls.with(attempt, |call| call.on(change, at, recorder));
         if done.is_none() {
             match change {
                 // A call that was given up has a channel after all: it must not stay.
-                Change::Created | Change::Answered => {
+                NearLegEvent::Created | NearLegEvent::Answered => {
                     self.anomaly("channel_after_end");
                     self.hang_up(attempt);
                 }
                 // A failed call's result may come after its last event.
-                Change::Job(_) => {}
+                NearLegEvent::Job(_) => {}
                 _ => self.anomaly("event_after_end"),
             }
         }
@@ -416,13 +416,13 @@ impl Slave {
     }
 
     fn obey(&mut self) {
-        let order = *self.orders.borrow_and_update();
-        if let (Order::Drain | Order::HangUp, Some(originator)) = (order, &mut self.originator) {
-            let dropped = originator.stop(Instant::now(), &mut self.shard);
+        let stage = *self.stages.borrow_and_update();
+        if let (RunStage::Drain | RunStage::HangUp, Some(originator)) = (stage, &mut self.originator) {
+            let dropped = originator.stop(Instant::now(), &mut self.recorder);
             dropped.iter().for_each(|call| self.arrived(call));
             self.dropped(&dropped);
         }
-        if order == Order::HangUp && !self.hanging_up {
+        if stage == RunStage::HangUp && !self.hanging_up {
             self.hang_up_all();
         }
     }
@@ -436,11 +436,11 @@ impl Slave {
         }
         for attempt in self.calls.attempts() {
             // One command is for all of them.
-            self.calls.with(attempt, |call| call.hang_up(now, Why::Stopped));
+            self.calls.with(attempt, |call| call.hang_up(now, HangupReason::Stopped));
         }
         // An empty value would hang up everybody's calls: a run id is never empty.
         let command = format!("hupall NORMAL_CLEARING loadgen_run {}", self.plan.run_id);
-        self.send(&Command::api(command), Ask::HangUpAll);
+        self.send(&Command::api(command), Purpose::HangUpAll);
     }
 
     async fn tick(&mut self) {
@@ -456,12 +456,14 @@ impl Slave {
 
     /// Hands the shard over. The run always takes it: that is what it waits for.
     async fn report(&mut self) {
-        if let Some(malformed) = self.link.as_mut().map(Link::take_malformed).filter(|malformed| *malformed > 0) {
+        if let Some(malformed) =
+            self.connection.as_mut().map(SlaveConnection::take_malformed).filter(|malformed| *malformed > 0)
+        {
             *self.status.anomalies.entry("malformed_event").or_default() += malformed;
         }
-        self.status.up = self.link.is_some();
+        self.status.up = self.connection.is_some();
         self.status.active = self.calls.len() as u64;
-        let report = Report::Shard(self.index, Box::new(self.shard.take()), Box::new(self.status.clone()));
+        let report = SlaveMessage::Delta(self.index, Box::new(self.recorder.take()), Box::new(self.status.clone()));
         let _ = self.reports.send(report).await;
     }
 }

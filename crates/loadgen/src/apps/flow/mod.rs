@@ -6,7 +6,7 @@ mod step;
 use toml::Spanned;
 
 use super::script::{Script, Side, Step};
-use super::{AppKind, AppOption, Options};
+use super::{AppKind, AppOption, AppOptions};
 use crate::config::{ConfigError, Value};
 use order::Leg;
 
@@ -38,7 +38,7 @@ pub(super) const KIND: AppKind = AppKind {
 /// Steps of a leg at most: expected events are remembered as bits of 128, and nobody reads a longer list.
 const STEPS_MAX: usize = 100;
 
-fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
+fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let caller = steps(options, Side::Caller)?;
     let callee = steps(options, Side::Callee)?;
     if caller.is_empty() && callee.is_empty() {
@@ -47,7 +47,7 @@ fn build(options: &Options<'_>) -> Result<Script, ConfigError> {
     Ok(Script { caller, callee, ..Script::default() })
 }
 
-fn steps(options: &Options<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
+fn steps(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
     let name = if side == Side::Caller { "caller" } else { "callee" };
     let Some(value) = options.value(name) else { return Ok(Vec::new()) };
     let Value::List(list) = value.get_ref() else {

@@ -13,7 +13,7 @@ pub(super) enum Needs {
     /// The same, and no provisional response to it yet that says more.
     NoMedia,
     /// Media: early ones will do.
-    Media,
+    RtpSamples,
     /// An answer.
     Answer,
 }
@@ -72,7 +72,7 @@ impl Leg {
             (Needs::NoMedia, Makes::Ringing) if step.makes == Makes::Ringing => {
                 Err(format!("{name:?} a second time: it rings already"))
             }
-            (Needs::Media, Makes::Nothing | Makes::Ringing) => {
+            (Needs::RtpSamples, Makes::Nothing | Makes::Ringing) => {
                 Err(format!("{name:?} on a leg without media: put \"answer\" or \"early_media\" before it"))
             }
             (Needs::Answer, Makes::Nothing | Makes::Ringing | Makes::EarlyMedia) => {

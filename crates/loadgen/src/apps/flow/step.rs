@@ -7,7 +7,7 @@ use regex_lite::Regex;
 use toml::Spanned;
 
 use super::order::{Makes, Needs};
-use crate::apps::Options;
+use crate::apps::AppOptions;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
 use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch, is_dial};
@@ -97,7 +97,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ play = \"menu.wav\", background = false }",
         about: "Plays a file of the slave, or a stream, to its end; in the background the next step follows at once.",
         with: &["background"],
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| Ok(Action::Play { file: step.text()?, background: step.flag("background")? }),
         ..PLAIN
     },
@@ -106,7 +106,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_play\"",
         about: "Ends what is being played.",
         bare: true,
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| step.only(Action::StopPlay),
         ..PLAIN
     },
@@ -114,7 +114,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         name: "record",
         shape: "{ record = \"/tmp/{uuid}.wav\" }",
         about: "Records what the leg says and hears into a file of the slave. The file's name is in the call records.",
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| Ok(Action::Record { path: step.text()?, every: 1 }),
         ..PLAIN
     },
@@ -123,7 +123,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_record\"",
         about: "Ends the leg's recordings.",
         bare: true,
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| step.only(Action::StopRecord),
         ..PLAIN
     },
@@ -132,7 +132,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"mute\"",
         about: "Sends silence instead of what the leg says.",
         bare: true,
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| step.only(Action::Mute(true)),
         ..PLAIN
     },
@@ -141,7 +141,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"unmute\"",
         about: "Takes that back.",
         bare: true,
-        needs: Needs::Media,
+        needs: Needs::RtpSamples,
         read: |step| step.only(Action::Mute(false)),
         ..PLAIN
     },
@@ -218,7 +218,7 @@ const BRIDGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A step as it is written.
 struct Written<'a> {
-    options: &'a Options<'a>,
+    options: &'a AppOptions<'a>,
     side: Side,
     name: &'static str,
     /// What stands behind its key; empty text where it is its name alone.
@@ -230,7 +230,7 @@ struct Written<'a> {
 
 /// Reads one step of a list.
 pub(super) fn read(
-    options: &Options<'_>,
+    options: &AppOptions<'_>,
     side: Side,
     value: &Spanned<Value>,
 ) -> Result<(&'static StepKind, Action), ConfigError> {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::{Answers, Finding, Need, Subject, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, asks as commands};
 
 /// A server that is younger may still register its gateways and load what it needs; its first HEARTBEAT came after 20 s.
 const FRESH: Duration = Duration::from_secs(30);
@@ -15,7 +15,7 @@ pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["uptime s", "strepoch"])
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     if subject.need.simulated {
         return Vec::new();
     }

@@ -2,7 +2,7 @@
 
 use super::super::address::Address;
 use super::super::answers::gateway_field;
-use super::{Answers, Finding, Need, Subject};
+use super::{Answers, CheckInput, Finding, Need};
 use crate::config::did_you_mean;
 
 const ENDPOINTS: &str = "show endpoint as json";
@@ -23,7 +23,7 @@ fn question(address: &Address<'_>) -> Option<String> {
     }
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for target in subject.need.dialled() {
         let address = Address::parse(&target.to);
@@ -34,7 +34,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     findings
 }
 
-fn missing_endpoint(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
+fn missing_endpoint(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
     let Some(endpoint) = address.endpoint() else {
         return Some(subject.error(
             format!("{to:?} is nothing that can be dialled"),
@@ -55,7 +55,7 @@ fn missing_endpoint(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> O
     Some(subject.error(format!("it has no endpoint {endpoint:?}, which {to:?} is dialled by"), remedy))
 }
 
-fn not_up(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
+fn not_up(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
     let said = subject.answers.granted(&question(address)?)?;
     match address {
         Address::Profile { profile, .. } => profile_down(subject, profile, said),
@@ -68,7 +68,7 @@ fn not_up(subject: &Subject<'_>, to: &str, address: &Address<'_>) -> Option<Find
     }
 }
 
-fn profile_down(subject: &Subject<'_>, profile: &str, said: &str) -> Option<Finding> {
+fn profile_down(subject: &CheckInput<'_>, profile: &str, said: &str) -> Option<Finding> {
     let up: Vec<&str> = subject.answers.sofia().filter(|line| line.kind != "gateway").map(|line| line.name).collect();
     if said.starts_with("Invalid Profile") {
         let what = format!("it has no SIP profile {profile:?}{}", did_you_mean(profile, &up));
@@ -87,7 +87,7 @@ fn profile_down(subject: &Subject<'_>, profile: &str, said: &str) -> Option<Find
     })
 }
 
-fn gateway_down(subject: &Subject<'_>, gateway: &str, said: &str) -> Option<Finding> {
+fn gateway_down(subject: &CheckInput<'_>, gateway: &str, said: &str) -> Option<Finding> {
     if said.starts_with("Invalid Gateway") {
         let gateways = subject.answers.sofia().filter(|line| line.kind == "gateway");
         let known: Vec<&str> = gateways.map(|line| line.name.rsplit("::").next().unwrap_or(line.name)).collect();

@@ -3,9 +3,9 @@
 
 use super::super::need::Apps;
 use super::super::probe::PARK;
-use super::{Finding, Subject};
+use super::{CheckInput, Finding};
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let need = subject.need;
     // A simulated one has a profile that parks whatever comes, and its dialplan stands in the same file.
     if need.simulated || need.probe || !need.places {

@@ -1,6 +1,6 @@
 //! Its own limits, which refuse calls without a word, against what the plan asks of it.
 
-use super::{Answers, Finding, Load, Need, Subject, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, SessionLoad, asks as commands};
 
 /// A limit is raised to so many times what is needed at the most: calls that ring longer than planned are sessions too.
 const HEADROOM: f64 = 1.5;
@@ -11,12 +11,12 @@ pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["status"])
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let health = subject.answers.health();
-    let Load { sessions_per_second, sessions_per_second_peak, sessions, sessions_peak } = subject.load;
+    let SessionLoad { sessions_per_second, sessions_per_second_peak, sessions, sessions_peak } = subject.load;
     let others = health.sessions.unwrap_or(0);
     let already = if others > 0 { format!(" besides the {others} that are up") } else { String::new() };
-    let rate = Limit {
+    let rate = LimitCheck {
         command: "sps",
         key: "sessions-per-second",
         max: health.sessions_per_second_max,
@@ -28,7 +28,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
         ),
         takes: "new sessions a second",
     };
-    let count = Limit {
+    let count = LimitCheck {
         command: "max_sessions",
         key: "max-sessions",
         max: health.sessions_max,
@@ -40,7 +40,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
     [rate, count].iter().filter_map(|limit| limit.finding(subject)).collect()
 }
 
-struct Limit {
+struct LimitCheck {
     command: &'static str,
     key: &'static str,
     max: Option<u64>,
@@ -50,8 +50,8 @@ struct Limit {
     takes: &'static str,
 }
 
-impl Limit {
-    fn finding(&self, subject: &Subject<'_>) -> Option<Finding> {
+impl LimitCheck {
+    fn finding(&self, subject: &CheckInput<'_>) -> Option<Finding> {
         let Self { command, key, planned, takes, .. } = self;
         let max = self.max?;
         let to = raised(max, self.peak)?;
@@ -79,7 +79,7 @@ fn raised(max: u64, peak: f64) -> Option<u64> {
 }
 
 /// What `sps` and `max_sessions` have to be raised to for this load, `None` where they are high enough or not known.
-pub(in super::super) fn wanted(health: &crate::slave::Health, load: &Load) -> (Option<u64>, Option<u64>) {
+pub(in super::super) fn wanted(health: &crate::slave::ServerHealth, load: &SessionLoad) -> (Option<u64>, Option<u64>) {
     let others = health.sessions.unwrap_or(0) as f64;
     let rate = health.sessions_per_second_max.and_then(|max| raised(max, load.sessions_per_second_peak));
     let sessions = health.sessions_max.and_then(|max| raised(max, load.sessions_peak + others));

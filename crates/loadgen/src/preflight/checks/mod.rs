@@ -12,7 +12,7 @@ mod permission;
 mod timing;
 mod version;
 
-use super::{Answers, Finding, Load, Need, Severity};
+use super::{Answers, Finding, Need, SessionLoad, Severity};
 
 pub(super) use limits::wanted;
 
@@ -24,7 +24,7 @@ pub(super) struct Check {
     /// The `api` commands whose answers it reads; called again with the answers, for what follows of them.
     pub(super) asks: fn(&Need, &Answers) -> Vec<String>,
     /// What does not fit.
-    pub(super) finds: fn(&Subject<'_>) -> Vec<Finding>,
+    pub(super) finds: fn(&CheckInput<'_>) -> Vec<Finding>,
 }
 
 /// Every check, in the order in which findings are shown.
@@ -42,14 +42,14 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 /// What a check looks at: one slave.
-pub(super) struct Subject<'a> {
+pub(super) struct CheckInput<'a> {
     pub(super) slave: usize,
     pub(super) need: &'a Need,
     pub(super) answers: &'a Answers,
-    pub(super) load: Load,
+    pub(super) load: SessionLoad,
 }
 
-impl Subject<'_> {
+impl CheckInput<'_> {
     fn error(&self, what: impl Into<String>, remedy: impl Into<String>) -> Finding {
         self.finding(Severity::Error, what.into(), remedy.into())
     }
@@ -64,7 +64,7 @@ impl Subject<'_> {
 }
 
 /// What does not fit at one slave.
-pub(super) fn findings(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn findings(subject: &CheckInput<'_>) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| (check.finds)(subject)).collect()
 }
 

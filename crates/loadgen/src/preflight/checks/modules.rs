@@ -1,6 +1,6 @@
 //! Whether the modules are there that the apps need.
 
-use super::{Answers, Finding, Need, Subject};
+use super::{Answers, CheckInput, Finding, Need};
 
 pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
     need.modules.keys().map(|module| question(module)).collect()
@@ -10,7 +10,7 @@ fn question(module: &str) -> String {
     format!("module_exists {module}")
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let missing =
         subject.need.modules.iter().filter(|(module, _)| {
             subject.answers.granted(&question(module)).is_some_and(|there| there.trim() == "false")

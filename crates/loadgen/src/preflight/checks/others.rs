@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answers, Finding, Need, Subject};
+use super::{Answers, CheckInput, Finding, Need};
 use crate::channels::{self, loadgen_run};
 
 /// Sessions up to which the channels are listed: the list of more is megabytes, and holds the server up.
@@ -27,7 +27,7 @@ fn candidates(answers: &Answers) -> Vec<String> {
     possible.map(|channel| channel.uuid).take(ASKED_MAX).collect()
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(sessions @ 1..) = subject.answers.health().sessions {
         findings.push(subject.warning(

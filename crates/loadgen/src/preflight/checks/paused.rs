@@ -1,6 +1,6 @@
 //! Whether it takes calls at all.
 
-use super::{Answers, Finding, Need, Subject, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, asks as commands};
 
 const OUTBOUND: &str = "fsctl pause_check outbound";
 const INBOUND: &str = "fsctl pause_check inbound";
@@ -10,7 +10,7 @@ pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
     commands(&[OUTBOUND, INBOUND, SHUTDOWN, "status"])
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let is = |command| subject.answers.granted(command).map(str::trim) == Some("true");
     let mut findings = Vec::new();
     if is(SHUTDOWN) {

@@ -2,7 +2,7 @@
 
 use super::super::answers::is_refusal;
 use super::super::need::{Apps, CUSTOM};
-use super::{Answers, Finding, Need, Subject};
+use super::{Answers, CheckInput, Finding, Need};
 use crate::slave::MEASURED;
 
 /// What places calls.
@@ -27,7 +27,7 @@ fn needed(need: &Need) -> impl Iterator<Item = (&'static str, &'static str)> {
     need.places.then_some(ORIGINATE).into_iter().chain(NEEDED)
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let need = subject.need;
     let denied: Vec<&str> = subject.answers.denied().collect();
     let mut findings: Vec<Finding> = Vec::new();
@@ -56,7 +56,7 @@ pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
 }
 
 /// Events that it may not be told.
-fn unheard(subject: &Subject<'_>) -> Vec<Finding> {
+fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| is_refusal(said)) {
         findings.push(subject.error(

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use esl_core::KeepAwake;
 
-use super::super::need::{Apps, Spread, Target};
+use super::super::need::{Apps, DialledAddress, Spread};
 use super::*;
 
 const STATUS: &str = "UP 0 years, 1 day\nFreeSWITCH (Version 1.10.12-release  64bit) is ready\n\
@@ -24,7 +24,7 @@ fn need(to: &str) -> Need {
         rate: 10.0,
         concurrent: 100.0,
         spread: Spread::Within(1.0),
-        targets: vec![Target { to: to.into(), share: 1.0, parked: false }],
+        targets: vec![DialledAddress { to: to.into(), share: 1.0, parked: false }],
         modules: [("mod_dptools", Apps::Every)].into(),
         commands: BTreeMap::new(),
         events: BTreeMap::new(),
@@ -65,13 +65,13 @@ fn healthy() -> Answers {
     answers
 }
 
-fn found(need: &Need, answers: &Answers, load: Load) -> Vec<Finding> {
-    findings(&Subject { slave: 0, need, answers, load })
+fn found(need: &Need, answers: &Answers, load: SessionLoad) -> Vec<Finding> {
+    findings(&CheckInput { slave: 0, need, answers, load })
 }
 
 /// Two legs a call.
-fn load() -> Load {
-    Load { sessions_per_second: 20.0, sessions_per_second_peak: 22.0, sessions: 200.0, sessions_peak: 202.0 }
+fn load() -> SessionLoad {
+    SessionLoad { sessions_per_second: 20.0, sessions_per_second_peak: 22.0, sessions: 200.0, sessions_peak: 202.0 }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::describe::{about, median_and_max};
-use super::{Finding, Subject};
+use super::{CheckInput, Finding};
 
 /// A round trip that is longer says that the server is on another continent, or has no time for its connections.
 const ROUND_TRIP_MAX: Duration = Duration::from_millis(50);
@@ -12,7 +12,7 @@ const STALL: Duration = Duration::from_millis(500);
 /// A server looks at its event queue every 20 ms, and on a connection that is kept awake sooner; more is not its habit.
 const EVENT_DELAY_MAX: Duration = Duration::from_millis(30);
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     // One that is simulated here is as quick as this machine.
     if subject.need.simulated {
         return Vec::new();

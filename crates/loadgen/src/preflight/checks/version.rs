@@ -1,6 +1,6 @@
 //! Which FreeSWITCH it is, and whether it starts jobs in the quick way.
 
-use super::{Answers, Finding, Need, Subject, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, asks as commands};
 
 /// Jobs a second that one connection starts by plain `bgapi`, which waits for a thread each time.
 const BGAPI_PER_SECOND: f64 = 894.0;
@@ -9,7 +9,7 @@ pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["version"])
 }
 
-pub(super) fn finds(subject: &Subject<'_>) -> Vec<Finding> {
+pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if subject.answers.version().is_none() && subject.answers.granted("version").is_some() {
         findings.push(subject.warning(

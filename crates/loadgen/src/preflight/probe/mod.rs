@@ -1,7 +1,7 @@
 //! One call to each address, where the plan allows it: does it get through, and does its far leg come to a slave and wait
 //! there, parked and unanswered, where an app is to control it? Each is hung up at once, and its guards end it otherwise.
 
-mod ear;
+mod leg_event;
 mod trial;
 
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use tokio::task::JoinSet;
 use super::{Facts, Finding, Need, Severity};
 use crate::run_id::FIRST_PROBE;
 use crate::slave::Server;
-use ear::Heard;
-use trial::{Outcome, Trial};
+use leg_event::LegEvent;
+use trial::{ProbeOutcome, Trial};
 
 /// Addresses that are tried at each slave: a probe is not a test.
 const TARGETS_MAX: usize = 8;
@@ -28,11 +28,11 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
     let mut opened = JoinSet::new();
     for slave in reached() {
         let server = servers[slave].clone();
-        opened.spawn(async move { (slave, ear::open(&server).await) });
+        opened.spawn(async move { (slave, leg_event::open(&server).await) });
     }
     while let Some(Ok((slave, listener))) = opened.join_next().await {
         if let Ok(listener) = listener {
-            ears.spawn(ear::listen(slave, listener, needs[slave].run, told.clone()));
+            ears.spawn(leg_event::listen(slave, listener, needs[slave].run, told.clone()));
         }
     }
     let servers: Arc<[Server]> = servers.into();
@@ -49,7 +49,7 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
     findings
 }
 
-async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<Heard>) -> Vec<Finding> {
+async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<LegEvent>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, target) in need.dialled().iter().take(TARGETS_MAX).enumerate() {
         let call = need.run.call(slave, FIRST_PROBE + number as u64);
@@ -64,21 +64,25 @@ async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcas
 pub(super) const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
                     as the only one in the context of the SIP profile where it arrives, then reloadxml";
 
-fn finding(slave: usize, to: &str, parked: bool, outcome: &Outcome) -> Option<Finding> {
+fn finding(slave: usize, to: &str, parked: bool, outcome: &ProbeOutcome) -> Option<Finding> {
     let (what, remedy) = match outcome {
-        Outcome::Failed(why) => (format!("a probe call to {to:?} failed: {why}"), "see what answers there".to_owned()),
-        Outcome::Unknown(error) => (format!("a probe call to {to:?} could not be followed: {error}"), String::new()),
-        Outcome::Through if !parked => return None,
-        Outcome::Parked => return None,
-        Outcome::Through => (
+        ProbeOutcome::Failed(why) => {
+            (format!("a probe call to {to:?} failed: {why}"), "see what answers there".to_owned())
+        }
+        ProbeOutcome::Unknown(error) => {
+            (format!("a probe call to {to:?} could not be followed: {error}"), String::new())
+        }
+        ProbeOutcome::Through if !parked => return None,
+        ProbeOutcome::Parked => return None,
+        ProbeOutcome::Through => (
             format!("the far leg of a probe call to {to:?} came to no slave, and an app is to control it"),
             "let the address lead to a slave, and whatever is between forward the SIP header X-loadgen-call".to_owned(),
         ),
-        Outcome::Answered => (
+        ProbeOutcome::Answered => (
             format!("the far leg of a probe call to {to:?} is answered by the dialplan, not by the app"),
             PARK.to_owned(),
         ),
-        Outcome::NotParked => (
+        ProbeOutcome::NotParked => (
             format!("the far leg of a probe call to {to:?} is not parked by the dialplan, and an app is to control it"),
             PARK.to_owned(),
         ),

@@ -1,7 +1,7 @@
 use super::super::tests::plan;
-use super::super::{Load, need};
+use super::super::{SessionLoad, need};
 use super::*;
-use crate::slave::Health;
+use crate::slave::ServerHealth;
 
 async fn probed(to: &str, parked: bool) -> (Vec<Finding>, fs_sim::Server) {
     let config = fs_sim::Config { max_sessions: 1000, sessions_per_second: 1000, ..fs_sim::Config::default() };
@@ -16,8 +16,8 @@ async fn probed(to: &str, parked: bool) -> (Vec<Finding>, fs_sim::Server) {
         address: place.address.clone(),
         version: None,
         uptime: None,
-        health: Health::default(),
-        load: Load::default(),
+        health: ServerHealth::default(),
+        load: SessionLoad::default(),
         round_trips: Vec::new(),
         event_delays: Vec::new(),
         sps_wanted: None,

@@ -7,8 +7,8 @@ use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
 use uuid::Uuid;
 
-use super::super::need::Target;
-use super::ear::{Heard, What};
+use super::super::need::DialledAddress;
+use super::leg_event::{LegEvent, LegEventKind};
 use crate::run_id::RunId;
 use crate::slave::Server;
 
@@ -28,13 +28,13 @@ pub(super) struct Trial<'a> {
     pub(super) slave: usize,
     pub(super) call: Uuid,
     pub(super) run: RunId,
-    pub(super) target: &'a Target,
+    pub(super) target: &'a DialledAddress,
     pub(super) servers: &'a [Server],
 }
 
 /// What became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(super) enum ProbeOutcome {
     /// It rang or was answered, and no far leg was seen.
     Through,
     /// Its far leg came to a slave, and waited there.
@@ -63,11 +63,11 @@ struct Seen {
 }
 
 impl Trial<'_> {
-    pub(super) async fn run(&self, mut heard: broadcast::Receiver<Heard>) -> Outcome {
+    pub(super) async fn run(&self, mut heard: broadcast::Receiver<LegEvent>) -> ProbeOutcome {
         let mut seen = Seen::default();
         let client = match self.place().await {
             Ok(client) => client,
-            Err(error) => return Outcome::Unknown(error.to_string()),
+            Err(error) => return ProbeOutcome::Unknown(error.to_string()),
         };
         self.watch(&mut heard, &mut seen).await;
         let outcome = self.outcome(&seen);
@@ -92,7 +92,7 @@ impl Trial<'_> {
         Ok(client)
     }
 
-    async fn watch(&self, heard: &mut broadcast::Receiver<Heard>, seen: &mut Seen) {
+    async fn watch(&self, heard: &mut broadcast::Receiver<LegEvent>, seen: &mut Seen) {
         let deadline = Instant::now() + TRIAL_MAX;
         while !self.is_clear(seen) {
             let until = seen.parked.map_or(deadline, |parked| deadline.min(parked + SETTLED));
@@ -109,46 +109,48 @@ impl Trial<'_> {
         seen.failed.is_some() || seen.near_gone || through || (self.target.parked && seen.answered)
     }
 
-    fn hear(&self, heard: Heard, seen: &mut Seen) {
+    fn hear(&self, heard: LegEvent, seen: &mut Seen) {
         if heard.call != self.call {
             return;
         }
         let near = heard.channel == self.call;
         match heard.what {
-            What::Created if !near => seen.far = Some((heard.slave, heard.channel)),
-            What::Created => {}
-            What::Progressed => seen.progressed = true,
-            What::Parked if !near => seen.parked = Some(Instant::now()),
-            What::Parked => {}
-            What::Answered => seen.answered = true,
-            What::Ended(cause) if near => {
+            LegEventKind::Created if !near => seen.far = Some((heard.slave, heard.channel)),
+            LegEventKind::Created => {}
+            LegEventKind::Progressed => seen.progressed = true,
+            LegEventKind::Parked if !near => seen.parked = Some(Instant::now()),
+            LegEventKind::Parked => {}
+            LegEventKind::Answered => seen.answered = true,
+            LegEventKind::Ended(cause) if near => {
                 seen.near_gone = true;
                 if !seen.answered {
                     seen.failed.get_or_insert(cause);
                 }
             }
-            What::Ended(_) => seen.far_gone = true,
-            What::Refused(words) => {
+            LegEventKind::Ended(_) => seen.far_gone = true,
+            LegEventKind::Refused(words) => {
                 seen.near_gone = true;
                 seen.failed.get_or_insert(words);
             }
         }
     }
 
-    fn outcome(&self, seen: &Seen) -> Outcome {
+    fn outcome(&self, seen: &Seen) -> ProbeOutcome {
         match seen {
-            Seen { failed: Some(words), .. } => Outcome::Failed(words.clone()),
-            Seen { far: None, .. } if seen.progressed || seen.answered => Outcome::Through,
-            Seen { far: None, .. } => Outcome::Failed(format!("it neither rang nor was answered in {TRIAL_MAX:?}")),
-            Seen { answered: true, .. } if self.target.parked => Outcome::Answered,
-            Seen { parked: None, .. } if self.target.parked => Outcome::NotParked,
-            Seen { .. } if self.target.parked => Outcome::Parked,
-            Seen { .. } => Outcome::Through,
+            Seen { failed: Some(words), .. } => ProbeOutcome::Failed(words.clone()),
+            Seen { far: None, .. } if seen.progressed || seen.answered => ProbeOutcome::Through,
+            Seen { far: None, .. } => {
+                ProbeOutcome::Failed(format!("it neither rang nor was answered in {TRIAL_MAX:?}"))
+            }
+            Seen { answered: true, .. } if self.target.parked => ProbeOutcome::Answered,
+            Seen { parked: None, .. } if self.target.parked => ProbeOutcome::NotParked,
+            Seen { .. } if self.target.parked => ProbeOutcome::Parked,
+            Seen { .. } => ProbeOutcome::Through,
         }
     }
 
     /// Hangs up the near leg, which ends the far one; and the far one where it does not.
-    async fn end(&self, client: &Client, heard: &mut broadcast::Receiver<Heard>, seen: &mut Seen) {
+    async fn end(&self, client: &Client, heard: &mut broadcast::Receiver<LegEvent>, seen: &mut Seen) {
         let deadline = Instant::now() + END_MAX;
         // One that is gone already is what was wanted.
         let _ = client.api_within(&format!("uuid_kill {}", self.call), REPLY_MAX).await;

@@ -97,7 +97,7 @@ trait LastOf {
     fn last_of(&mut self, n: usize) -> Option<f64>;
 }
 
-impl LastOf for Calls {
+impl LastOf for DueCalls {
     fn last_of(&mut self, n: usize) -> Option<f64> {
         self.take(n).last().map(|due| due.at.as_secs_f64())
     }

@@ -3,12 +3,12 @@
 use super::super::check::*;
 use super::*;
 
-fn ceilings<'a>(max_rates: &[(&'a str, Option<f64>)]) -> Vec<Ceiling<'a>> {
-    max_rates.iter().map(|(name, max_rate)| Ceiling { name, max_rate: *max_rate, limit: None }).collect()
+fn ceilings<'a>(max_rates: &[(&'a str, Option<f64>)]) -> Vec<SlaveCapacity<'a>> {
+    max_rates.iter().map(|(name, max_rate)| SlaveCapacity { name, max_rate: *max_rate, limit: None }).collect()
 }
 
-fn limits<'a>(limits: &[(&'a str, Option<u64>)]) -> Vec<Ceiling<'a>> {
-    limits.iter().map(|(name, limit)| Ceiling { name, max_rate: None, limit: *limit }).collect()
+fn limits<'a>(limits: &[(&'a str, Option<u64>)]) -> Vec<SlaveCapacity<'a>> {
+    limits.iter().map(|(name, limit)| SlaveCapacity { name, max_rate: None, limit: *limit }).collect()
 }
 
 fn of_two(rate: f64) -> Schedule {

@@ -16,8 +16,8 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn turns(weights: &[u64]) -> Turns {
-    Turns::new(weights).unwrap()
+fn turns(weights: &[u64]) -> RoundRobin {
+    RoundRobin::new(weights).unwrap()
 }
 
 fn phase(rate: Rate, length: f64) -> Phase {

@@ -9,15 +9,15 @@ fn turns_follow_the_weights_evenly() {
     let turns = turns(&[5, 1, 1]);
     assert_eq!((0..8).map(|n| turns.turn(n)).collect::<Vec<_>>(), [0, 0, 1, 0, 2, 0, 0, 0]);
     assert_eq!((turns.members(), turns.share(0), turns.share(3)), (3, 5.0 / 7.0, 0.0));
-    assert!(Turns::new(&[0, 0]).is_none());
-    assert!(Turns::new(&[]).is_none());
-    assert!(Turns::new(&[1, 1 << 20]).is_none());
-    assert!(Turns::new(&[u64::MAX, u64::MAX - 1]).is_none());
+    assert!(RoundRobin::new(&[0, 0]).is_none());
+    assert!(RoundRobin::new(&[]).is_none());
+    assert!(RoundRobin::new(&[1, 1 << 20]).is_none());
+    assert!(RoundRobin::new(&[u64::MAX, u64::MAX - 1]).is_none());
     // What weights share is taken out.
-    assert!(Turns::new(&[1 << 40, 1 << 41]).is_some());
+    assert!(RoundRobin::new(&[1 << 40, 1 << 41]).is_some());
 }
 
-/// The bound that [`Turns`] states: 1 − 1/k ahead, H(k) − 1 behind.
+/// The bound that [`RoundRobin`] states: 1 − 1/k ahead, H(k) − 1 behind.
 fn check_bound(weights: &[u64], turns: usize) -> Result<(), TestCaseError> {
     let table = super::turns(weights);
     let members = weights.iter().filter(|weight| **weight > 0).count();

@@ -45,7 +45,7 @@ fn a_slave_without_weight_has_no_calls() {
 #[test]
 fn parts_agree_after_a_change_of_weights() {
     let schedule = Schedule { slaves: turns(&[1, 2, 3]), ..flat(100.0, Arrivals::Poisson, 20.0) };
-    let changed = |mut calls: Calls| {
+    let changed = |mut calls: DueCalls| {
         while calls.next_before(10 * SECOND).is_some() {}
         calls.set_slaves(turns(&[5, 1, 1]));
         calls.skip_while(|due| due.at < seconds(10.5)).collect::<Vec<_>>()

@@ -6,22 +6,22 @@ use std::time::Duration;
 use esl_core::{Backoff, Command, Error};
 use tracing::{info, warn};
 
-use super::Slave;
+use super::SlaveTask;
 use crate::slave::Server;
-use crate::slave::link::{Ask, Link};
+use crate::slave::connection::{Purpose, SlaveConnection};
 
 /// The pauses before connecting again: a server that is back gets calls again within two seconds.
 const BACKOFF: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_millis(1500) };
 
 /// A link in the making.
-pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Link, Error>> + Send>>;
+pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<SlaveConnection, Error>> + Send>>;
 
-impl Slave {
+impl SlaveTask {
     pub(super) fn connect(&self) -> Connecting {
         let Server { address, credentials } = self.server.clone();
         let keep_awake = self.plan.slaves[self.index].keep_awake;
         let wanted = self.plan.events();
-        Box::pin(async move { Link::open(&address, &credentials, keep_awake, &wanted).await })
+        Box::pin(async move { SlaveConnection::open(&address, &credentials, keep_awake, &wanted).await })
     }
 
     pub(super) fn connect_later(&mut self, error: &Error) {
@@ -42,24 +42,24 @@ impl Slave {
         }));
     }
 
-    pub(super) fn connected(&mut self, link: Link) {
+    pub(super) fn connected(&mut self, connection: SlaveConnection) {
         self.failures = 0;
-        self.status.version.clone_from(&link.about.version);
-        self.status.health = link.about.health;
-        self.link = Some(link);
+        self.status.version.clone_from(&connection.info.version);
+        self.status.health = connection.info.health;
+        self.connection = Some(connection);
         self.forget_probe();
-        self.shared.roster.set_up(self.index, true);
+        self.shared.slave_states.set_up(self.index, true);
     }
 
-    pub(super) fn reconnected(&mut self, link: Link) {
+    pub(super) fn reconnected(&mut self, connection: SlaveConnection) {
         info!(slave = self.name, address = self.server.address, "connected again");
         self.status.reconnects += 1;
-        let health = link.about.health;
-        self.connected(link);
+        let health = connection.info.health;
+        self.connected(connection);
         // One that was restarted has its own limits again.
         let limits = self.limits.as_ref().map_or_else(Vec::new, |limits| limits.again(self.index, &health));
         for command in limits {
-            self.send(&Command::api(command), Ask::Question);
+            self.send(&Command::api(command), Purpose::Question);
         }
         self.ask_what_is_there();
         if self.hanging_up {
@@ -69,8 +69,8 @@ impl Slave {
 
     /// Drops both connections. What becomes of the calls is known when they are back.
     pub(super) fn disconnected(&mut self, error: &Error) {
-        if self.link.take().is_some() {
-            self.shared.roster.set_up(self.index, false);
+        if self.connection.take().is_some() {
+            self.shared.slave_states.set_up(self.index, false);
             self.connect_later(error);
         }
     }

@@ -4,24 +4,24 @@ use tokio::task::{unconstrained, yield_now};
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::{LATE, Slave};
+use super::{LATE, SlaveTask};
 use crate::call::Call;
+use crate::call_record::CallRecord;
 use crate::outcome::{Outcome, Refusal, Skip};
 use crate::plan::Placement;
-use crate::record::CallRecord;
-use crate::slave::Order;
-use crate::slave::link::Ask;
+use crate::slave::RunStage;
+use crate::slave::connection::Purpose;
 use crate::slave::originator::{Obstacle, Offer};
-use crate::slave::shared::Mail;
+use crate::slave::shared::PeerMessage;
 
 /// Calls that leave before others on this thread have their turn: some milliseconds' work.
 const SENT_AT_ONCE: u32 = 64;
 
-impl Slave {
+impl SlaveTask {
     /// Calls from the schedule.
     pub(super) fn take(&mut self, calls: Vec<Placement>) {
         // What was under way when the run was stopped.
-        let stopped = matches!(*self.orders.borrow(), Order::Drain | Order::HangUp);
+        let stopped = matches!(*self.stages.borrow(), RunStage::Drain | RunStage::HangUp);
         match &mut self.originator {
             Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
             _ => {
@@ -29,7 +29,7 @@ impl Slave {
                 let now = Instant::now();
                 let (due, coming): (Vec<_>, Vec<_>) = calls.into_iter().partition(|call| call.due <= now);
                 for call in due {
-                    self.shard.scheduled(call.labels);
+                    self.recorder.scheduled(call.labels);
                     self.skip(&call, Skip::Stopped);
                 }
                 self.dropped(&coming);
@@ -42,7 +42,7 @@ impl Slave {
         for _ in calls.iter().filter(|call| call.has_slot) {
             self.shared.slots.give_back();
         }
-        self.shared.ledger.settle(calls.len());
+        self.shared.open_calls.settle(calls.len());
     }
 
     /// Sends every call that is due and may go.
@@ -52,14 +52,14 @@ impl Slave {
         };
         let mut sent = 0_u32;
         let offer = loop {
-            let (link, slots, full) = (&self.link, &self.shared.slots, self.is_full());
-            let obstacle = |call: &Placement| match link {
+            let (connection, slots, full) = (&self.connection, &self.shared.slots, self.is_full());
+            let obstacle = |call: &Placement| match connection {
                 None => Obstacle::Blocked(Skip::SlaveDown),
                 Some(_) if full || !call.has_slot && slots.is_full() => Obstacle::Blocked(Skip::Limit),
-                Some(link) if !link.is_ready() => Obstacle::Busy,
+                Some(connection) if !connection.is_ready() => Obstacle::Busy,
                 Some(_) => Obstacle::None,
             };
-            match originator.next(Instant::now(), &mut self.shard, obstacle) {
+            match originator.next(Instant::now(), &mut self.recorder, obstacle) {
                 Offer::Send(call) => {
                     self.place(call, originator.was_held(&call)).await;
                     self.arrived(&call);
@@ -75,7 +75,7 @@ impl Slave {
                 other => break other,
             }
         };
-        self.shared.roster.set_held(self.index, originator.is_held());
+        self.shared.slave_states.set_held(self.index, originator.is_held());
         self.originator = Some(originator);
         offer
     }
@@ -95,35 +95,35 @@ impl Slave {
         };
         if elsewhere
             && !call.passed
-            && let Some(other) = self.substitutes.next(&self.shared.roster, self.index)
+            && let Some(other) = self.failover.next(&self.shared.slave_states, self.index)
         {
-            let reserved = call.has_slot.then(|| self.shared.roster.reserve(other)).is_some();
-            if self.shared.post(other, Mail::Take(Placement { passed: true, ..call })) {
-                return self.shard.passed_on(call.labels);
+            let reserved = call.has_slot.then(|| self.shared.slave_states.reserve(other)).is_some();
+            if self.shared.post(other, PeerMessage::Take(Placement { passed: true, ..call })) {
+                return self.recorder.passed_on(call.labels);
             }
             if reserved {
-                self.shared.roster.release(other);
+                self.shared.slave_states.release(other);
             }
         }
         self.skip(&call, reason);
     }
 
     fn skip(&mut self, call: &Placement, reason: Skip) {
-        self.shard.skipped(call.labels, reason);
+        self.recorder.skipped(call.labels, reason);
         self.dropped(std::slice::from_ref(call));
     }
 
     /// A call that the conductor has kept a place for here is counted by itself by now.
     pub(super) fn arrived(&self, call: &Placement) {
         if call.has_slot {
-            self.shared.roster.release(self.index);
+            self.shared.slave_states.release(self.index);
             self.shared.slots.wake();
         }
     }
 
     async fn place(&mut self, call: Placement, held: bool) {
         let uuid = self.plan.run_id.call(self.index, call.attempt);
-        let Some(link) = &mut self.link else {
+        let Some(connection) = &mut self.connection else {
             return self.pass_on(call, Skip::SlaveDown);
         };
         // Another slave may have taken the last slot since it was looked at.
@@ -139,27 +139,27 @@ impl Slave {
                 return self.not_sent(&call, "not_carried", &error.to_string());
             }
         };
-        if let Err(error) = link.start(uuid, &command, Ask::Originate(call.attempt)) {
+        if let Err(error) = connection.start(uuid, &command, Purpose::Originate(call.attempt)) {
             self.skip(&call, Skip::SlaveDown);
             return self.disconnected(&error);
         }
         // What the runtime allows a task to write at once is no limit of the server's: a burst leaves as one.
-        let flushed = unconstrained(link.try_flush()).await;
+        let flushed = unconstrained(connection.try_flush()).await;
         let sent = Instant::now();
-        self.shared.placed(self.shard.measures(call.labels));
+        self.shared.placed(self.recorder.measures(call.labels));
         let lag = sent.saturating_duration_since(call.due);
-        self.shard.attempted(call.labels, lag);
+        self.recorder.attempted(call.labels, lag);
         if lag > LATE && !held {
-            self.shard.left_late(call.labels);
+            self.recorder.left_late(call.labels);
         }
         if let Some(row) = self.plan.far_row(call.attempt)
             && !self.shared.owners.take(row, self.index, call.attempt)
         {
             self.anomaly("number_in_use");
         }
-        let performance = self.plan.apps[usize::from(call.labels.app)].performance();
-        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, performance, sent));
-        self.shared.roster.set_active(self.index, self.calls.len());
+        let script_run = self.plan.apps[usize::from(call.labels.app)].script_run();
+        self.calls.insert(call.attempt, Call::new(&call, self.plan.timeout, script_run, sent));
+        self.shared.slave_states.set_active(self.index, self.calls.len());
         if let Err(error) = flushed {
             self.disconnected(&error);
         }
@@ -169,11 +169,11 @@ impl Slave {
     fn not_sent(&mut self, call: &Placement, anomaly: &'static str, why: &str) {
         self.anomaly(anomaly);
         let (now, outcome) = (Instant::now(), Outcome::Refused(Refusal::Command));
-        self.shard.attempted(call.labels, now.saturating_duration_since(call.due));
-        self.shard.ended(call.labels, outcome);
+        self.recorder.attempted(call.labels, now.saturating_duration_since(call.due));
+        self.recorder.ended(call.labels, outcome);
         let uuid = self.plan.run_id.call(self.index, call.attempt);
         let record = Call::new(call, self.plan.timeout, None, now).record(uuid, self.index, outcome, now);
-        self.shard.record(CallRecord { failure: Some(why.to_owned()), ..record });
+        self.recorder.record(CallRecord { failure: Some(why.to_owned()), ..record });
         self.dropped(std::slice::from_ref(call));
     }
 }

@@ -8,10 +8,10 @@ use tokio::time::{Instant, sleep, timeout};
 use tracing::{info, warn};
 use uuid::Uuid;
 
-use super::Slave;
+use super::SlaveTask;
 use crate::channels;
-use crate::slave::link::{Ask, Heard, Link};
-use crate::slave::told::Health;
+use crate::slave::call_event::ServerHealth;
+use crate::slave::connection::{Incoming, Purpose, SlaveConnection};
 
 /// Questions about single calls that are under way at once: far fewer than a connection holds.
 const ASKED_AT_ONCE: usize = 5000;
@@ -24,28 +24,28 @@ const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
 /// Attempts of calls of which it is not known whether they are still there.
 #[derive(Debug, Default)]
-pub(super) struct Unsure {
+pub(super) struct UnconfirmedCalls {
     calls: BTreeSet<u64>,
     /// Those that are to be asked about.
     to_ask: Vec<u64>,
 }
 
-impl Unsure {
+impl UnconfirmedCalls {
     /// What became of it is known.
     pub(super) fn known(&mut self, attempt: u64) {
         self.calls.remove(&attempt);
     }
 }
 
-impl Slave {
+impl SlaveTask {
     /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
     pub(super) fn ask_what_is_there(&mut self) {
         if !self.is_own() {
             return;
         }
-        self.unsure = Unsure { calls: self.calls.attempts().into_iter().collect(), to_ask: Vec::new() };
+        self.unconfirmed = UnconfirmedCalls { calls: self.calls.attempts().into_iter().collect(), to_ask: Vec::new() };
         let command = channels::list_of(self.plan.run_id);
-        self.send(&Command::api(command), Ask::Channels);
+        self.send(&Command::api(command), Purpose::Channels);
     }
 
     /// The attempts of this slave's channels that a list has, with the state of their calls.
@@ -66,9 +66,9 @@ impl Slave {
     pub(super) fn channels_there(&mut self, reply: &Reply) {
         let now = Instant::now();
         for (attempt, answered) in self.of_this_slave(reply) {
-            self.unsure.known(attempt);
-            let shard = &mut self.shard;
-            let done = self.calls.with(attempt, |call| call.still_there(answered, now, shard));
+            self.unconfirmed.known(attempt);
+            let recorder = &mut self.recorder;
+            let done = self.calls.with(attempt, |call| call.still_there(answered, now, recorder));
             if done.is_none() {
                 self.anomaly("channel_after_end");
                 self.hang_up(attempt);
@@ -76,29 +76,29 @@ impl Slave {
             self.follow(attempt, done);
         }
         // The list is made from a database that runs behind the calls: what is not in it is asked for by itself.
-        self.unsure.to_ask = self.unsure.calls.iter().copied().collect();
+        self.unconfirmed.to_ask = self.unconfirmed.calls.iter().copied().collect();
         for _ in 0..ASKED_AT_ONCE {
             self.ask_about_next();
         }
     }
 
     fn ask_about_next(&mut self) {
-        while let Some(attempt) = self.unsure.to_ask.pop() {
-            if self.unsure.calls.contains(&attempt) {
+        while let Some(attempt) = self.unconfirmed.to_ask.pop() {
+            if self.unconfirmed.calls.contains(&attempt) {
                 let uuid = self.plan.run_id.call(self.index, attempt);
-                return self.send(&Command::api(format!("uuid_exists {uuid}")), Ask::Exists(attempt));
+                return self.send(&Command::api(format!("uuid_exists {uuid}")), Purpose::Exists(attempt));
             }
         }
     }
 
     pub(super) fn exists(&mut self, attempt: u64, reply: &Reply) {
         self.ask_about_next();
-        if !self.unsure.calls.remove(&attempt) {
+        if !self.unconfirmed.calls.remove(&attempt) {
             return;
         }
-        let (now, shard) = (Instant::now(), &mut self.shard);
+        let (now, recorder) = (Instant::now(), &mut self.recorder);
         let done = match reply.text().as_ref() {
-            "true" => self.calls.with(attempt, |call| call.still_there(false, now, shard)),
+            "true" => self.calls.with(attempt, |call| call.still_there(false, now, recorder)),
             "false" => self.calls.with(attempt, |call| call.vanished()),
             // The server does not say: the call's own alarm will end it.
             _ => return self.anomaly("exists_unanswered"),
@@ -108,10 +108,10 @@ impl Slave {
 
     /// The last look: no channel of this run may stay on the server.
     pub(super) async fn sweep(&mut self) {
-        let Some(mut link) = self.link.take_if(|_| self.plan.shard.owns(self.index)) else {
+        let Some(mut connection) = self.connection.take_if(|_| self.plan.shard.owns(self.index)) else {
             return;
         };
-        match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut link)).await {
+        match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut connection)).await {
             Ok(Ok(left)) => {
                 if left > 0 {
                     info!(slave = self.name, left, "hung up channels that were left");
@@ -128,22 +128,22 @@ impl Slave {
                 self.anomaly("sweep_failed");
             }
         }
-        self.link = Some(link);
+        self.connection = Some(connection);
     }
 
-    async fn hang_up_what_is_left(&mut self, link: &mut Link) -> Result<u64, Error> {
+    async fn hang_up_what_is_left(&mut self, connection: &mut SlaveConnection) -> Result<u64, Error> {
         let mut left = 0;
         // Channels of calls that were given up may come yet.
         let mut looks = if self.hanging_up || self.gave_up { LOOKS } else { 1 };
         // Far legs whose end nobody told of: those of other slaves' calls too.
         let mut commands: Vec<_> = self.far_legs.known().into_iter().map(|leg| format!("uuid_kill {leg}")).collect();
         while looks > 0 {
-            let listed = ask_all(link, &[channels::list_of(self.plan.run_id)]).await?;
+            let listed = ask_all(connection, &[channels::list_of(self.plan.run_id)]).await?;
             let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
             let near = ours.iter().map(|(attempt, _)| self.plan.run_id.call(self.index, *attempt));
             commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
             // Most are gone, and the list has not heard of it.
-            let replies = ask_all(link, &commands).await?;
+            let replies = ask_all(connection, &commands).await?;
             let hit = replies.iter().filter(|reply| reply.ok().is_ok()).count() as u64;
             left += hit;
             commands.clear();
@@ -152,22 +152,22 @@ impl Slave {
                 sleep(LOOK_AGAIN).await;
             }
         }
-        let said = ask_all(link, &["status".to_owned()]).await?;
-        self.status.health = said.first().map_or(self.status.health, |said| Health::of_status(&said.text()));
+        let said = ask_all(connection, &["status".to_owned()]).await?;
+        self.status.health = said.first().map_or(self.status.health, |said| ServerHealth::of_status(&said.text()));
         Ok(left)
     }
 }
 
 /// The replies to some commands, in their order, in as few round trips as can be.
-async fn ask_all(link: &mut Link, commands: &[String]) -> Result<Vec<Reply>, Error> {
+async fn ask_all(connection: &mut SlaveConnection, commands: &[String]) -> Result<Vec<Reply>, Error> {
     let mut replies = Vec::with_capacity(commands.len());
     for commands in commands.chunks(ASKED_AT_ONCE) {
         for command in commands {
-            link.send(&Command::api(command.as_str()), Ask::Sweep)?;
+            connection.send(&Command::api(command.as_str()), Purpose::Sweep)?;
         }
         let all = replies.len() + commands.len();
         while replies.len() < all {
-            if let Heard::Reply(Ask::Sweep, reply) = link.next().await? {
+            if let Incoming::Reply(Purpose::Sweep, reply) = connection.next().await? {
                 replies.push(reply);
             }
         }

@@ -4,9 +4,9 @@ use esl_core::HangupCause;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::media::Heard;
 use crate::outcome::Outcome;
 use crate::recorder::Labels;
+use crate::rtp_stats::RtpStats;
 
 /// A call that has ended, with both of its legs.
 #[derive(Clone, Debug)]
@@ -40,7 +40,7 @@ pub struct CallRecord {
     /// Its far leg, where one was seen.
     pub far: Option<FarRecord>,
     /// How its near leg's audio arrived.
-    pub heard: Option<Heard>,
+    pub rtp: Option<RtpStats>,
     /// Where its app failed, in words.
     pub failure: Option<String>,
     /// The files that it recorded, on its servers.
@@ -63,5 +63,5 @@ pub struct FarRecord {
     /// Why.
     pub cause: Option<HangupCause>,
     /// How its audio arrived.
-    pub heard: Option<Heard>,
+    pub rtp: Option<RtpStats>,
 }

@@ -11,8 +11,8 @@
 //! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
 //! events come: digits and expected events that come before their step are kept for it.
 
-mod act;
 mod commands;
+mod leg_command;
 mod track;
 
 use std::borrow::Cow;
@@ -26,8 +26,8 @@ use uuid::Uuid;
 use super::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
 use crate::text::Context;
 
-pub use act::{Act, Failure};
 use commands::{Commands, commands};
+pub use leg_command::{LegCommand, StepFailure};
 use track::{State, Track, got_digits, heard};
 
 /// Results of an app at most.
@@ -48,14 +48,14 @@ const PARKED_BY: Duration = Duration::from_secs(2);
 
 /// A call's script, and how far it is.
 #[derive(Debug)]
-pub struct Performance {
+pub struct ScriptRun {
     script: Arc<Script>,
     tracks: [Track; 2],
     counts: [u32; RESULTS_MAX],
     /// Applications that were run: each one's events have a UUID of their own.
     executions: u16,
     files: Vec<String>,
-    failure: Option<Box<Failure>>,
+    failure: Option<Box<StepFailure>>,
     /// The call was to be hung up: no step follows.
     over: bool,
 }
@@ -74,7 +74,7 @@ enum Entered {
     Failed(String),
 }
 
-impl Performance {
+impl ScriptRun {
     /// One that has not begun.
     pub fn new(script: Arc<Script>) -> Self {
         Self {
@@ -89,8 +89,8 @@ impl Performance {
     }
 
     /// A leg's steps begin: the caller's when it was answered, the callee's when it is parked. The latter begin by
-    /// themselves when [`Performance::on_event`] gets that event.
-    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+    /// themselves when [`ScriptRun::on_event`] gets that event.
+    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
         let track = &mut self.tracks[side as usize];
         if track.state != State::Before {
             return;
@@ -100,30 +100,37 @@ impl Performance {
         // A far leg begins by being parked; any application but that does not listen, and is not told anything.
         track.parked |= side == Side::Callee || !self.script.application.is_park();
         track.answered |= side == Side::Caller;
-        self.advance(side, context, at, acts);
+        self.advance(side, context, at, leg_commands);
     }
 
     /// Something happened to a leg. It may be anything, at any time, in any order.
-    pub fn on_event(&mut self, side: Side, event: &Event, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+    pub fn on_event(
+        &mut self,
+        side: Side,
+        event: &Event,
+        context: &Context<'_>,
+        at: Instant,
+        leg_commands: &mut Vec<LegCommand>,
+    ) {
         self.note(side, event);
         if event.name() == EventName::ChannelPark && side == Side::Callee {
-            self.begin(side, context, at, acts);
+            self.begin(side, context, at, leg_commands);
         }
-        self.apply_rules(side, event, context, acts);
+        self.apply_rules(side, event, context, leg_commands);
         self.remember(side, event, context);
         for of in Side::BOTH {
-            self.progress(of, (side, event), context, at, acts);
+            self.progress(of, (side, event), context, at, leg_commands);
         }
     }
 
-    /// When [`Performance::on_alarm`] is to be called next.
-    pub fn alarm(&self) -> Option<Instant> {
+    /// When [`ScriptRun::on_deadline`] is to be called next.
+    pub fn next_deadline(&self) -> Option<Instant> {
         let deadlines = self.tracks.iter().filter_map(|track| track.deadline);
         deadlines.min().filter(|_| !self.over)
     }
 
     /// It is that time. To come early or twice does no harm.
-    pub fn on_alarm(&mut self, at: Instant, context: &Context<'_>, acts: &mut Vec<Act>) {
+    pub fn on_deadline(&mut self, at: Instant, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
         for side in Side::BOTH {
             let track = &mut self.tracks[side as usize];
             let Some(deadline) = track.deadline.filter(|deadline| *deadline <= at && !self.over) else { continue };
@@ -135,13 +142,13 @@ impl Performance {
                     Some(Action::Wait(_)) => self.done(side, deadline),
                     Some(Action::ExpectDigits { .. }) => {
                         let got = got_digits(&track.digits);
-                        self.fail_at(side, got, context, acts);
+                        self.fail_at(side, got, context, leg_commands);
                     }
-                    _ => self.fail_at(side, "nothing".to_owned(), context, acts),
+                    _ => self.fail_at(side, "nothing".to_owned(), context, leg_commands),
                 },
                 State::Before | State::Ready | State::Done => {}
             }
-            self.advance(side, context, at, acts);
+            self.advance(side, context, at, leg_commands);
         }
     }
 
@@ -158,7 +165,7 @@ impl Performance {
             let times = self.counts.get(require.result).copied().unwrap_or_default();
             if !require.times.contains(&times) && self.failure.is_none() {
                 let got = if times == 0 { "none".to_owned() } else { times.to_string() };
-                self.fail(Failure { side: Side::Caller, step: 0, expected: require.expected.clone(), got });
+                self.fail(StepFailure { side: Side::Caller, step: 0, expected: require.expected.clone(), got });
             }
         }
     }
@@ -174,7 +181,7 @@ impl Performance {
     }
 
     /// The first failure.
-    pub fn failure(&self) -> Option<&Failure> {
+    pub fn failure(&self) -> Option<&StepFailure> {
         self.failure.as_deref()
     }
 
@@ -208,7 +215,7 @@ impl Performance {
         }
     }
 
-    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, acts: &mut Vec<Act>) {
+    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
             match &rule.then {
@@ -219,8 +226,8 @@ impl Performance {
                         let said =
                             ["Application-Response", "Hangup-Cause"].into_iter().find_map(|name| event.get(name));
                         let got = said.map_or(event.name().as_str().to_owned(), Cow::into_owned);
-                        self.fail(Failure { side, step: 0, expected: expected.clone(), got });
-                        hang_up(acts);
+                        self.fail(StepFailure { side, step: 0, expected: expected.clone(), got });
+                        hang_up(leg_commands);
                     }
                 }
             }
@@ -246,7 +253,7 @@ impl Performance {
         (side, event): (Side, &Event),
         context: &Context<'_>,
         at: Instant,
-        acts: &mut Vec<Act>,
+        leg_commands: &mut Vec<LegCommand>,
     ) {
         let track = &self.tracks[of as usize];
         if self.over {
@@ -254,7 +261,7 @@ impl Performance {
         }
         if track.state == State::Parking && track.parked {
             self.tracks[of as usize].since = Some(at);
-            return self.advance(of, context, at, acts);
+            return self.advance(of, context, at, leg_commands);
         }
         let script = Arc::clone(&self.script);
         let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == State::Pending) else { return };
@@ -276,13 +283,13 @@ impl Performance {
                 }
                 self.done(of, at);
             }
-            Some(Err(got)) => self.fail_at(of, got, context, acts),
+            Some(Err(got)) => self.fail_at(of, got, context, leg_commands),
         }
-        self.advance(of, context, at, acts);
+        self.advance(of, context, at, leg_commands);
     }
 
     /// Enters steps for as long as they are done at once.
-    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, acts: &mut Vec<Act>) {
+    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let steps = script.steps(side);
         for _ in 0..STEPS_AT_ONCE {
@@ -301,7 +308,7 @@ impl Performance {
                 track.state = State::Parking;
                 return;
             }
-            match self.enter(side, &step.action, context, at, acts) {
+            match self.enter(side, &step.action, context, at, leg_commands) {
                 // What takes no time does not put off what follows.
                 Entered::Done => self.done(side, self.tracks[side as usize].since.unwrap_or(at)),
                 Entered::Skipped => self.tracks[side as usize].at += 1,
@@ -319,7 +326,7 @@ impl Performance {
                     (track.state, track.deadline) = (State::Done, None);
                     self.count(step.met);
                 }
-                Entered::Failed(got) => self.fail_at(side, got, context, acts),
+                Entered::Failed(got) => self.fail_at(side, got, context, leg_commands),
             }
         }
         // The next alarm goes on from here.
@@ -348,7 +355,7 @@ impl Performance {
         action: &Action,
         context: &Context<'_>,
         at: Instant,
-        acts: &mut Vec<Act>,
+        leg_commands: &mut Vec<LegCommand>,
     ) -> Entered {
         let track = &mut self.tracks[side as usize];
         let soon = Entered::Pending(Some(at + TIMEOUT));
@@ -371,27 +378,27 @@ impl Performance {
             }
             Action::Answer if track.answered => return Entered::Done,
             Action::HangUp { side, cause } => {
-                acts.push(Act::HangUp { side: *side, cause: *cause });
+                leg_commands.push(LegCommand::HangUp { side: *side, cause: *cause });
                 self.over = true;
                 return Entered::Last;
             }
             Action::Respond(status) => {
-                self.execute(side, "respond", status.render(context).into_owned(), context, acts);
+                self.execute(side, "respond", status.render(context).into_owned(), context, leg_commands);
                 return Entered::Last;
             }
             Action::Play { file, background } => {
-                self.execute(side, "playback", file.render(context).into_owned(), context, acts);
+                self.execute(side, "playback", file.render(context).into_owned(), context, leg_commands);
                 return if *background { Entered::Done } else { Entered::Pending(None) };
             }
             Action::Execute { application, argument, timeout } => {
-                self.execute(side, application, argument.render(context).into_owned(), context, acts);
+                self.execute(side, application, argument.render(context).into_owned(), context, leg_commands);
                 return match timeout {
                     Some(timeout) => Entered::Pending(at.checked_add(*timeout)),
                     None => Entered::Done,
                 };
             }
             Action::Bridge { to, timeout } => {
-                self.execute(side, DIAL, to.render(context).into_owned(), context, acts);
+                self.execute(side, DIAL, to.render(context).into_owned(), context, leg_commands);
                 return Entered::Pending(at.checked_add(*timeout));
             }
             _ => {}
@@ -406,18 +413,25 @@ impl Performance {
         match commands(action, uuid, context) {
             Err(error) => Entered::Failed(error.to_string()),
             Ok(Commands { commands, slow }) => {
-                acts.extend(commands.into_iter().map(|command| Act::Api { side, command, slow }));
+                leg_commands.extend(commands.into_iter().map(|command| LegCommand::Api { side, command, slow }));
                 if slow { soon } else { Entered::Done }
             }
         }
     }
 
-    fn execute(&mut self, side: Side, application: &str, argument: String, context: &Context<'_>, acts: &mut Vec<Act>) {
+    fn execute(
+        &mut self,
+        side: Side,
+        application: &str,
+        argument: String,
+        context: &Context<'_>,
+        leg_commands: &mut Vec<LegCommand>,
+    ) {
         self.executions = self.executions.wrapping_add(1);
         // Nobody else's, and unlike a call's.
         let event_uuid = Uuid::from_u128(!context.uuid.as_u128() ^ u128::from(self.executions));
         self.tracks[side as usize].execution = event_uuid;
-        acts.push(Act::Execute { side, application: application.to_owned(), argument, event_uuid });
+        leg_commands.push(LegCommand::Execute { side, application: application.to_owned(), argument, event_uuid });
     }
 
     /// The first expectation that is open, or was never reached, is a failure.
@@ -426,7 +440,7 @@ impl Performance {
         let track = &self.tracks[side as usize];
         let steps = script.steps(side);
         let failure = |index: usize, expected: String, got: &str| {
-            Some(Failure { side, step: index + 1, expected, got: got.to_owned() })
+            Some(StepFailure { side, step: index + 1, expected, got: got.to_owned() })
         };
         let failure = match (track.state, steps.first()) {
             (State::Done, _) | (_, None) => None,
@@ -456,19 +470,19 @@ impl Performance {
         }
     }
 
-    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, acts: &mut Vec<Act>) {
+    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let track = &mut self.tracks[side as usize];
         (track.state, track.deadline) = (State::Done, None);
         let at = track.at;
         if let Some(step) = script.steps(side).get(at) {
             self.count(step.missed);
-            self.fail(Failure { side, step: at + 1, expected: step.action.expected(context), got });
+            self.fail(StepFailure { side, step: at + 1, expected: step.action.expected(context), got });
         }
-        hang_up(acts);
+        hang_up(leg_commands);
     }
 
-    fn fail(&mut self, failure: Failure) {
+    fn fail(&mut self, failure: StepFailure) {
         self.over = true;
         self.failure.get_or_insert_with(|| Box::new(failure));
     }
@@ -483,8 +497,8 @@ impl Performance {
 /// What `playback` says of a file that it could not play (`mod_dptools`).
 pub(super) const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
 
-fn hang_up(acts: &mut Vec<Act>) {
-    acts.push(Act::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
+fn hang_up(leg_commands: &mut Vec<LegCommand>) {
+    leg_commands.push(LegCommand::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
 }
 
 /// A step's bit; none for a step that is beyond what can be kept, which flows are not long enough for.

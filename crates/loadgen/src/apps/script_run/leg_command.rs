@@ -9,7 +9,7 @@ use crate::apps::script::Side;
 
 /// What is to be done for a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Act {
+pub enum LegCommand {
     /// An API command about a leg, to be sent to its server.
     Api {
         /// The leg.
@@ -39,7 +39,7 @@ pub enum Act {
     },
 }
 
-impl Act {
+impl LegCommand {
     /// The leg that it is done to.
     pub fn side(&self) -> Side {
         match self {
@@ -50,7 +50,7 @@ impl Act {
 
 /// Why a call's script has failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct StepFailure {
     /// Whose steps.
     pub side: Side,
     /// The step, from 1 on; 0 where it was none.
@@ -61,7 +61,7 @@ pub struct Failure {
     pub got: String,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for StepFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.side, self.step) {
             (_, 0) => {}

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use esl_core::{Command, Connection, Credentials, Error, Event, EventName, Incoming, KeepAwake, Listener, Options};
+use esl_core::{Command, Connection, Credentials, Error, Event, EventName, KeepAwake, Listener, Options};
 use esl_core::{Reply, Subscription};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
-use super::told::Health;
-use crate::plan::Wanted;
+use super::call_event::ServerHealth;
+use crate::plan::AppEvents;
 
 /// The event that measures the way of an event: `CUSTOM` of this subclass.
 pub(super) const PROBE: &str = "loadgen::probe";
@@ -35,7 +35,7 @@ const OPEN_MAX: Duration = Duration::from_secs(15);
 
 /// What a command was sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ask {
+pub(super) enum Purpose {
     /// To place the call of this attempt.
     Originate(u64),
     /// To hang up the call of this attempt.
@@ -49,7 +49,7 @@ pub(super) enum Ask {
     /// To learn whether the call of this attempt is still there.
     Exists(u64),
     /// To do what a call's app asks for.
-    Act,
+    LegCommand,
     /// To learn something about the server.
     Question,
     /// To see whether anything is left, at the end.
@@ -58,36 +58,36 @@ pub(super) enum Ask {
 
 /// What came over one of the connections, and when.
 #[derive(Debug)]
-pub(super) enum Heard {
+pub(super) enum Incoming {
     /// An event, to the listener.
     Event(Event, Instant),
     /// A reply, to the client.
-    Reply(Ask, Reply),
+    Reply(Purpose, Reply),
 }
 
 /// What a server says of itself when it is asked.
 #[derive(Clone, Debug, Default)]
-pub struct About {
+pub struct ServerInfo {
     /// Its version, in its own words.
     pub version: Option<String>,
     /// How it is.
-    pub health: Health,
+    pub health: ServerHealth,
 }
 
 /// Both connections, logged in and subscribed.
 #[derive(Debug)]
-pub(super) struct Link {
+pub(super) struct SlaveConnection {
     listener: Listener,
-    client: Connection<Ask>,
+    client: Connection<Purpose>,
     /// Whether the server takes `api bgapi uuid:…`; `bgapi` otherwise.
     background: bool,
     /// What the server said of itself.
-    pub(super) about: About,
+    pub(super) info: ServerInfo,
     /// Events that could not be read and are counted already.
     malformed: u64,
 }
 
-impl Link {
+impl SlaveConnection {
     /// Connects both, subscribes to what is measured, and asks the server about itself.
     ///
     /// # Errors
@@ -96,19 +96,19 @@ impl Link {
         address: &str,
         credentials: &Credentials,
         keep_awake: KeepAwake,
-        wanted: &Wanted,
+        wanted: &AppEvents,
     ) -> Result<Self, Error> {
         // A server that lets in and then does not answer is as good as none.
-        let open = Self::open_unhurried(address, credentials, keep_awake, wanted);
+        let open = Self::open_without_timeout(address, credentials, keep_awake, wanted);
         let expired = || Error::timed_out("the server's answer to the first commands", OPEN_MAX);
         timeout(OPEN_MAX, open).await.unwrap_or_else(|_| Err(expired()))
     }
 
-    async fn open_unhurried(
+    async fn open_without_timeout(
         address: &str,
         credentials: &Credentials,
         keep_awake: KeepAwake,
-        wanted: &Wanted,
+        wanted: &AppEvents,
     ) -> Result<Self, Error> {
         let subscription = Subscription::new(MEASURED.into_iter().chain(wanted.events.iter().copied()));
         let subscription = wanted.customs.iter().fold(subscription.custom(PROBE), |all, one| all.custom(one));
@@ -118,27 +118,27 @@ impl Link {
             Connection::connect(address, credentials, &options),
         )?;
         listener.set_keep_awake(keep_awake);
-        let mut link = Self { listener, client, background: false, about: About::default(), malformed: 0 };
-        link.get_acquainted().await?;
-        Ok(link)
+        let mut connection = Self { listener, client, background: false, info: ServerInfo::default(), malformed: 0 };
+        connection.query_server_info().await?;
+        Ok(connection)
     }
 
-    async fn get_acquainted(&mut self) -> Result<(), Error> {
+    async fn query_server_info(&mut self) -> Result<(), Error> {
         let job = Uuid::new_v4();
         let probe = Command::Background { job, command: "version".into() };
         // Where this does not work, or works with another UUID than the one given, `bgapi` does.
         self.background = self.question(&probe).await?.job_uuid() == Some(job);
         let said = self.question(&Command::api("version")).await?;
-        self.about.version = said.ok().ok().map(|text| version(&text));
+        self.info.version = said.ok().ok().map(|text| version(&text));
         let said = self.question(&Command::api("status")).await?;
-        self.about.health = Health::of_status(&said.text());
+        self.info.health = ServerHealth::of_status(&said.text());
         Ok(())
     }
 
     async fn question(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
-        self.client.send(command, Ask::Question)?;
+        self.client.send(command, Purpose::Question)?;
         loop {
-            if let Incoming::Reply(_, reply) = self.client.next().await? {
+            if let esl_core::Incoming::Reply(_, reply) = self.client.next().await? {
                 return Ok(reply);
             }
         }
@@ -148,16 +148,16 @@ impl Link {
     ///
     /// # Errors
     /// One of them is over.
-    pub(super) async fn next(&mut self) -> Result<Heard, Error> {
+    pub(super) async fn next(&mut self) -> Result<Incoming, Error> {
         loop {
             tokio::select! {
                 event = self.listener.next() => {
                     let event = event?;
-                    return Ok(Heard::Event(event, self.listener.received_at()));
+                    return Ok(Incoming::Event(event, self.listener.received_at()));
                 }
                 incoming = self.client.next() => {
-                    if let Incoming::Reply(ask, reply) = incoming? {
-                        return Ok(Heard::Reply(ask, reply));
+                    if let esl_core::Incoming::Reply(purpose, reply) = incoming? {
+                        return Ok(Incoming::Reply(purpose, reply));
                     }
                 }
             }
@@ -167,14 +167,14 @@ impl Link {
     /// What has been read already.
     ///
     /// # Errors
-    /// As [`Link::next`].
-    pub(super) fn buffered(&mut self) -> Result<Option<Heard>, Error> {
+    /// As [`SlaveConnection::next`].
+    pub(super) fn buffered(&mut self) -> Result<Option<Incoming>, Error> {
         if let Some(event) = self.listener.buffered()? {
-            return Ok(Some(Heard::Event(event, self.listener.received_at())));
+            return Ok(Some(Incoming::Event(event, self.listener.received_at())));
         }
         while let Some(incoming) = self.client.buffered()? {
-            if let Incoming::Reply(ask, reply) = incoming {
-                return Ok(Some(Heard::Reply(ask, reply)));
+            if let esl_core::Incoming::Reply(purpose, reply) = incoming {
+                return Ok(Some(Incoming::Reply(purpose, reply)));
             }
         }
         Ok(None)
@@ -184,21 +184,21 @@ impl Link {
     ///
     /// # Errors
     /// As there.
-    pub(super) fn start(&mut self, job: Uuid, command: &str, ask: Ask) -> Result<(), Error> {
+    pub(super) fn start(&mut self, job: Uuid, command: &str, purpose: Purpose) -> Result<(), Error> {
         let command = command.into();
         let command = match self.background {
             true => Command::Background { job, command },
             false => Command::BgApi { job, command },
         };
-        self.client.send(&command, ask)
+        self.client.send(&command, purpose)
     }
 
     /// Takes a command to be sent, see [`Connection::send`].
     ///
     /// # Errors
     /// As there.
-    pub(super) fn send(&mut self, command: &Command<'_>, ask: Ask) -> Result<(), Error> {
-        self.client.send(command, ask)
+    pub(super) fn send(&mut self, command: &Command<'_>, purpose: Purpose) -> Result<(), Error> {
+        self.client.send(command, purpose)
     }
 
     /// Writes what the socket takes at once.

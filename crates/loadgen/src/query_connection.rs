@@ -16,11 +16,11 @@ const ASKED_AT_ONCE: usize = 5000;
 
 /// A connection that commands go out on.
 #[derive(Debug)]
-pub struct Questions {
+pub struct QueryConnection {
     connection: Connection<()>,
 }
 
-impl Questions {
+impl QueryConnection {
     /// Connects and logs in.
     ///
     /// # Errors
@@ -42,7 +42,7 @@ impl Questions {
     /// The words of the answer to one `api` command.
     ///
     /// # Errors
-    /// As [`Questions::send`].
+    /// As [`QueryConnection::send`].
     pub async fn ask(&mut self, command: &str) -> Result<String, Error> {
         Ok(self.send(&Command::api(command)).await?.text().into_owned())
     }
@@ -50,7 +50,7 @@ impl Questions {
     /// The words of the answers to `api` commands, in their order; it takes few round trips.
     ///
     /// # Errors
-    /// As [`Questions::send`].
+    /// As [`QueryConnection::send`].
     pub async fn ask_all(&mut self, commands: &[String]) -> Result<Vec<String>, Error> {
         let mut answers = Vec::with_capacity(commands.len());
         for commands in commands.chunks(ASKED_AT_ONCE) {

@@ -12,7 +12,7 @@ const LOSS_AFTER: Duration = Duration::from_secs(5);
 
 /// What one leg received, from its last events' `variable_rtp_audio_in_…` (`switch_core_media.c`, `set_stats`).
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Heard {
+pub struct RtpStats {
     /// RTP packets that arrived.
     pub packets: u64,
     /// The mean opinion score that FreeSWITCH estimates from the packets' flaws, 1 to 4.5. Without a packet it says 4.5.
@@ -24,7 +24,7 @@ pub struct Heard {
     pub loss_ratio: Option<f64>,
 }
 
-impl Heard {
+impl RtpStats {
     /// Reads the statistics: `variable` gives the value of `rtp_audio_in_<name>`. `None` for a leg without RTP.
     pub fn read<T: AsRef<str>>(variable: impl Fn(&str) -> Option<T>) -> Option<Self> {
         let number = |name| variable(name)?.as_ref().parse::<f64>().ok().filter(|value| value.is_finite());
@@ -47,7 +47,7 @@ impl Heard {
 
 named! {
     /// What is known of the audio of calls.
-    Measure {
+    RtpMetric {
         /// The estimated mean opinion score.
         Mos = "mos",
         /// The jitter, in seconds.
@@ -59,18 +59,18 @@ named! {
 
 /// The audio of some calls.
 #[derive(Clone, Debug, Default)]
-pub struct Media {
-    samples: [Samples; Measure::COUNT],
+pub struct RtpSamples {
+    samples: [Samples; RtpMetric::COUNT],
 }
 
-impl Media {
+impl RtpSamples {
     /// Adds a value in millionths.
-    pub fn record_micros(&mut self, measure: Measure, micros: u64) {
+    pub fn record_micros(&mut self, measure: RtpMetric, micros: u64) {
         self.samples[measure as usize].record_micros(micros);
     }
 
     /// The values of one kind, of the calls with a packet.
-    pub fn get(&self, measure: Measure) -> &Samples {
+    pub fn get(&self, measure: RtpMetric) -> &Samples {
         &self.samples[measure as usize]
     }
 }
@@ -79,23 +79,23 @@ impl Media {
 mod tests {
     use super::*;
 
-    fn heard(values: &[(&str, &str)]) -> Option<Heard> {
-        Heard::read(|name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value))
+    fn rtp(values: &[(&str, &str)]) -> Option<RtpStats> {
+        RtpStats::read(|name| values.iter().find(|(known, _)| *known == name).map(|(_, value)| *value))
     }
 
     #[test]
     fn the_statistics_of_a_leg_are_read() {
         let values =
             [("packet_count", "99"), ("mos", "4.13"), ("jitter_max_variance", "25.00"), ("jitter_loss_rate", "0.02")];
-        let expected = Heard { packets: 99, mos: 4.13, jitter_seconds: 0.005, loss_ratio: Some(0.02) };
-        assert_eq!(heard(&values), Some(expected));
+        let expected = RtpStats { packets: 99, mos: 4.13, jitter_seconds: 0.005, loss_ratio: Some(0.02) };
+        assert_eq!(rtp(&values), Some(expected));
         let answered = Instant::now();
         assert_eq!(expected.over(Some(answered), answered + LOSS_AFTER), expected);
         for short in [expected.over(Some(answered), answered + LOSS_AFTER / 2), expected.over(None, answered)] {
             assert_eq!((short.loss_ratio, short.mos), (None, 4.13));
         }
-        assert_eq!(heard(&values[1..]), None, "a leg without RTP");
+        assert_eq!(rtp(&values[1..]), None, "a leg without RTP");
         let odd = [("packet_count", "1"), ("mos", "nan"), ("jitter_max_variance", "-1"), ("jitter_loss_rate", "7")];
-        assert_eq!(heard(&odd), None);
+        assert_eq!(rtp(&odd), None);
     }
 }

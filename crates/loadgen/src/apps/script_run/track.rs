@@ -4,7 +4,7 @@ use esl_core::{Event, EventName};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::{NOT_PLAYED, Performance};
+use super::{NOT_PLAYED, ScriptRun};
 use crate::apps::script::{Action, Side, Step};
 
 /// Where one leg is in its steps.
@@ -90,7 +90,7 @@ pub(super) fn got_digits(digits: &str) -> String {
     if digits.is_empty() { "nothing".to_owned() } else { digits.to_owned() }
 }
 
-impl Performance {
+impl ScriptRun {
     /// Whether the last thing that a leg's steps waited for was the call's end, by whomever, and all steps are done.
     pub fn has_seen_its_end(&self) -> bool {
         let of = |side: Side| (self.script.steps(side), &self.tracks[side as usize]);

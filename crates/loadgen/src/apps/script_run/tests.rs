@@ -8,7 +8,7 @@ use crate::text::Template;
 
 /// A call in the middle of a script.
 struct Stage {
-    performance: Performance,
+    script_run: ScriptRun,
     start: Instant,
     now: Duration,
 }
@@ -55,8 +55,8 @@ impl Stage {
     }
 
     fn of(script: Script) -> Self {
-        let performance = Performance::new(Arc::new(script));
-        Self { performance, start: Instant::now(), now: Duration::ZERO }
+        let script_run = ScriptRun::new(Arc::new(script));
+        Self { script_run, start: Instant::now(), now: Duration::ZERO }
     }
 
     fn context() -> Context<'static> {
@@ -64,24 +64,24 @@ impl Stage {
     }
 
     /// What the acts are, in short.
-    fn act(&mut self, play: impl FnOnce(&mut Performance, &Context<'_>, Instant, &mut Vec<Act>)) -> Vec<String> {
-        let mut acts = Vec::new();
-        play(&mut self.performance, &Self::context(), self.start + self.now, &mut acts);
+    fn act(&mut self, play: impl FnOnce(&mut ScriptRun, &Context<'_>, Instant, &mut Vec<LegCommand>)) -> Vec<String> {
+        let mut leg_commands = Vec::new();
+        play(&mut self.script_run, &Self::context(), self.start + self.now, &mut leg_commands);
         let short = |text: &str| text.replace("00000000-0000-0000-0000-0000000000", "");
-        let acts = acts.iter().map(|act| match act {
-            Act::Api { command, slow, .. } => format!("{}{}", short(command), if *slow { " …" } else { "" }),
-            Act::Execute { side, application, argument, .. } => format!("{side:?} {application} {argument}"),
-            Act::HangUp { side, cause } => format!("{side:?} {cause}"),
+        let leg_commands = leg_commands.iter().map(|act| match act {
+            LegCommand::Api { command, slow, .. } => format!("{}{}", short(command), if *slow { " …" } else { "" }),
+            LegCommand::Execute { side, application, argument, .. } => format!("{side:?} {application} {argument}"),
+            LegCommand::HangUp { side, cause } => format!("{side:?} {cause}"),
         });
-        acts.collect()
+        leg_commands.collect()
     }
 
     fn begin(&mut self, side: Side) -> Vec<String> {
-        self.act(|performance, context, at, acts| performance.begin(side, context, at, acts))
+        self.act(|script_run, context, at, leg_commands| script_run.begin(side, context, at, leg_commands))
     }
 
     fn on(&mut self, side: Side, event: &Event) -> Vec<String> {
-        self.act(|performance, context, at, acts| performance.on_event(side, event, context, at, acts))
+        self.act(|script_run, context, at, leg_commands| script_run.on_event(side, event, context, at, leg_commands))
     }
 
     fn digit(&mut self, side: Side, digit: &str) -> Vec<String> {
@@ -94,25 +94,25 @@ impl Stage {
 
     /// Answered, and its own application has begun.
     fn answered(&mut self) -> Vec<String> {
-        let mut acts = self.begin(Side::Caller);
-        acts.extend(self.park(Side::Caller));
-        acts
+        let mut leg_commands = self.begin(Side::Caller);
+        leg_commands.extend(self.park(Side::Caller));
+        leg_commands
     }
 
     /// Goes to its next alarm, which is after so many seconds of the call.
-    fn alarm(&mut self, at: f64) -> Vec<String> {
-        let alarm = self.performance.alarm().expect("an alarm");
-        assert_eq!(alarm - self.start, seconds(at), "the alarm");
+    fn next_deadline(&mut self, at: f64) -> Vec<String> {
+        let next_deadline = self.script_run.next_deadline().expect("an alarm");
+        assert_eq!(next_deadline - self.start, seconds(at), "the alarm");
         self.now = seconds(at);
-        self.act(|performance, context, at, acts| performance.on_alarm(at, context, acts))
+        self.act(|script_run, context, at, leg_commands| script_run.on_deadline(at, context, leg_commands))
     }
 
     fn failure(&self) -> String {
-        self.performance.failure().map(ToString::to_string).unwrap_or_default()
+        self.script_run.failure().map(ToString::to_string).unwrap_or_default()
     }
 
     fn end(&mut self) -> String {
-        self.performance.end(&Self::context());
+        self.script_run.end(&Self::context());
         self.failure()
     }
 }
@@ -123,9 +123,9 @@ const NONE: [&str; 0] = [];
 fn steps_follow_each_other_in_their_time() {
     let mut stage = Stage::new(vec![wait(0.5), send("1{attempt}"), wait(1.0), hang_up_step()], Vec::new());
     assert_eq!(stage.answered(), NONE);
-    assert_eq!(stage.alarm(0.5), ["uuid_send_dtmf ca 11"]);
-    assert_eq!(stage.alarm(1.5), ["Callee USER_BUSY"]);
-    assert_eq!((stage.performance.alarm(), stage.performance.is_over()), (None, true));
+    assert_eq!(stage.next_deadline(0.5), ["uuid_send_dtmf ca 11"]);
+    assert_eq!(stage.next_deadline(1.5), ["Callee USER_BUSY"]);
+    assert_eq!((stage.script_run.next_deadline(), stage.script_run.is_over()), (None, true));
     assert_eq!(stage.end(), "");
 }
 
@@ -134,8 +134,11 @@ fn waits_do_not_add_up_their_delays() {
     let mut stage = Stage::new(vec![wait(1.0), send("1"), wait(1.0), send("2")], Vec::new());
     stage.answered();
     stage.now = seconds(1.25);
-    assert_eq!(stage.act(|p, context, at, acts| p.on_alarm(at, context, acts)), ["uuid_send_dtmf ca 1"]);
-    assert_eq!(stage.alarm(2.0), ["uuid_send_dtmf ca 2"]);
+    assert_eq!(
+        stage.act(|p, context, at, leg_commands| p.on_deadline(at, context, leg_commands)),
+        ["uuid_send_dtmf ca 1"]
+    );
+    assert_eq!(stage.next_deadline(2.0), ["uuid_send_dtmf ca 2"]);
 }
 
 #[test]
@@ -148,7 +151,7 @@ fn a_near_leg_is_told_nothing_before_its_application_has_begun() {
     assert_eq!(early.begin(Side::Caller), ["uuid_send_dtmf ca 1"], "the events came in another order");
     let mut lost = Stage::new(vec![send("1")], Vec::new());
     lost.begin(Side::Caller);
-    assert_eq!(lost.alarm(2.0), ["uuid_send_dtmf ca 1"], "the event was lost");
+    assert_eq!(lost.next_deadline(2.0), ["uuid_send_dtmf ca 1"], "the event was lost");
     let application = Application::new("echo");
     let mut other = Stage::of(Script { application, caller: vec![send("1")], ..Script::default() });
     assert_eq!(other.begin(Side::Caller), ["uuid_send_dtmf ca 1"], "it will not be parked");
@@ -168,13 +171,13 @@ fn a_far_leg_s_steps_wait_for_what_they_bring_about() {
     assert_eq!(stage.park(Side::Callee), NONE, "told twice");
     stage.now = seconds(0.25);
     assert_eq!(stage.on(Side::Callee, &event("CHANNEL_PROGRESS", &[])), NONE);
-    assert_eq!(stage.alarm(1.25), ["uuid_answer fa …"]);
+    assert_eq!(stage.next_deadline(1.25), ["uuid_answer fa …"]);
     let answer = event("CHANNEL_ANSWER", &[]);
     assert_eq!(stage.on(Side::Caller, &answer), NONE, "the other leg's");
     let played = stage.on(Side::Callee, &answer);
     assert_eq!(played, ["Callee playback 00000000-0000-0000-0000-0000000000ca.wav"]);
     assert_eq!(stage.on(Side::Callee, &event("CHANNEL_EXECUTE_COMPLETE", &[])), NONE, "another application's");
-    let uuid = stage.performance.tracks[1].execution.to_string();
+    let uuid = stage.script_run.tracks[1].execution.to_string();
     let complete = |response| {
         event("CHANNEL_EXECUTE_COMPLETE", &[("Application-UUID", &uuid), ("Application-Response", response)])
     };
@@ -186,7 +189,7 @@ fn a_far_leg_s_steps_wait_for_what_they_bring_about() {
     assert_eq!(failing.on(Side::Callee, &complete("FILE NOT FOUND")), ["Caller NORMAL_CLEARING"]);
     assert_eq!(failing.failure(), "callee's step 2, expected a to be played, got FILE NOT FOUND");
     assert_eq!(stage.on(Side::Callee, &complete("FILE PLAYED")), ["uuid_audio fa start write mute 1"]);
-    assert_eq!(stage.performance.alarm(), None);
+    assert_eq!(stage.script_run.next_deadline(), None);
     assert_eq!(stage.end(), "");
 }
 
@@ -194,7 +197,7 @@ fn a_far_leg_s_steps_wait_for_what_they_bring_about() {
 fn an_answer_that_does_not_come_is_a_failure() {
     let mut stage = Stage::new(Vec::new(), vec![Action::Answer.into()]);
     assert_eq!(stage.park(Side::Callee), ["uuid_answer fa …"]);
-    assert_eq!(stage.alarm(10.0), ["Caller NORMAL_CLEARING"]);
+    assert_eq!(stage.next_deadline(10.0), ["Caller NORMAL_CLEARING"]);
     assert_eq!(stage.failure(), "callee's step 1, expected an answer, got nothing");
     assert_eq!(stage.on(Side::Callee, &event("CHANNEL_ANSWER", &[])), NONE);
 }
@@ -206,18 +209,18 @@ fn digits_are_heard_whenever_they_come() {
     stage.answered();
     assert_eq!(stage.digit(Side::Callee, "9"), NONE, "the other leg's");
     stage.digit(Side::Caller, "2");
-    stage.alarm(1.0);
+    stage.next_deadline(1.0);
     stage.digit(Side::Caller, "#");
-    assert_eq!(stage.performance.alarm().expect("the next one") - stage.start, seconds(6.0));
+    assert_eq!(stage.script_run.next_deadline().expect("the next one") - stage.start, seconds(6.0));
     stage.digit(Side::Caller, "7");
-    assert_eq!((stage.performance.alarm(), stage.end().as_str()), (None, ""));
+    assert_eq!((stage.script_run.next_deadline(), stage.end().as_str()), (None, ""));
 }
 
 #[test]
 fn wrong_digits_are_a_failure_at_once_and_missing_ones_in_time() {
     let mut wrong = Stage::new(vec![wait(0.5), digits("42#", 5.0)], Vec::new());
     wrong.answered();
-    wrong.alarm(0.5);
+    wrong.next_deadline(0.5);
     assert_eq!(wrong.digit(Side::Caller, "4"), NONE);
     assert_eq!(wrong.digit(Side::Caller, "3"), ["Caller NORMAL_CLEARING"]);
     assert_eq!(wrong.failure(), "step 2, expected digits 42#, got 43");
@@ -225,7 +228,7 @@ fn wrong_digits_are_a_failure_at_once_and_missing_ones_in_time() {
     let mut late = Stage::new(vec![digits("42#", 5.0)], Vec::new());
     late.answered();
     late.digit(Side::Caller, "4");
-    assert_eq!(late.alarm(5.0), ["Caller NORMAL_CLEARING"]);
+    assert_eq!(late.next_deadline(5.0), ["Caller NORMAL_CLEARING"]);
     assert_eq!(late.failure(), "step 1, expected digits 42#, got 4");
     assert_eq!(late.end(), late.failure(), "the first one counts");
 }
@@ -278,12 +281,12 @@ fn an_end_that_was_waited_for_last_is_planned() {
     ] {
         let mut stage = Stage::new(caller, callee);
         stage.answered();
-        if stage.performance.alarm() == Some(stage.start + seconds(0.1)) {
-            stage.alarm(0.1);
+        if stage.script_run.next_deadline() == Some(stage.start + seconds(0.1)) {
+            stage.next_deadline(0.1);
         }
-        assert!(!stage.performance.has_seen_its_end());
+        assert!(!stage.script_run.has_seen_its_end());
         stage.on(Side::Caller, &event("CHANNEL_HANGUP", &[]));
-        assert_eq!(stage.performance.has_seen_its_end(), planned);
+        assert_eq!(stage.script_run.has_seen_its_end(), planned);
     }
 }
 
@@ -317,11 +320,11 @@ fn results_are_counted_and_required() {
     let custom = |subclass| event("CUSTOM", &[("Event-Subclass", subclass)]);
     let mut good = Stage::of(script());
     good.on(Side::Caller, &custom("mod_bert::in_sync"));
-    assert_eq!((good.end().as_str(), good.performance.results()), ("", &[1, 0, 0, 0]));
+    assert_eq!((good.end().as_str(), good.script_run.results()), ("", &[1, 0, 0, 0]));
     let mut bad = Stage::of(script());
     bad.on(Side::Caller, &custom("mod_bert::in_sync"));
     bad.on(Side::Callee, &custom("mod_bert::lost_sync"));
-    assert_eq!((bad.end().as_str(), bad.performance.results()), ("expected to stay in sync, got 1", &[1, 1, 0, 0]));
+    assert_eq!((bad.end().as_str(), bad.script_run.results()), ("expected to stay in sync, got 1", &[1, 1, 0, 0]));
     assert_eq!(Stage::of(script()).end(), "expected to get in sync, got none");
     let hung_up = event("CHANNEL_HANGUP", &[("Hangup-Cause", "USER_BUSY")]);
     let mut first = Stage::of(script());
@@ -338,11 +341,11 @@ fn steps_count_results_when_they_are_done_and_when_they_fail() {
     let mut met = Stage::new(steps(), Vec::new());
     met.answered();
     met.digit(Side::Caller, "1");
-    assert_eq!((met.end().as_str(), met.performance.results()), ("", &[1, 0, 0, 0]));
+    assert_eq!((met.end().as_str(), met.script_run.results()), ("", &[1, 0, 0, 0]));
     let mut missed = Stage::new(steps(), Vec::new());
     missed.answered();
     missed.end();
-    assert_eq!(missed.performance.results(), &[0, 1, 0, 0]);
+    assert_eq!(missed.script_run.results(), &[0, 1, 0, 0]);
 }
 
 #[test]
@@ -353,7 +356,7 @@ fn a_bridge_comes_about_or_says_why_not() {
     assert_eq!(met.on(Side::Caller, &event("CHANNEL_BRIDGE", &[])), ["uuid_send_dtmf ca 1"]);
     let mut missed = Stage::new(steps(), Vec::new());
     missed.answered();
-    let uuid = missed.performance.tracks[0].execution.to_string();
+    let uuid = missed.script_run.tracks[0].execution.to_string();
     let headers = [("Application-UUID", &*uuid), ("variable_originate_disposition", "USER_BUSY")];
     missed.on(Side::Caller, &event("CHANNEL_EXECUTE_COMPLETE", &headers));
     assert_eq!(missed.failure(), "step 1, expected a bridge to sofia/x/1, got USER_BUSY");
@@ -366,7 +369,7 @@ fn recordings_are_named_once_they_have_begun() {
     let counted = Step { action: other(), met: Some(0), missed: None };
     let mut skipped = Stage::new(vec![counted, send("1")], Vec::new());
     assert_eq!(skipped.answered(), ["uuid_send_dtmf ca 1"], "the attempt's number is 1");
-    assert_eq!(skipped.performance.results()[0], 0);
+    assert_eq!(skipped.script_run.results()[0], 0);
     let mut stage =
         Stage::new(vec![Action::Record { path: path(), every: 1 }.into(), Action::StopRecord.into()], Vec::new());
     let uuid = Uuid::from_u128(0xca);
@@ -374,11 +377,11 @@ fn recordings_are_named_once_they_have_begun() {
         stage.answered(),
         [format!("uuid_record ca start '/rec/{uuid} near.wav' …").replace("00000000-0000-0000-0000-0000000000", "")]
     );
-    assert!(stage.performance.files().is_empty());
+    assert!(stage.script_run.files().is_empty());
     assert_eq!(stage.on(Side::Caller, &event("RECORD_START", &[])).len(), 1);
-    assert_eq!(stage.performance.files(), [format!("/rec/{uuid} near.wav")]);
+    assert_eq!(stage.script_run.files(), [format!("/rec/{uuid} near.wav")]);
     assert_eq!(stage.on(Side::Caller, &event("RECORD_STOP", &[])), NONE);
-    assert_eq!(stage.performance.alarm(), None);
+    assert_eq!(stage.script_run.next_deadline(), None);
 }
 
 #[test]
@@ -386,7 +389,7 @@ fn a_circle_goes_on_until_the_end_and_never_at_once() {
     let mut stage = Stage::new(vec![send("1"), wait(1.0), Action::Repeat(0).into()], Vec::new());
     assert_eq!(stage.answered().len(), 1);
     for second in 1..5 {
-        assert_eq!(stage.alarm(f64::from(second)), ["uuid_send_dtmf ca 1"]);
+        assert_eq!(stage.next_deadline(f64::from(second)), ["uuid_send_dtmf ca 1"]);
     }
     let mut endless = Stage::new(vec![send("1"), Action::Repeat(0).into()], Vec::new());
     assert!(endless.answered().len() <= STEPS_AT_ONCE);
@@ -397,20 +400,20 @@ fn what_no_command_carries_is_a_failure() {
     let columns = ["name".to_owned()];
     let digits = Template::parse("{name}", &columns).expect("a column");
     let script = Script { caller: vec![Action::SendDigits { digits, duration: None }.into()], ..Script::default() };
-    let mut performance = Performance::new(Arc::new(script));
+    let mut script_run = ScriptRun::new(Arc::new(script));
     let row = ["1\n\nexit".to_owned()];
     let context = Context { row: Some(&row), ..Context::sample() };
-    let (now, mut acts) = (Instant::now(), Vec::new());
-    performance.begin(Side::Caller, &context, now, &mut acts);
-    performance.on_event(Side::Caller, &event("CHANNEL_PARK", &[]), &context, now, &mut acts);
-    assert!(matches!(&acts[..], [Act::HangUp { .. }]), "{acts:?}");
-    assert!(performance.failure().is_some_and(|failure| failure.step == 1));
+    let (now, mut leg_commands) = (Instant::now(), Vec::new());
+    script_run.begin(Side::Caller, &context, now, &mut leg_commands);
+    script_run.on_event(Side::Caller, &event("CHANNEL_PARK", &[]), &context, now, &mut leg_commands);
+    assert!(matches!(&leg_commands[..], [LegCommand::HangUp { .. }]), "{leg_commands:?}");
+    assert!(script_run.failure().is_some_and(|failure| failure.step == 1));
 }
 
 /// Thousands of calls are up at once, each with one of these.
 #[test]
 fn a_performance_is_small() {
-    assert!(size_of::<Performance>() <= 400, "{} bytes", size_of::<Performance>());
+    assert!(size_of::<ScriptRun>() <= 400, "{} bytes", size_of::<ScriptRun>());
 }
 
 /// What can happen to a performance.
@@ -418,7 +421,7 @@ fn a_performance_is_small() {
 enum Happening {
     Begin(bool),
     Event(bool, usize),
-    Alarm(bool),
+    PreciseTimer(bool),
     Passes(u16),
 }
 
@@ -449,7 +452,7 @@ fn any_happening() -> impl Strategy<Value = Happening> {
     prop_oneof![
         any::<bool>().prop_map(Happening::Begin),
         (any::<bool>(), 0_usize..8).prop_map(|(side, event)| Happening::Event(side, event)),
-        any::<bool>().prop_map(Happening::Alarm),
+        any::<bool>().prop_map(Happening::PreciseTimer),
         (0_u16..5000).prop_map(Happening::Passes),
     ]
 }
@@ -467,29 +470,29 @@ proptest! {
         let mut stage = Stage::new(caller, callee);
         let side = |callee| if callee { Side::Callee } else { Side::Caller };
         for happening in happenings {
-            let acts = match happening {
+            let leg_commands = match happening {
                 Happening::Begin(callee) => stage.begin(side(callee)),
                 Happening::Event(callee, which) => {
-                    let uuid = stage.performance.tracks[usize::from(callee)].execution.to_string();
+                    let uuid = stage.script_run.tracks[usize::from(callee)].execution.to_string();
                     stage.on(side(callee), &event(names[which], &[("DTMF-Digit", "1"), ("Application-UUID", &uuid)]))
                 }
-                Happening::Alarm(at_once) => {
-                    if let Some(alarm) = stage.performance.alarm().filter(|_| !at_once) {
-                        stage.now = stage.now.max(alarm - stage.start);
+                Happening::PreciseTimer(at_once) => {
+                    if let Some(next_deadline) = stage.script_run.next_deadline().filter(|_| !at_once) {
+                        stage.now = stage.now.max(next_deadline - stage.start);
                     }
-                    stage.act(|performance, context, at, acts| performance.on_alarm(at, context, acts))
+                    stage.act(|script_run, context, at, leg_commands| script_run.on_deadline(at, context, leg_commands))
                 }
                 Happening::Passes(time) => {
                     stage.now += Duration::from_millis(time.into());
                     Vec::new()
                 }
             };
-            prop_assert!(acts.len() <= 2 * STEPS_AT_ONCE);
+            prop_assert!(leg_commands.len() <= 2 * STEPS_AT_ONCE);
         }
-        let failed = stage.performance.failure().cloned();
-        stage.performance.end(&Stage::context());
-        prop_assert!(failed.is_none() || stage.performance.failure() == failed.as_ref(), "the first failure stays");
-        prop_assert_eq!(stage.performance.alarm(), None, "nothing is awaited after the end");
+        let failed = stage.script_run.failure().cloned();
+        stage.script_run.end(&Stage::context());
+        prop_assert!(failed.is_none() || stage.script_run.failure() == failed.as_ref(), "the first failure stays");
+        prop_assert_eq!(stage.script_run.next_deadline(), None, "nothing is awaited after the end");
         let after = stage.begin(Side::Caller);
         prop_assert_eq!(after, Vec::<String>::new());
     }

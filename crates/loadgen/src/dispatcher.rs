@@ -13,18 +13,18 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tracing::{error, info, warn};
 
-use crate::alarm::Alarm;
 use crate::plan::{Mode, Placement, Plan, RATE_MAX};
+use crate::precise_timer::PreciseTimer;
 use crate::recorder::Labels;
-use crate::schedule::{Arrivals, Calls, Due, Turns};
-use crate::slave::{Order, Shared, Substitutes};
+use crate::schedule::{Arrivals, Due, DueCalls, RoundRobin};
+use crate::slave::{FailoverPicker, RunStage, Shared};
 use crate::verdict::Signal;
 
 /// Calls are handed over so long before they are due: longer than a busy machine lets a task wait. A change in flight is
 /// seen that much later at the most.
 const AHEAD: Duration = Duration::from_millis(100);
 /// They are handed over in handfuls of so long: each one wakes a slave's task once.
-const HANDFUL: Duration = Duration::from_millis(40);
+const BATCH: Duration = Duration::from_millis(40);
 /// In a closed loop a call has its slot, and is handed over, so long before it is due: longer than that takes, and of no
 /// weight against how long calls last.
 const LEAD: Duration = Duration::from_millis(5);
@@ -68,7 +68,7 @@ impl Operator {
             Control::Rate(Some(rate)) if !(0.0..=RATE_MAX).contains(rate) => {
                 return Err(format!("{rate} is no rate: it must be from 0 to {RATE_MAX} calls per second"));
             }
-            Control::Weights(weights) if Turns::new(weights).is_none() => {
+            Control::Weights(weights) if RoundRobin::new(weights).is_none() => {
                 return Err("these weights make no turns: one at least must be above 0".to_owned());
             }
             Control::Limit(Some(0)) => return Err("a limit of 0 is a pause: ask for that".to_owned()),
@@ -89,9 +89,9 @@ pub fn controls() -> (Operator, mpsc::Receiver<Control>) {
 
 /// What a run asks for now, for those who show it.
 #[derive(Debug, Default)]
-pub struct Target(AtomicU64);
+pub struct TargetRate(AtomicU64);
 
-impl Target {
+impl TargetRate {
     /// Calls per second; none once no more are offered, or in a pause.
     pub fn now(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
@@ -104,7 +104,7 @@ impl Target {
 
 /// How a run came to its end.
 #[derive(Debug)]
-pub struct Ending {
+pub struct RunEnd {
     /// What cut it short.
     pub signal: Option<Signal>,
     /// For how long calls were offered, without pauses.
@@ -114,15 +114,15 @@ pub struct Ending {
 }
 
 /// What a conductor has to do with.
-pub struct Orchestra {
+pub struct RunHandles {
     /// The slaves' tasks.
     pub tasks: JoinSet<()>,
     /// What they share.
     pub shared: Arc<Shared>,
     /// Where each one's calls are handed to.
-    pub posts: Vec<mpsc::Sender<Vec<Placement>>>,
+    pub senders: Vec<mpsc::Sender<Vec<Placement>>>,
     /// What they are told.
-    pub orders: watch::Sender<Order>,
+    pub stages: watch::Sender<RunStage>,
     /// What an operator asks for.
     pub controls: mpsc::Receiver<Control>,
     /// What this program is asked for by the system.
@@ -130,9 +130,9 @@ pub struct Orchestra {
 }
 
 /// Leads a run from its first call to its last.
-pub struct Conductor {
+pub struct Dispatcher {
     plan: Arc<Plan>,
-    calls: Calls,
+    calls: DueCalls,
     /// The schedule's beginning: later by every pause.
     start: Instant,
     paused: Option<Instant>,
@@ -143,16 +143,16 @@ pub struct Conductor {
     /// How many calls have been offered, those of other shards too.
     offered: u64,
     /// Handed out at the next opportunity, by slave.
-    handfuls: Vec<Vec<Placement>>,
+    batches: Vec<Vec<Placement>>,
     /// How many calls each slave has had with each app.
     turns: Vec<Vec<u64>>,
-    substitutes: Substitutes,
+    failover: FailoverPicker,
     /// A call that waits for its slot.
     waiting: Option<Due>,
     /// No more calls are offered from this moment on.
     ended: Option<Instant>,
-    target: Arc<Target>,
-    orchestra: Orchestra,
+    target_rate: Arc<TargetRate>,
+    handles: RunHandles,
 }
 
 /// When to look at the schedule again.
@@ -163,9 +163,9 @@ enum Next {
     Never,
 }
 
-impl Conductor {
+impl Dispatcher {
     /// One for a plan, whose first call is due at `start`.
-    pub fn new(plan: Arc<Plan>, start: Instant, target: Arc<Target>, orchestra: Orchestra) -> Self {
+    pub fn new(plan: Arc<Plan>, start: Instant, target_rate: Arc<TargetRate>, handles: RunHandles) -> Self {
         Self {
             calls: plan.schedule.calls(),
             start,
@@ -173,27 +173,27 @@ impl Conductor {
             length: plan.schedule.duration(),
             last: Duration::ZERO,
             offered: 0,
-            handfuls: vec![Vec::new(); plan.slaves.len()],
+            batches: vec![Vec::new(); plan.slaves.len()],
             turns: vec![vec![0; plan.apps.len()]; plan.slaves.len()],
-            substitutes: Substitutes::default(),
+            failover: FailoverPicker::default(),
             waiting: None,
             ended: None,
-            target,
-            orchestra,
+            target_rate,
+            handles,
             plan,
         }
     }
 
     /// Conducts it to its end.
-    pub async fn conduct(mut self) -> Ending {
+    pub async fn run(mut self) -> RunEnd {
         let mut stopped: Option<Signal> = None;
         let mut failures = Vec::new();
         let mut hang_up_ends: Option<Instant> = None;
-        let mut alarm = Alarm::new();
-        let _ = self.orchestra.orders.send(Order::Run(self.start));
+        let mut timer = PreciseTimer::new();
+        let _ = self.handles.stages.send(RunStage::Run(self.start));
         loop {
-            let next = if self.ended.is_none() { self.hand_out() } else { Next::Never };
-            self.show_target();
+            let next = if self.ended.is_none() { self.dispatch_due() } else { Next::Never };
+            self.publish_target_rate();
             let at = match next {
                 Next::At(at) => Some(at),
                 Next::Slot(end) => end,
@@ -202,16 +202,16 @@ impl Conductor {
             let hang_up_at = self.ended.filter(|_| hang_up_ends.is_none()).map(|end| end + self.plan.grace);
             let ledger_counts = self.ended.is_some();
             tokio::select! {
-                () = alarm.until(at.unwrap_or(self.start)), if at.is_some() => {}
-                () = self.orchestra.shared.slots.freed(), if matches!(next, Next::Slot(_)) => {}
-                Some(control) = self.orchestra.controls.recv() => {
+                () = timer.until(at.unwrap_or(self.start)), if at.is_some() => {}
+                () = self.handles.shared.slots.freed(), if matches!(next, Next::Slot(_)) => {}
+                Some(control) = self.handles.controls.recv() => {
                     if let Control::HangUpAll = control {
                         hang_up_ends.get_or_insert_with(|| self.hang_up());
                     } else {
                         self.obey(control);
                     }
                 }
-                Some(signal) = self.orchestra.signals.recv() => {
+                Some(signal) = self.handles.signals.recv() => {
                     stopped.get_or_insert(signal);
                     if self.ended.is_none() {
                         info!("stopping: no new calls, those that are up may end within {:?}", self.plan.grace);
@@ -225,8 +225,8 @@ impl Conductor {
                     info!("calls are still up after {:?}: hanging them up", self.plan.grace);
                     hang_up_ends = Some(self.hang_up());
                 }
-                () = self.orchestra.shared.ledger.settled(), if ledger_counts => break,
-                Some(ended) = self.orchestra.tasks.join_next() => {
+                () = self.handles.shared.open_calls.settled(), if ledger_counts => break,
+                Some(ended) = self.handles.tasks.join_next() => {
                     let error = ended.err().map_or("it came to an end".to_owned(), |error| error.to_string());
                     error!(%error, "a slave's task failed");
                     failures.push(format!("a slave's task failed: {error}"));
@@ -243,14 +243,14 @@ impl Conductor {
         }
         let offering = self.ended.map_or(Duration::ZERO, |ended| ended.saturating_duration_since(self.start));
         self.finish(&mut failures).await;
-        Ending { signal: stopped, offering, failures }
+        RunEnd { signal: stopped, offering, failures }
     }
 
     /// Lets the slaves look whether anything is left, and end.
     async fn finish(&mut self, failures: &mut Vec<String>) {
-        let _ = self.orchestra.orders.send(Order::Finish);
+        let _ = self.handles.stages.send(RunStage::Finish);
         let all = async {
-            while let Some(ended) = self.orchestra.tasks.join_next().await {
+            while let Some(ended) = self.handles.tasks.join_next().await {
                 if let Err(error) = ended {
                     error!(%error, "a slave's task failed");
                     failures.push(format!("a slave's task failed: {error}"));
@@ -260,44 +260,44 @@ impl Conductor {
         if tokio::time::timeout(HANG_UP_MAX, all).await.is_err() {
             error!("a slave's task does not end");
             failures.push("a slave's task did not end".to_owned());
-            let _ = tokio::time::timeout(Duration::from_secs(5), self.orchestra.tasks.shutdown()).await;
+            let _ = tokio::time::timeout(Duration::from_secs(5), self.handles.tasks.shutdown()).await;
         }
     }
 
     /// Hands out what is due before long. Returns when to do so again.
-    fn hand_out(&mut self) -> Next {
+    fn dispatch_due(&mut self) -> Next {
         let now = Instant::now();
         if self.paused.is_some() {
             return Next::Never;
         }
         let next = match self.plan.mode {
-            Mode::Skip => self.hand_out_ahead(now),
-            Mode::Wait => self.hand_out_by_slots(now),
+            Mode::Skip => self.dispatch_ahead(now),
+            Mode::Wait => self.dispatch_by_slots(now),
         };
-        self.send_handfuls();
+        self.send_batches();
         next
     }
 
-    fn hand_out_ahead(&mut self, now: Instant) -> Next {
+    fn dispatch_ahead(&mut self, now: Instant) -> Next {
         let until = (now + AHEAD).saturating_duration_since(self.start);
         while let Some(due) = self.calls.next_before(until) {
             (self.offered, self.last) = (due.attempt + 1, due.at);
             let at = self.start + due.at;
             self.hand(&due, at, due.slave, false);
         }
-        let waiting = self.handfuls.iter().any(|handful| !handful.is_empty());
+        let waiting = self.batches.iter().any(|batch| !batch.is_empty());
         match self.calls.next_at() {
             None => self.over_at(now),
-            Some(_) if waiting => Next::At(now + HANDFUL),
+            Some(_) if waiting => Next::At(now + BATCH),
             Some(at) => match self.start.checked_add(at) {
-                Some(at) => Next::At((at - AHEAD).max(now) + HANDFUL),
+                Some(at) => Next::At((at - AHEAD).max(now) + BATCH),
                 None => Next::Never,
             },
         }
     }
 
     /// A closed loop: a call is due when the schedule says so and there is a slot for it, whatever comes last.
-    fn hand_out_by_slots(&mut self, now: Instant) -> Next {
+    fn dispatch_by_slots(&mut self, now: Instant) -> Next {
         loop {
             let elapsed = now.saturating_duration_since(self.start);
             if self.length.is_some_and(|length| elapsed >= length) {
@@ -320,7 +320,7 @@ impl Conductor {
             }
             let next = match self.slave_with_room(&due) {
                 None => Next::Slot(Some(now + AGAIN)),
-                Some(_) if !self.orchestra.shared.slots.take() => Next::Slot(self.end()),
+                Some(_) if !self.handles.shared.slots.take() => Next::Slot(self.end()),
                 Some(slave) => {
                     // What has not waited is due when the schedule says so, also where this machine is late for it:
                     // every call's little lateness would add up to a lower rate.
@@ -341,14 +341,14 @@ impl Conductor {
 
     /// The slave that a call was assigned to; another one where it cannot place it and may be stood in for.
     fn slave_with_room(&mut self, due: &Due) -> Option<usize> {
-        let roster = &self.orchestra.shared.roster;
-        let down = !roster.is_up(due.slave);
+        let slave_states = &self.handles.shared.slave_states;
+        let down = !slave_states.is_up(due.slave);
         if down && !self.plan.redistribute {
             // It skips the call, and counts it.
             return Some(due.slave);
         }
-        match down || roster.is_full(due.slave) {
-            true => self.substitutes.next(roster, due.slave),
+        match down || slave_states.is_full(due.slave) {
+            true => self.failover.next(slave_states, due.slave),
             false => Some(due.slave),
         }
     }
@@ -363,26 +363,26 @@ impl Conductor {
         // At a ramp's own rate, calls at its beginning would last for hours.
         let rate = self.calls.rate_max_at(due.at);
         if has_slot {
-            self.orchestra.shared.roster.reserve(slave);
+            self.handles.shared.slave_states.reserve(slave);
         }
-        self.handfuls[slave].push(Placement {
+        self.batches[slave].push(Placement {
             attempt: due.attempt,
             due: at,
             labels: Labels { phase: due.phase as u16, app: due.app as u16, target },
-            hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate, self.orchestra.shared.slots.max()),
+            hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate, self.handles.shared.slots.max()),
             has_slot,
             passed: false,
         });
-        self.orchestra.shared.ledger.open(1);
+        self.handles.shared.open_calls.open(1);
     }
 
-    fn send_handfuls(&mut self) {
-        for (post, handful) in self.orchestra.posts.iter().zip(&mut self.handfuls) {
-            if !handful.is_empty()
-                && let Err(error) = post.try_send(std::mem::take(handful))
+    fn send_batches(&mut self) {
+        for (sender, batch) in self.handles.senders.iter().zip(&mut self.batches) {
+            if !batch.is_empty()
+                && let Err(error) = sender.try_send(std::mem::take(batch))
             {
                 // A slave that is that far behind gets them later.
-                *handful = error.into_inner();
+                *batch = error.into_inner();
             }
         }
     }
@@ -409,11 +409,11 @@ impl Conductor {
         if now < end {
             return Next::At(end);
         }
-        if self.handfuls.iter().any(|handful| !handful.is_empty()) {
-            return Next::At(now + HANDFUL);
+        if self.batches.iter().any(|batch| !batch.is_empty()) {
+            return Next::At(now + BATCH);
         }
         self.ended = Some(end);
-        self.orchestra.posts.clear();
+        self.handles.senders.clear();
         Next::Never
     }
 
@@ -422,9 +422,9 @@ impl Conductor {
         self.length.and_then(|length| self.start.checked_add(length))
     }
 
-    fn show_target(&self) {
+    fn publish_target_rate(&self) {
         let on = self.ended.is_none() && self.paused.is_none();
-        self.target.set(if on { self.calls.rate_at(self.start.elapsed()) * self.plan.share() } else { 0.0 });
+        self.target_rate.set(if on { self.calls.rate_at(self.start.elapsed()) * self.plan.share() } else { 0.0 });
     }
 
     fn obey(&mut self, control: Control) {
@@ -434,10 +434,10 @@ impl Conductor {
         let at = (self.paused.unwrap_or(now) + AHEAD).saturating_duration_since(self.start);
         match control {
             Control::Rate(rate) => self.calls.set_rate(at, rate),
-            Control::Limit(limit) => self.orchestra.shared.slots.set_max(limit),
-            Control::Weights(weights) => match Turns::new(&weights) {
+            Control::Limit(limit) => self.handles.shared.slots.set_max(limit),
+            Control::Weights(weights) => match RoundRobin::new(&weights) {
                 Some(turns) if weights.len() == self.plan.slaves.len() => {
-                    self.orchestra.shared.roster.set_weights(&weights);
+                    self.handles.shared.slave_states.set_weights(&weights);
                     self.calls.set_slaves(turns);
                 }
                 _ => {
@@ -462,21 +462,21 @@ impl Conductor {
     fn stop(&mut self) {
         if self.ended.is_none() {
             self.ended = Some(self.paused.take().unwrap_or_else(Instant::now));
-            self.drop_handfuls();
-            self.orchestra.posts.clear();
-            let _ = self.orchestra.orders.send(Order::Drain);
+            self.drop_batches();
+            self.handles.senders.clear();
+            let _ = self.handles.stages.send(RunStage::Drain);
         }
     }
 
     /// What was to be handed out and never will be.
-    fn drop_handfuls(&mut self) {
-        for (slave, handful) in self.handfuls.iter_mut().enumerate() {
-            for call in std::mem::take(handful) {
+    fn drop_batches(&mut self) {
+        for (slave, batch) in self.batches.iter_mut().enumerate() {
+            for call in std::mem::take(batch) {
                 if call.has_slot {
-                    self.orchestra.shared.roster.release(slave);
-                    self.orchestra.shared.slots.give_back();
+                    self.handles.shared.slave_states.release(slave);
+                    self.handles.shared.slots.give_back();
                 }
-                self.orchestra.shared.ledger.settle(1);
+                self.handles.shared.open_calls.settle(1);
             }
         }
     }
@@ -484,7 +484,7 @@ impl Conductor {
     /// Hangs up. Returns when that has to be over.
     fn hang_up(&mut self) -> Instant {
         self.stop();
-        let _ = self.orchestra.orders.send(Order::HangUp);
+        let _ = self.handles.stages.send(RunStage::HangUp);
         Instant::now() + HANG_UP_MAX
     }
 }

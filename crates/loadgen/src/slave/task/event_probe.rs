@@ -7,9 +7,9 @@ use esl_core::{Command, Error, EventName, Reply};
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::Slave;
-use crate::slave::link::{Ask, PROBE};
-use crate::slave::told::PROBE_ID;
+use super::SlaveTask;
+use crate::slave::call_event::PROBE_ID;
+use crate::slave::connection::{PROBE, Purpose};
 
 /// A server that is silent for so long is taken for gone. Events of an overloaded one come seconds late.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
@@ -19,7 +19,7 @@ const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The probe that is under way.
 #[derive(Debug, Default)]
-pub(super) struct Probing {
+pub(super) struct ProbeState {
     sent: u64,
     /// Its number and when it was sent, until its event comes.
     event: Option<(u64, Instant)>,
@@ -29,7 +29,7 @@ pub(super) struct Probing {
     heard: Option<Instant>,
 }
 
-impl Probing {
+impl ProbeState {
     /// Whether an event is awaited whose time is measured.
     pub(super) fn awaited(&self) -> bool {
         self.event.is_some()
@@ -46,11 +46,11 @@ impl Probing {
     }
 }
 
-impl Slave {
+impl SlaveTask {
     /// Whether the server has been silent for too long.
     pub(super) fn look_for_silence(&mut self, now: Instant) {
         let silent = |since| now.saturating_duration_since(since) > SILENCE_MAX;
-        if self.link.is_some() && self.probing.silent_since().is_some_and(silent) {
+        if self.connection.is_some() && self.probing.silent_since().is_some_and(silent) {
             self.anomaly("silence");
             self.disconnected(&Error::timed_out("a sign of life", SILENCE_MAX));
         }
@@ -61,15 +61,15 @@ impl Slave {
             self.anomaly("probe_lost");
             self.probing.event = None;
         }
-        if self.link.is_none() || self.probing.awaited() || self.probing.reply.is_some() {
+        if self.connection.is_none() || self.probing.awaited() || self.probing.reply.is_some() {
             return;
         }
         self.probing.sent += 1;
         let id = self.probe_id(self.probing.sent);
         let headers = [("Event-Subclass", PROBE), (PROBE_ID, id.as_str())];
-        self.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, Ask::Probe);
-        if let Some(link) = &mut self.link {
-            let flushed = link.try_flush().await;
+        self.send(&Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" }, Purpose::Probe);
+        if let Some(connection) = &mut self.connection {
+            let flushed = connection.try_flush().await;
             let now = Instant::now();
             (self.probing.event, self.probing.reply) = (Some((self.probing.sent, now)), Some(now));
             if let Err(error) = flushed {
@@ -97,12 +97,12 @@ impl Slave {
             && id == self.probe_id(probe)
         {
             self.probing.event = None;
-            self.shard.probed(at.saturating_duration_since(sent), self.shared.is_measuring());
+            self.recorder.probed(at.saturating_duration_since(sent), self.shared.is_measuring());
         }
     }
 
     /// A new connection: what was under way went with the old one.
     pub(super) fn forget_probe(&mut self) {
-        self.probing = Probing { sent: self.probing.sent, heard: Some(Instant::now()), ..Probing::default() };
+        self.probing = ProbeState { sent: self.probing.sent, heard: Some(Instant::now()), ..ProbeState::default() };
     }
 }

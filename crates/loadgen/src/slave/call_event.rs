@@ -3,10 +3,10 @@
 use esl_core::{Event, EventName, HangupCause, Reply};
 use uuid::Uuid;
 
-use super::link::PROBE;
-use crate::call::{Change, FarChange};
-use crate::media::Heard;
+use super::connection::PROBE;
+use crate::call::{FarLegEvent, NearLegEvent};
 use crate::outcome::Refusal;
+use crate::rtp_stats::RtpStats;
 use crate::run_id::FIRST_PROBE;
 use crate::run_id::RunId;
 
@@ -18,17 +18,17 @@ pub(super) const PROBE_ID: &str = "Loadgen-Probe";
 
 /// What an event says that is of interest here.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Told {
+pub(super) enum CallEvent {
     /// Something happened to the call of this attempt.
-    Call(u64, Change),
+    Call(u64, NearLegEvent),
     /// Something of interest to an app alone happened to the near leg of the call of this attempt.
     Near(u64),
     /// The call of this attempt got another channel than it was to have: one with its UUID was there already.
     Stray(u64, Uuid),
     /// Something happened to a leg that is no near leg of this slave's.
-    Other(Uuid, Option<FarChange>),
+    Other(Uuid, Option<FarLegEvent>),
     /// How the server is.
-    Health(Health),
+    ServerHealth(ServerHealth),
     /// A probe arrived: its id.
     Probe(String),
     /// Something about others.
@@ -37,7 +37,7 @@ pub(super) enum Told {
 
 /// How a server is, by its HEARTBEAT or its `status`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Health {
+pub struct ServerHealth {
     /// Sessions now.
     pub sessions: Option<u64>,
     /// Sessions at most.
@@ -50,7 +50,7 @@ pub struct Health {
     pub idle_cpu: Option<f64>,
 }
 
-impl Health {
+impl ServerHealth {
     /// Reads the output of `status` (`mod_commands`).
     pub(crate) fn of_status(text: &str) -> Self {
         let mut health = Self::default();
@@ -73,51 +73,51 @@ impl Health {
 }
 
 /// Reads an event.
-pub(super) fn read(event: &Event, run: RunId, slave: usize) -> Told {
+pub(super) fn read(event: &Event, run: RunId, slave: usize) -> CallEvent {
     match event.name() {
         EventName::BackgroundJob => return job(event, run, slave),
-        EventName::Heartbeat => return Told::Health(health(event)),
+        EventName::Heartbeat => return CallEvent::ServerHealth(health(event)),
         EventName::Custom if event.get("Event-Subclass").as_deref() == Some(PROBE) => {
-            return event.get(PROBE_ID).map_or(Told::Nothing, |id| Told::Probe(id.into_owned()));
+            return event.get(PROBE_ID).map_or(CallEvent::Nothing, |id| CallEvent::Probe(id.into_owned()));
         }
         _ => {}
     }
     let Some(leg) = event.unique_id() else {
-        return Told::Nothing;
+        return CallEvent::Nothing;
     };
     match run.parse(leg) {
         // What is left of a preflight's probe is nobody's.
-        Some((_, attempt)) if attempt >= FIRST_PROBE => Told::Nothing,
+        Some((_, attempt)) if attempt >= FIRST_PROBE => CallEvent::Nothing,
         Some((of, attempt)) if of == slave => {
-            near(event).map_or(Told::Near(attempt), |change| Told::Call(attempt, change))
+            near(event).map_or(CallEvent::Near(attempt), |change| CallEvent::Call(attempt, change))
         }
         // Another slave's near leg is on another server.
-        Some(_) => Told::Nothing,
-        None => Told::Other(leg, far(event)),
+        Some(_) => CallEvent::Nothing,
+        None => CallEvent::Other(leg, far(event)),
     }
 }
 
-fn near(event: &Event) -> Option<Change> {
+fn near(event: &Event) -> Option<NearLegEvent> {
     Some(match event.name() {
-        EventName::ChannelCreate => Change::Created,
-        EventName::ChannelProgress | EventName::ChannelProgressMedia => Change::Progressed,
-        EventName::ChannelAnswer => Change::Answered,
-        EventName::ChannelHangup => Change::HungUp,
-        EventName::ChannelDestroy => Change::Gone {
+        EventName::ChannelCreate => NearLegEvent::Created,
+        EventName::ChannelProgress | EventName::ChannelProgressMedia => NearLegEvent::Progressed,
+        EventName::ChannelAnswer => NearLegEvent::Answered,
+        EventName::ChannelHangup => NearLegEvent::HungUp,
+        EventName::ChannelDestroy => NearLegEvent::Gone {
             cause: cause(event),
             sip: event.variable("sip_term_status").and_then(|status| status.parse().ok()),
-            heard: heard(event),
+            rtp: rtp(event),
         },
         _ => return None,
     })
 }
 
-fn far(event: &Event) -> Option<FarChange> {
+fn far(event: &Event) -> Option<FarLegEvent> {
     Some(match event.name() {
-        EventName::ChannelCreate => FarChange::Created,
-        EventName::ChannelAnswer => FarChange::Answered,
-        EventName::ChannelHangup => FarChange::HungUp,
-        EventName::ChannelDestroy => FarChange::Gone { cause: cause(event), heard: heard(event) },
+        EventName::ChannelCreate => FarLegEvent::Created,
+        EventName::ChannelAnswer => FarLegEvent::Answered,
+        EventName::ChannelHangup => FarLegEvent::HungUp,
+        EventName::ChannelDestroy => FarLegEvent::Gone { cause: cause(event), rtp: rtp(event) },
         _ => return None,
     })
 }
@@ -126,8 +126,8 @@ fn cause(event: &Event) -> Option<HangupCause> {
     event.get("Hangup-Cause").map(|cause| HangupCause::of(&cause))
 }
 
-fn heard(event: &Event) -> Option<Heard> {
-    Heard::read(|name| event.variable(&format!("rtp_audio_in_{name}")))
+fn rtp(event: &Event) -> Option<RtpStats> {
+    RtpStats::read(|name| event.variable(&format!("rtp_audio_in_{name}")))
 }
 
 /// Whether a leg came to its server: that of a bridge goes out, and carries the same header on.
@@ -140,17 +140,17 @@ pub(super) fn tracked(event: &Event, run: RunId) -> Option<(usize, u64)> {
     run.parse(Uuid::try_parse(&event.variable(TRACKING)?).ok()?)
 }
 
-fn job(event: &Event, run: RunId, slave: usize) -> Told {
+fn job(event: &Event, run: RunId, slave: usize) -> CallEvent {
     match event.job_uuid().and_then(|uuid| run.parse(uuid)) {
         Some((of, attempt)) if of == slave => {
             let body = String::from_utf8_lossy(event.body());
             let channel = body.strip_prefix("+OK ").and_then(|uuid| Uuid::try_parse(uuid.trim()).ok());
             match channel {
-                Some(channel) if event.job_uuid() != Some(channel) => Told::Stray(attempt, channel),
-                _ => Told::Call(attempt, Change::Job(result(body.trim()))),
+                Some(channel) if event.job_uuid() != Some(channel) => CallEvent::Stray(attempt, channel),
+                _ => CallEvent::Call(attempt, NearLegEvent::Job(result(body.trim()))),
             }
         }
-        _ => Told::Nothing,
+        _ => CallEvent::Nothing,
     }
 }
 
@@ -167,10 +167,10 @@ pub(super) fn refusal(reply: &Reply) -> Option<Refusal> {
     result(&reply.text()).err()
 }
 
-fn health(event: &Event) -> Health {
+fn health(event: &Event) -> ServerHealth {
     let number = |name| event.get(name).and_then(|value| value.parse().ok());
     let idle = event.get("Idle-CPU").and_then(|value| value.parse::<f64>().ok());
-    Health {
+    ServerHealth {
         sessions: number("Session-Count"),
         sessions_max: number("Max-Sessions"),
         sessions_per_second_max: number("Session-Per-Sec"),
@@ -194,12 +194,12 @@ mod tests {
         let gone = format!(
             "Event-Name: CHANNEL_DESTROY\nUnique-ID: {uuid}\nHangup-Cause: USER_BUSY\nvariable_sip_term_status: 486\n\n"
         );
-        let change = Change::Gone { cause: Some(HangupCause::of("USER_BUSY")), sip: Some(486), heard: None };
-        assert_eq!(read(&event(&gone), run, 3), Told::Call(77, change));
-        assert_eq!(read(&event(&gone), run, 4), Told::Nothing, "another slave's");
+        let change = NearLegEvent::Gone { cause: Some(HangupCause::of("USER_BUSY")), sip: Some(486), rtp: None };
+        assert_eq!(read(&event(&gone), run, 3), CallEvent::Call(77, change));
+        assert_eq!(read(&event(&gone), run, 4), CallEvent::Nothing, "another slave's");
         let (uuid, gone) = (uuid, event(&gone));
-        assert!(matches!(read(&gone, RunId::random(), 3), Told::Other(leg, _) if leg == uuid), "another run's");
-        assert_eq!(read(&event("Event-Name: CHANNEL_ANSWER\n\n"), run, 3), Told::Nothing);
+        assert!(matches!(read(&gone, RunId::random(), 3), CallEvent::Other(leg, _) if leg == uuid), "another run's");
+        assert_eq!(read(&event("Event-Name: CHANNEL_ANSWER\n\n"), run, 3), CallEvent::Nothing);
     }
 
     #[test]
@@ -213,19 +213,23 @@ mod tests {
         ] {
             let text =
                 format!("Event-Name: BACKGROUND_JOB\nJob-UUID: {uuid}\nContent-Length: {}\n\n{body}", body.len());
-            assert_eq!(read(&event(&text), run, 0), Told::Call(1, Change::Job(result)));
+            assert_eq!(read(&event(&text), run, 0), CallEvent::Call(1, NearLegEvent::Job(result)));
         }
         let other = Uuid::from_u128(7);
         let text = format!("Event-Name: BACKGROUND_JOB\nJob-UUID: {uuid}\nContent-Length: 41\n\n+OK {other}\n");
-        assert_eq!(read(&event(&text), run, 0), Told::Stray(1, other), "a UUID that was in use");
+        assert_eq!(read(&event(&text), run, 0), CallEvent::Stray(1, other), "a UUID that was in use");
     }
 
     #[test]
     fn a_heartbeat_says_how_the_server_is() {
         let text = "Event-Name: HEARTBEAT\nSession-Count: 4\nMax-Sessions: 1000\nIdle-CPU: 98.500000\n\n";
-        let expected =
-            Health { sessions: Some(4), sessions_max: Some(1000), idle_cpu: Some(0.985), ..Health::default() };
-        assert_eq!(read(&event(text), RunId::random(), 0), Told::Health(expected));
+        let expected = ServerHealth {
+            sessions: Some(4),
+            sessions_max: Some(1000),
+            idle_cpu: Some(0.985),
+            ..ServerHealth::default()
+        };
+        assert_eq!(read(&event(text), RunId::random(), 0), CallEvent::ServerHealth(expected));
     }
 
     #[test]
@@ -235,7 +239,7 @@ mod tests {
             31706 session(s) since startup\n2 session(s) - peak 742, last 5min 0 \n\
             1 session(s) per Sec out of max 10000, peak 9978, last 5min 0 \n1000 session(s) max\n\
             min idle cpu 0.00/99.33\nCurrent Stack Size/Max 240K/8192K\n";
-        let health = Health::of_status(text);
+        let health = ServerHealth::of_status(text);
         assert_eq!(health.sessions_since_startup, Some(31706));
         assert_eq!(health.sessions, Some(2));
         assert_eq!(health.sessions_per_second_max, Some(10000));

@@ -6,13 +6,13 @@ use esl_core::{Command, Event};
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::Slave;
+use super::SlaveTask;
 use crate::apps::script::Side;
-use crate::call::FarChange;
+use crate::call::FarLegEvent;
 use crate::plan::FarLeg;
-use crate::slave::link::Ask;
-use crate::slave::shared::{FarMail, Mail};
-use crate::slave::told;
+use crate::slave::call_event;
+use crate::slave::connection::Purpose;
+use crate::slave::shared::{FarLegMessage, PeerMessage};
 
 /// Far legs that are remembered at most, should their ends get lost: they are found by what they carry then.
 const LEGS_MAX: usize = 200_000;
@@ -28,12 +28,12 @@ impl FarLegs {
     }
 }
 
-impl Slave {
+impl SlaveTask {
     /// An event tells of a leg that is no near leg of this slave's.
-    pub(super) fn heard_of(&mut self, leg: Uuid, change: Option<FarChange>, event: &Event, at: Instant) {
+    pub(super) fn on_other_leg(&mut self, leg: Uuid, change: Option<FarLegEvent>, event: &Event, at: Instant) {
         let Some((slave, attempt)) = self.owner(leg, event) else { return };
         match change {
-            Some(FarChange::Gone { .. }) => {
+            Some(FarLegEvent::Gone { .. }) => {
                 self.far_legs.0.remove(&leg);
             }
             Some(_) if self.far_legs.0.len() < LEGS_MAX => {
@@ -43,10 +43,10 @@ impl Slave {
         }
         let event = self.plan.controls_far_legs().then(|| event.clone());
         let told = change.is_some() || event.is_some();
-        let mail = FarMail { attempt, slave: self.index, leg, change, event, at };
+        let message = FarLegMessage { attempt, slave: self.index, leg, change, event, at };
         if slave == self.index {
-            self.far_leg(mail);
-        } else if told && !self.shared.post(slave, Mail::Far(Box::new(mail))) {
+            self.far_leg(message);
+        } else if told && !self.shared.post(slave, PeerMessage::Far(Box::new(message))) {
             self.anomaly("far_leg_untold");
         }
     }
@@ -59,12 +59,12 @@ impl Slave {
         if let Some(owner) = self.far_legs.0.get(&leg) {
             return Some(*owner);
         }
-        if !told::is_inbound(event) {
+        if !call_event::is_inbound(event) {
             return None;
         }
         let (slave, attempt) = match &self.plan.far_leg {
             FarLeg::Ignored => return None,
-            FarLeg::Header => told::tracked(event, self.plan.run_id)?,
+            FarLeg::Header => call_event::tracked(event, self.plan.run_id)?,
             FarLeg::CallerId(rows) => {
                 let row = *rows.get(&*event.get("Caller-Caller-ID-Number")?)?;
                 self.shared.owners.of(row as usize)?
@@ -77,34 +77,34 @@ impl Slave {
         self.plan.shard.owns(slave).then_some((slave, attempt))
     }
 
-    pub(super) fn read_mail(&mut self, mail: Mail) {
-        match mail {
-            Mail::Take(call) => self.take(vec![call]),
-            Mail::Far(mail) => self.far_leg(*mail),
-            Mail::Act(leg, act) => self.perform_act(leg, act),
-            Mail::HangUp(leg) => self.kill_far(leg),
+    pub(super) fn on_peer_message(&mut self, message: PeerMessage) {
+        match message {
+            PeerMessage::Take(call) => self.take(vec![call]),
+            PeerMessage::Far(message) => self.far_leg(*message),
+            PeerMessage::LegCommand(leg, leg_command) => self.send_leg_command(leg, leg_command),
+            PeerMessage::HangUp(leg) => self.kill_far(leg),
         }
     }
 
-    fn far_leg(&mut self, mail: FarMail) {
-        let FarMail { attempt, slave, leg, change, event, at } = mail;
-        if change == Some(FarChange::Created) {
-            self.far_changed(attempt, slave, leg, FarChange::Created, at);
+    fn far_leg(&mut self, message: FarLegMessage) {
+        let FarLegMessage { attempt, slave, leg, change, event, at } = message;
+        if change == Some(FarLegEvent::Created) {
+            self.far_changed(attempt, slave, leg, FarLegEvent::Created, at);
         }
         // Of several legs on a call's way, the app has to do with the last one alone.
         if let Some(event) = event
             && self.calls.get(attempt).and_then(|call| call.far()) == Some((leg, slave))
         {
-            self.perform(attempt, Side::Callee, &event, at);
+            self.on_app_event(attempt, Side::Callee, &event, at);
         }
-        if let Some(change) = change.filter(|change| *change != FarChange::Created) {
+        if let Some(change) = change.filter(|change| *change != FarLegEvent::Created) {
             self.far_changed(attempt, slave, leg, change, at);
         }
     }
 
-    fn far_changed(&mut self, attempt: u64, slave: usize, leg: Uuid, change: FarChange, at: Instant) {
-        let shard = &mut self.shard;
-        let done = self.calls.with(attempt, |call| call.on_far(leg, slave, change, at, shard));
+    fn far_changed(&mut self, attempt: u64, slave: usize, leg: Uuid, change: FarLegEvent, at: Instant) {
+        let recorder = &mut self.recorder;
+        let done = self.calls.with(attempt, |call| call.on_far(leg, slave, change, at, recorder));
         self.follow(attempt, done);
     }
 
@@ -114,12 +114,12 @@ impl Slave {
         self.anomaly("far_leg_stayed");
         if slave == self.index {
             self.kill_far(leg);
-        } else if !self.shared.post(slave, Mail::HangUp(leg)) {
+        } else if !self.shared.post(slave, PeerMessage::HangUp(leg)) {
             self.anomaly("far_leg_untold");
         }
     }
 
     fn kill_far(&mut self, leg: Uuid) {
-        self.send(&Command::api(format!("uuid_kill {leg}")), Ask::Question);
+        self.send(&Command::api(format!("uuid_kill {leg}")), Purpose::Question);
     }
 }

@@ -9,18 +9,18 @@ use crate::slave::Server;
 
 /// Something that happened to a probe call.
 #[derive(Clone, Debug)]
-pub(super) struct Heard {
+pub(super) struct LegEvent {
     /// At which slave.
     pub(super) slave: usize,
     /// Which call: its near leg's UUID.
     pub(super) call: Uuid,
     /// The channel.
     pub(super) channel: Uuid,
-    pub(super) what: What,
+    pub(super) what: LegEventKind,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum LegEventKind {
     Created,
     Progressed,
     Parked,
@@ -45,7 +45,7 @@ pub(super) async fn open(server: &Server) -> Result<Listener, Error> {
 }
 
 /// Tells what is heard of this run's calls until the connection ends.
-pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, told: broadcast::Sender<Heard>) {
+pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, told: broadcast::Sender<LegEvent>) {
     while let Ok(event) = listener.next().await {
         if let Some(heard) = read(slave, &event, run) {
             // Nobody may be listening.
@@ -54,27 +54,27 @@ pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, tol
     }
 }
 
-fn read(slave: usize, event: &Event, run: RunId) -> Option<Heard> {
+fn read(slave: usize, event: &Event, run: RunId) -> Option<LegEvent> {
     if event.name() == EventName::BackgroundJob {
         let call = event.job_uuid().filter(|job| run.parse(*job).is_some())?;
         let words = String::from_utf8_lossy(event.body());
         let words = words.trim().strip_prefix("-ERR")?.trim().to_owned();
-        return Some(Heard { slave, call, channel: call, what: What::Refused(words) });
+        return Some(LegEvent { slave, call, channel: call, what: LegEventKind::Refused(words) });
     }
     let channel = event.unique_id()?;
     let header = event.get("variable_sip_h_X-loadgen-call").and_then(|call| Uuid::try_parse(&call).ok());
     let call = [Some(channel), header].into_iter().flatten().find(|call| run.parse(*call).is_some())?;
     let what = match event.name() {
-        EventName::ChannelCreate => What::Created,
-        EventName::ChannelProgress | EventName::ChannelProgressMedia => What::Progressed,
-        EventName::ChannelPark => What::Parked,
-        EventName::ChannelAnswer => What::Answered,
+        EventName::ChannelCreate => LegEventKind::Created,
+        EventName::ChannelProgress | EventName::ChannelProgressMedia => LegEventKind::Progressed,
+        EventName::ChannelPark => LegEventKind::Parked,
+        EventName::ChannelAnswer => LegEventKind::Answered,
         EventName::ChannelHangupComplete => {
             let cause = event.get("Hangup-Cause").unwrap_or_default();
             let status = event.get("variable_sip_term_status").map(|status| format!(" (SIP {status})"));
-            What::Ended(format!("{cause}{}", status.unwrap_or_default()))
+            LegEventKind::Ended(format!("{cause}{}", status.unwrap_or_default()))
         }
         _ => return None,
     };
-    Some(Heard { slave, call, channel, what })
+    Some(LegEvent { slave, call, channel, what })
 }

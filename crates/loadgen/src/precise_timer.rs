@@ -5,12 +5,12 @@ use tokio::time::Instant;
 
 /// Goes off at an instant. On Linux by a `timerfd`, some 50 µs after it; elsewhere by tokio's timer.
 #[derive(Debug)]
-pub struct Alarm {
+pub struct PreciseTimer {
     #[cfg(target_os = "linux")]
     timer: Option<linux::Timer>,
 }
 
-impl Alarm {
+impl PreciseTimer {
     /// One that is not set. Where the system has no timer to give, tokio's is used.
     pub fn new() -> Self {
         Self {
@@ -31,7 +31,7 @@ impl Alarm {
     }
 }
 
-impl Default for Alarm {
+impl Default for PreciseTimer {
     fn default() -> Self {
         Self::new()
     }
@@ -108,15 +108,15 @@ mod tests {
 
     #[tokio::test]
     async fn it_never_goes_off_early_and_can_be_set_anew() {
-        let mut alarm = Alarm::new();
+        let mut timer = PreciseTimer::new();
         let start = Instant::now();
-        alarm.until(start).await;
+        timer.until(start).await;
         // Dropped before it goes off, then set to something else.
         let far = start + Duration::from_secs(3600);
-        assert!(tokio::time::timeout(Duration::from_millis(1), alarm.until(far)).await.is_err());
+        assert!(tokio::time::timeout(Duration::from_millis(1), timer.until(far)).await.is_err());
         for milliseconds in [2, 7, 20] {
             let at = start + Duration::from_millis(milliseconds);
-            alarm.until(at).await;
+            timer.until(at).await;
             assert!(Instant::now() >= at);
         }
     }
