@@ -22,10 +22,10 @@ use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use loadgen::plan::Plan;
-use loadgen::precise_timer::PreciseTimer;
-use loadgen::run_id::RunId;
-use loadgen::{config, dispatcher, run};
+use loadgen::engine::dispatcher;
+use loadgen::engine::precise_timer::PreciseTimer;
+use loadgen::plan::{Plan, RunId};
+use loadgen::{config, run};
 use serde_json::Value;
 use tokio::time::Instant;
 

@@ -1,347 +1,275 @@
-//! A run from start to end: the only place that spawns and wires.
+//! The story of a run: prepare the servers, connect the slaves, place the calls, collect the figures, finish the outputs.
+//! The only place that spawns tasks and wires them together.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{error, info, warn};
 
-use crate::dispatcher::{Control, Dispatcher, RunHandles, TargetRate};
-use crate::http::Http;
-use crate::limits::Limits;
-use crate::live;
-use crate::metrics::Metrics;
-use crate::plan::{Plan, ServerPlan};
-use crate::prepare;
-use crate::report::{CallLog, LatencyLog, Report as JsonReport, RunFacts, summary};
-use crate::slave::{self, RunStage, Server, SlaveMessage, TICK};
-use crate::snapshot::{Collector, FinalResults, Snapshot};
-use crate::verdict::{Incidents, Signal, judge};
+use crate::engine::dispatcher::{Control, Dispatcher, RunEnd, RunHandles, TargetRate};
+use crate::engine::slave::{self, RunStage, SlaveMessage, TICK};
+use crate::exit::{CommandResult, Exit};
+use crate::measure::{Collector, FinalResults, Snapshot};
+use crate::output::{FinishedRun, OutputOptions, Outputs, PhaseFacts, RunFacts, RunStart, SlaveFacts, Update};
+use crate::plan::Plan;
+use crate::preflight::prepare;
+use crate::server::{self, RaisedLimit, Server};
+use crate::signals::{Signal, Signals};
+use crate::verdict::Incidents;
 
-/// Shards that wait to be put together: each slave hands one over a second.
-const REPORTS_MAX: usize = 1024;
-/// Between the order to start and the first call: every slave has heard it by then.
+/// Messages of the slaves that wait for the collector: each slave sends one a second.
+const MESSAGES_MAX: usize = 1024;
+/// From the start signal to the first call: by then every slave has received the signal.
 const HEAD_START: Duration = Duration::from_millis(50);
-/// The slaves' shards of a second are there so long after it.
+/// How long after the end of a second its figures have arrived from all slaves.
 const COLLECT_AFTER: Duration = Duration::from_millis(100);
-/// How much the thread that puts figures together gives way to the others.
+/// The niceness of the thread that collects the figures.
 #[cfg(target_os = "linux")]
 const NICE: i32 = 10;
-/// Signals that wait: a third one says nothing that two did not.
-const SIGNALS_MAX: usize = 4;
-/// How long a task may take to be stopped, which it is at its next await.
+/// How long the collector may take to end when the slaves have.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// What a run came to.
-#[derive(Debug)]
-pub struct RunResult {
-    /// The summary, for a person.
-    pub summary: String,
-    /// What the program exits with.
-    pub exit_code: u8,
-}
-
-/// Preflight failed: no slave can be reached.
-pub const EXIT_NO_SLAVE: u8 = 3;
-
-/// Runs a plan, and does what its operator asks for meanwhile.
+/// Runs a plan and obeys the operator's controls meanwhile.
 ///
 /// # Errors
-/// Something of this machine's is not to be had: a port, a folder.
-pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Result<RunResult> {
+/// This machine refuses something that the run needs: a port, the run folder.
+pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Result<CommandResult> {
     let mut signals = Signals::new()?;
-    let http = match plan.http {
-        Some(address) => Some(Http::bind(address).await?),
-        None => None,
-    };
-    let mut held = None;
+    let mut lock = None;
     if let Some(folder) = &plan.out {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
-        held = prepare::hold(&plan)?;
-        // What an earlier run left there is not this one's.
-        for name in ["report.json", "latency.hlog", "calls.csv"] {
-            let _ = std::fs::remove_file(folder.join(name));
-        }
+        lock = prepare::lock(&plan)?;
     }
-    let (servers, simulated) = servers(&plan).await?;
+    let collector = Collector::new(plan.dimensions());
+    let outputs = Outputs::create(&OutputOptions {
+        folder: plan.out.clone(),
+        http: plan.http,
+        names: plan.names.clone(),
+        thresholds: plan.thresholds.clone().into(),
+        first: collector.snapshot(Duration::ZERO, 0.0),
+    })?;
+    let servers = server::start(&plan).await?;
     let prepared = tokio::select! {
-        prepared = prepare::prepare(&plan, &servers) => prepared?,
+        prepared = prepare::prepare(&plan, &servers.servers) => prepared?,
         signal = signals.next() => {
-            prepare::undo_halfway(&plan, &servers).await;
-            return Ok(RunResult { summary: String::new(), exit_code: signal.exit_code() });
+            prepare::undo_halfway(&plan, &servers.servers).await;
+            return Ok(cut_short(signal));
         }
     };
     let prepared = match prepared {
         Ok(prepared) => prepared,
-        Err(impossible) => return Ok(impossible),
+        Err(failed) => return Ok(failed),
     };
-    let outcome = place_calls(plan, servers, prepared.limits.clone(), http, signals, controls).await;
+    let raised = (0..plan.slaves.len()).map(|slave| prepared.raised_limits(slave)).collect();
+    let run = Run { plan: Arc::new(plan), collector, outputs, signals, controls };
+    let result = run.place_calls(servers.servers.clone(), raised).await;
     prepared.undo().await;
-    for server in simulated {
-        server.stop().await;
-    }
-    drop(held);
-    outcome
+    servers.stop().await;
+    drop(lock);
+    result
 }
 
-/// Connects the slaves, lets them place the calls, and judges what came of it.
-async fn place_calls(
-    plan: Plan,
-    servers: Vec<Server>,
-    limits: Option<Arc<Limits>>,
-    http: Option<Http>,
-    mut signals: Signals,
+fn cut_short(signal: Signal) -> CommandResult {
+    CommandResult { summary: String::new(), exit: Exit::Signal(signal) }
+}
+
+/// A run whose servers are prepared.
+struct Run {
+    plan: Arc<Plan>,
+    collector: Collector,
+    outputs: Outputs,
+    signals: Signals,
     controls: mpsc::Receiver<Control>,
-) -> anyhow::Result<RunResult> {
-    let plan = Arc::new(plan);
-    let (stages, stage) = watch::channel(RunStage::Prepare);
-    let (reporting, mut reports) = mpsc::channel(REPORTS_MAX);
-    let (slaves, shared, senders) = slave::slaves(&plan, servers, limits, &stage, &reporting);
-    let mut tasks = JoinSet::new();
-    for slave in slaves {
-        tasks.spawn(slave.run());
-    }
-    drop((stage, reporting));
-
-    let collector = Collector::new(&plan);
-    let (publish, snapshots) = watch::channel(collector.snapshot(Duration::ZERO, 0.0));
-    let web = match http {
-        Some(http) => {
-            info!(address = %http.address()?, "serving /metrics");
-            Some(tokio::spawn(http.serve(Metrics::new(plan.clone(), snapshots.clone())?)))
-        }
-        None => None,
-    };
-    let ready = tokio::select! {
-        ready = wait_until_ready(&plan, &mut reports) => ready,
-        signal = signals.next() => return Ok(RunResult { summary: String::new(), exit_code: signal.exit_code() }),
-    };
-    if ready == 0 {
-        let summary = "no slave can be reached: nothing was dialled\n".to_owned();
-        return Ok(RunResult { summary, exit_code: EXIT_NO_SLAVE });
-    }
-
-    let start = Instant::now() + HEAD_START;
-    let started_at = SystemTime::now() + HEAD_START;
-    let live = tokio::spawn(live::show(snapshots.clone()));
-    let files = Files::create(&plan, start, started_at);
-    let target_rate = Arc::new(TargetRate::default());
-    let collecting = collect(collector, reports, publish, start, target_rate.clone(), files);
-    let handle = tokio::runtime::Handle::current();
-    // On a thread of its own that gives way to the others: a second's figures take milliseconds to put together, in which
-    // no call must wait.
-    let collecting = tokio::task::spawn_blocking(move || {
-        lower_thread_priority();
-        handle.block_on(collecting)
-    });
-    let handles = RunHandles { tasks, shared: shared.clone(), senders, stages, controls, signals: signals.forward() };
-    let ending = Dispatcher::new(plan.clone(), start, target_rate, handles).run().await;
-    let ended = Instant::now();
-
-    // It still holds its end of the reports: then the last snapshot is what is known.
-    let (results, mut missing) = match timeout(STOP_MAX, collecting).await {
-        Ok(collected) => collected.context("the collecting task failed")?,
-        Err(_) => (Collector::new(&plan).close(snapshots.borrow().clone()), vec!["the last figures".to_owned()]),
-    };
-    let last = results.last.clone();
-    let _ = timeout(STOP_MAX, live).await;
-    if let Some(web) = web {
-        web.abort();
-    }
-    let facts = RunFacts {
-        started_at: jiff::Timestamp::try_from(started_at).unwrap_or_default(),
-        duration: ended.saturating_duration_since(start),
-        offering: ending.offering,
-        measured: plan.schedule.measured_time(ending.offering),
-        peak_concurrent: shared.slots.peak(),
-    };
-    let mut incidents = Incidents { signal: ending.signal, internal: ending.failures, incomplete: Vec::new() };
-    incidents.incomplete.append(&mut missing);
-    let mut judgement = judge(&plan, &last, &incidents);
-    if let Some(folder) = &plan.out {
-        let report = JsonReport::new(&plan, &facts, &results, &judgement).to_json();
-        if let Err(error) = write(&folder.join("report.json"), &report) {
-            incidents.incomplete.push(format!("report.json: {error}"));
-            judgement = judge(&plan, &last, &incidents);
-        }
-    }
-    Ok(RunResult { summary: summary(&plan, &facts, &results, &judgement), exit_code: judgement.exit_code })
 }
 
-/// Where each slave's server is; those that are simulated are started.
-pub(crate) async fn servers(plan: &Plan) -> anyhow::Result<(Vec<Server>, Vec<fs_sim::Server>)> {
-    let mut servers = Vec::new();
-    let mut simulated = Vec::new();
-    // A call of one reaches another by its name.
-    let network = fs_sim::Network::new();
-    for slave in &plan.slaves {
-        match &slave.server {
-            ServerPlan::Real { address, credentials } => {
-                servers.push(Server { address: address.clone(), credentials: credentials.clone() });
-            }
-            ServerPlan::Simulated(config) => {
-                let mut config = (**config).clone();
-                config.network.get_or_insert_with(|| network.clone());
-                let server = fs_sim::Server::start(config.clone()).await;
-                let server = server.with_context(|| format!("cannot start the simulated server {}", slave.name))?;
-                let credentials = esl_core::Credentials::password(config.password);
-                servers.push(Server { address: server.addr().to_string(), credentials });
-                simulated.push(server);
-            }
+impl Run {
+    /// Connects the slaves, lets them place the calls, and judges the result.
+    async fn place_calls(self, servers: Vec<Server>, raised: Vec<Vec<RaisedLimit>>) -> anyhow::Result<CommandResult> {
+        let Self { plan, collector, mut outputs, mut signals, controls } = self;
+        let (stages, stage) = watch::channel(RunStage::Prepare);
+        let (sender, mut messages) = mpsc::channel(MESSAGES_MAX);
+        let (slaves, shared, senders) = slave::slaves(&plan, servers, raised, &stage, &sender);
+        let mut tasks = JoinSet::new();
+        for slave in slaves {
+            tasks.spawn(slave.run());
         }
+        drop((stage, sender));
+        let connected = tokio::select! {
+            connected = wait_until_connected(&plan, &mut messages) => connected,
+            signal = signals.next() => return Ok(cut_short(signal)),
+        };
+        if connected == 0 {
+            let summary = "no slave can be reached; no call was placed\n".to_owned();
+            return Ok(CommandResult { summary, exit: Exit::PreflightFailed });
+        }
+
+        let start = RunStart { at: Instant::now() + HEAD_START, wall_clock: SystemTime::now() + HEAD_START };
+        outputs.start(&start);
+        let target_rate = Arc::new(TargetRate::default());
+        let stop = Arc::new(Notify::new());
+        let collecting = Collecting {
+            collector,
+            messages,
+            start: start.at,
+            target_rate: target_rate.clone(),
+            outputs,
+            stop: stop.clone(),
+        };
+        let mut collecting = collecting.spawn();
+        let handles =
+            RunHandles { tasks, shared: shared.clone(), senders, stages, controls, signals: signals.forward() };
+        let end = Dispatcher::new(plan.clone(), start.at, target_rate, handles).run().await;
+        let ended = Instant::now();
+
+        let mut incidents = Incidents { signal: end.signal, internal: end.failures.clone(), incomplete: Vec::new() };
+        let collected = match timeout(STOP_MAX, &mut collecting).await {
+            Ok(collected) => collected,
+            // A slave's task that does not end still holds its end of the channel.
+            Err(_) => {
+                incidents.incomplete.push("the last figures of a slave are missing".to_owned());
+                stop.notify_one();
+                collecting.await
+            }
+        };
+        let Collected { results, outputs, mut incomplete } = collected.context("the collecting task failed")?;
+        incidents.incomplete.append(&mut incomplete);
+        let facts = facts(&plan, &end, &start, ended, shared.slots.peak());
+        let mut run = FinishedRun::new(plan.names.clone(), facts, results, plan.thresholds.clone().into(), incidents);
+        let summary = outputs.finish(&mut run);
+        Ok(CommandResult { summary, exit: run.judgement.exit })
     }
-    Ok((servers, simulated))
 }
 
-/// Waits for every slave's first attempt to connect. Returns how many are connected of those that place
-/// this shard's calls.
-async fn wait_until_ready(plan: &Plan, reports: &mut mpsc::Receiver<SlaveMessage>) -> usize {
+fn facts(plan: &Plan, end: &RunEnd, start: &RunStart, ended: Instant, peak_concurrent: u64) -> RunFacts {
+    let schedule = &plan.schedule;
+    let spans = schedule.spans().map(|(from, to)| to.unwrap_or(end.offering).min(end.offering).saturating_sub(from));
+    let phases = schedule.phases.iter().zip(spans);
+    let slaves = plan.slaves.iter().enumerate();
+    RunFacts {
+        id: plan.run_id.to_string(),
+        seed: schedule.seed,
+        shard: Some(plan.shard).filter(|shard| shard.count > 1).map(|shard| shard.to_string()),
+        has_end: schedule.has_end(),
+        started_at: jiff::Timestamp::try_from(start.wall_clock).unwrap_or_default(),
+        duration: ended.saturating_duration_since(start.at),
+        offering: end.offering,
+        measured: schedule.measured_time(end.offering),
+        target_cps: schedule.mean_rate_measured(end.offering).map(|rate| rate * plan.share()),
+        peak_concurrent,
+        phases: phases.map(|(phase, offering)| PhaseFacts { measured: phase.measured, offering }).collect(),
+        slaves: slaves
+            .map(|(index, slave)| SlaveFacts { is_own: plan.shard.owns(index), keep_awake: slave.keep_awake.period() })
+            .collect(),
+    }
+}
+
+/// Waits for every slave's first attempt to connect. Returns how many of the slaves that place this shard's calls are
+/// connected.
+async fn wait_until_connected(plan: &Plan, messages: &mut mpsc::Receiver<SlaveMessage>) -> usize {
     let placing = (0..plan.slaves.len()).filter(|slave| plan.places_calls(*slave)).count();
-    let (mut ready, mut listening) = (0, 0);
+    let (mut connected, mut listening) = (0, 0);
     for _ in &plan.slaves {
-        match reports.recv().await {
+        match messages.recv().await {
             Some(SlaveMessage::Ready(slave, Ok(info))) => {
-                let name = &plan.slaves[slave].name;
-                let version = info.version.as_deref().unwrap_or("of an unknown version");
+                let name = &plan.names.slaves[slave];
+                let version = info.version.as_deref().unwrap_or("unknown");
                 info!(slave = name, version, "connected");
-                *if plan.places_calls(slave) { &mut ready } else { &mut listening } += 1;
+                *if plan.places_calls(slave) { &mut connected } else { &mut listening } += 1;
             }
             Some(SlaveMessage::Ready(slave, Err(error))) => {
-                error!(slave = plan.slaves[slave].name, %error, "cannot be used");
+                error!(slave = plan.names.slaves[slave], %error, "cannot be used");
             }
             _ => {}
         }
     }
-    if ready == 0 && listening > 0 {
+    if connected == 0 && listening > 0 {
         error!(
-            "who is there places no calls of this process's: a slave without a weight, or another shard's, only listens"
+            "the slaves that are connected place no calls of this process: they have no weight, or belong to another shard"
         );
     }
-    if ready > 0 && ready < placing {
-        warn!("going on with {ready} of {placing} slaves: the others' calls are skipped");
+    if connected > 0 && connected < placing {
+        warn!("{connected} of {placing} slaves are connected: the calls of the others are skipped");
     }
-    ready
+    connected
 }
 
-/// What is written while a run goes on.
-struct Files {
-    hlog: Option<LatencyLog>,
-    calls: Option<CallLog>,
-    /// What could not be written, and why.
-    missing: Vec<String>,
-}
-
-impl Files {
-    fn create(plan: &Arc<Plan>, start: Instant, started_at: SystemTime) -> Self {
-        let mut files = Self { hlog: None, calls: None, missing: Vec::new() };
-        if let Some(folder) = &plan.out {
-            let hlog = LatencyLog::create(&folder.join("latency.hlog"), started_at);
-            files.hlog = hlog.map_err(|error| files.missing.push(format!("latency.hlog: {error}"))).ok();
-            let calls = CallLog::create(&folder.join("calls.csv"), plan.clone(), start);
-            files.calls = calls.map_err(|error| files.missing.push(format!("calls.csv: {error}"))).ok();
-        }
-        files
-    }
-
-    fn add(&mut self, from: Duration, to: Duration, collector: &mut Collector) {
-        let (interval, records) = (collector.take_interval(), collector.take_records());
-        if let Some(Err(error)) = self.hlog.as_mut().map(|file| file.add(from, to, &interval)) {
-            self.gave_up("latency.hlog", &error);
-            self.hlog = None;
-        }
-        if let Some(Err(error)) = self.calls.as_mut().map(|file| file.add(&records)) {
-            self.gave_up("calls.csv", &error);
-            self.calls = None;
-        }
-    }
-
-    fn gave_up(&mut self, name: &str, error: &std::io::Error) {
-        error!(%error, "{name} cannot be written any more");
-        self.missing.push(format!("{name}: {error}"));
-    }
-}
-
-/// Puts the shards together, publishes a snapshot a second, writes what is written meanwhile. Returns everything, and what
-/// could not be written.
-async fn collect(
-    mut collector: Collector,
-    mut reports: mpsc::Receiver<SlaveMessage>,
-    publish: watch::Sender<Arc<Snapshot>>,
+/// Collects the figures of the slaves while the run lasts, and hands them to the outputs once a second.
+struct Collecting {
+    collector: Collector,
+    messages: mpsc::Receiver<SlaveMessage>,
     start: Instant,
     target_rate: Arc<TargetRate>,
-    mut files: Files,
-) -> (FinalResults, Vec<String>) {
-    let mut tick = interval_at(start + TICK + COLLECT_AFTER, TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut from = Duration::ZERO;
-    loop {
-        let over = tokio::select! {
-            report = reports.recv() => match report {
-                Some(SlaveMessage::Delta(slave, delta, status)) => {
-                    collector.add(slave, *delta, *status);
-                    continue;
-                }
-                Some(SlaveMessage::Ready(..)) => continue,
-                None => true,
-            },
-            _ = tick.tick() => false,
-        };
-        let elapsed = start.elapsed().saturating_sub(if over { Duration::ZERO } else { COLLECT_AFTER });
-        files.add(from, elapsed, &mut collector);
-        from = elapsed;
-        let snapshot = collector.snapshot(elapsed, target_rate.now());
-        publish.send_replace(snapshot.clone());
-        if !snapshot.is_balanced() && files.missing.is_empty() {
-            files.missing.push(format!("after {elapsed:?} the calls did not add up: {:?}", snapshot.counts()));
+    outputs: Outputs,
+    /// Notified to end the collection although slaves have not ended.
+    stop: Arc<Notify>,
+}
+
+/// The figures of a run, and the outputs that they were handed to.
+struct Collected {
+    results: FinalResults,
+    outputs: Outputs,
+    /// What is missing in them, and why.
+    incomplete: Vec<String>,
+}
+
+impl Collecting {
+    /// Runs on a thread of its own with a lower priority: adding up a second's figures takes milliseconds, and no call
+    /// must wait for it.
+    fn spawn(self) -> tokio::task::JoinHandle<Collected> {
+        let handle = tokio::runtime::Handle::current();
+        tokio::task::spawn_blocking(move || {
+            lower_thread_priority();
+            handle.block_on(self.run())
+        })
+    }
+
+    async fn run(mut self) -> Collected {
+        let mut tick = interval_at(self.start + TICK + COLLECT_AFTER, TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut from = Duration::ZERO;
+        let mut unbalanced = None;
+        loop {
+            let ended = tokio::select! {
+                message = self.messages.recv() => match message {
+                    Some(SlaveMessage::Delta(slave, delta, status)) => {
+                        self.collector.add(slave, *delta, *status);
+                        continue;
+                    }
+                    Some(SlaveMessage::Ready(..)) => continue,
+                    None => true,
+                },
+                _ = tick.tick() => false,
+                () = self.stop.notified() => true,
+            };
+            let to = self.start.elapsed().saturating_sub(if ended { Duration::ZERO } else { COLLECT_AFTER });
+            let snapshot = self.update(from, to);
+            from = to;
+            if !snapshot.is_balanced() && unbalanced.is_none() {
+                unbalanced = Some(format!("after {to:?} the calls did not add up: {:?}", snapshot.counts()));
+            }
+            if ended {
+                let incomplete = self.outputs.failures().iter().cloned().chain(unbalanced).collect();
+                return Collected { results: self.collector.close(snapshot), outputs: self.outputs, incomplete };
+            }
         }
-        if over {
-            return (collector.close(snapshot), files.missing);
-        }
+    }
+
+    fn update(&mut self, from: Duration, to: Duration) -> Arc<Snapshot> {
+        let (interval, records) = (self.collector.take_interval(), self.collector.take_records());
+        let snapshot = self.collector.snapshot(to, self.target_rate.now());
+        self.outputs.update(&Update { from, to, snapshot: &snapshot, interval: &interval, records: &records });
+        snapshot
     }
 }
 
-/// Has this thread run when the others do not need the processor (`nice(2)`, which on Linux is of the thread).
+/// Has this thread run when no other needs the processor (`nice(2)`, which on Linux applies to the thread).
 fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICE) {
-        tracing::debug!(%error, "this thread does not give way");
-    }
-}
-
-/// Writes a file so that nobody ever reads half of it.
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
-    let unfinished = path.with_extension("unfinished");
-    std::fs::write(&unfinished, text)?;
-    std::fs::rename(&unfinished, path)
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-impl Signals {
-    fn new() -> std::io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) -> Signal {
-        tokio::select! {
-            _ = self.interrupt.recv() => Signal::Interrupt,
-            _ = self.terminate.recv() => Signal::Terminate,
-        }
-    }
-
-    /// Hands them on as they come.
-    fn forward(mut self) -> mpsc::Receiver<Signal> {
-        let (sender, receiver) = mpsc::channel(SIGNALS_MAX);
-        tokio::spawn(async move { while sender.send(self.next().await).await.is_ok() {} });
-        receiver
+        tracing::debug!(%error, "the collecting thread keeps its priority");
     }
 }

@@ -5,10 +5,10 @@ mod support;
 use std::time::Duration;
 
 use fs_sim::{Callee, Config, Delay, Server, State};
-use loadgen::dispatcher::{Control, Operator, controls};
-use loadgen::plan::Plan;
-use loadgen::run::{RunResult, run};
-use loadgen::run_id::RunId;
+use loadgen::engine::dispatcher::{Control, Operator, controls};
+use loadgen::exit::CommandResult;
+use loadgen::plan::{Plan, RunId};
+use loadgen::run::run;
 use serde_json::Value;
 use support::{check_identity, server, server_with, slave};
 use tokio::task::JoinHandle;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A run that goes on in this process.
 struct Going {
     operator: Operator,
-    run: JoinHandle<anyhow::Result<RunResult>>,
+    run: JoinHandle<anyhow::Result<CommandResult>>,
     folder: tempfile::TempDir,
 }
 
@@ -48,12 +48,12 @@ impl Going {
     /// The report of its end, in which every call is accounted for and nothing speaks against the run.
     async fn end(self) -> Value {
         let (report, outcome) = self.end_as_it_may().await;
-        assert_eq!(outcome.exit_code, 0, "{}", outcome.summary);
+        assert_eq!(outcome.exit.code(), 0, "{}", outcome.summary);
         report
     }
 
     /// The same where calls that a busy machine makes late are no matter.
-    async fn end_as_it_may(self) -> (Value, RunResult) {
+    async fn end_as_it_may(self) -> (Value, CommandResult) {
         let ended = tokio::time::timeout(PATIENCE, self.run).await.expect("an end");
         let outcome = ended.expect("no panic").expect("a run");
         let text = std::fs::read_to_string(self.folder.path().join("report.json")).expect("a report");

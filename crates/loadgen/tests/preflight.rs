@@ -44,7 +44,7 @@ async fn a_plan_that_a_server_cannot_carry_is_not_begun() {
 
     let run = bench.run().await;
     assert_eq!(run.code(), 3, "{run:?}");
-    assert!(run.stdout.contains(finding) && run.stdout.ends_with("nothing was dialled\n"), "{}", run.stdout);
+    assert!(run.stdout.contains(finding) && run.stdout.ends_with("no call was placed\n"), "{}", run.stdout);
     assert!(run.stderr.contains("ERROR") && run.stderr.contains("fsctl sps 173"), "{}", run.stderr);
     assert_eq!(server.state().originates, 0);
 
@@ -64,7 +64,7 @@ async fn a_run_is_not_begun_where_nobody_is_there_who_places_its_calls() {
     for arguments in [&["run", "a.toml"][..], &["run", "a.toml", "--no-preflight"]] {
         let run = bench.start(arguments).end().await;
         assert_eq!(run.code(), 3, "{run:?}");
-        assert!(run.stdout.ends_with("nothing was dialled\n"), "{}", run.stdout);
+        assert!(run.stdout.ends_with("no call was placed\n"), "{}", run.stdout);
     }
 }
 

@@ -72,7 +72,7 @@ async fn a_run_goes_on_with_the_slaves_that_are_there() {
     let server = server().await;
     let missing = slave_at(closed_port().await, "ClueCon");
     let run = Bench::new(&format!("{LOAD}{}{missing}", slave(&server))).run().await;
-    assert!(run.stderr.contains("going on with 1 of 2 slaves"), "{}", run.stderr);
+    assert!(run.stderr.contains("1 of 2 slaves are connected"), "{}", run.stderr);
     assert_eq!(run.calls("completed"), 10);
     assert_eq!(run.number("skipped.slave_down"), 10.0);
 }

@@ -3,7 +3,7 @@
 use super::script::{Action, Application, Require, Rule, Script, Side, Step, Then, Watch};
 use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "bert",

@@ -5,7 +5,7 @@ use esl_core::EventName;
 use super::script::{Action, Application, DIAL, Require, Rule, Script, Side, Then, Watch};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 
 /// Whom to connect a leg to.
 pub(super) const TO: AppOption = AppOption {

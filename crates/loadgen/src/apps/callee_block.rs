@@ -5,7 +5,7 @@ use esl_core::EventName;
 use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "callee_block",

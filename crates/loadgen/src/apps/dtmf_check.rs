@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::{Action, Script, Side, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "dtmf_check",

@@ -16,10 +16,9 @@ mod proxy;
 mod tone_play;
 
 pub mod script;
-pub mod script_run;
 
+use crate::config::template::Template;
 use crate::config::{AppConfig, ConfigError, Source};
-use crate::text::Template;
 
 pub use describe::{describe, describe_one};
 pub use options::{AppOption, AppOptions, TextScope};
@@ -43,6 +42,9 @@ pub struct AppKind {
     /// Works out what its calls do.
     build: fn(&AppOptions<'_>) -> Result<Script, ConfigError>,
 }
+
+/// Results of an app at most: every call has a counter for each.
+pub const RESULTS_MAX: usize = 4;
 
 /// Something that an app counts.
 #[derive(Clone, Copy, Debug)]

@@ -10,8 +10,8 @@ use toml::Spanned;
 
 use super::AppKind;
 use super::script::Side;
+use crate::config::template::Template;
 use crate::config::{APP_KEYS, AppConfig, ConfigError, Source, Time, Value, did_you_mean};
-use crate::text::Template;
 
 /// An option of an app.
 #[derive(Clone, Copy, Debug)]

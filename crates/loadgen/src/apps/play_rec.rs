@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
-use super::script_run::NOT_PLAYED;
+use super::script::{Action, NOT_PLAYED, Rule, Script, Side, Step, Then, Watch};
 use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 use esl_core::EventName;
 
 const PLAY: AppOption = AppOption {

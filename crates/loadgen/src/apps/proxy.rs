@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::script::{Action, Script, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult, bridge};
 use crate::config::ConfigError;
-use crate::text::Template;
+use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "proxy",

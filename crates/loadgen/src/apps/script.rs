@@ -8,7 +8,7 @@ use std::time::Duration;
 use esl_core::{Event, EventName, HangupCause};
 use regex_lite::Regex;
 
-use crate::text::{Context, Template};
+use crate::config::template::{Context, Template};
 
 /// How long what was asked for may take to show, unless it is said.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
@@ -88,7 +88,7 @@ impl Application {
     }
 
     /// Whether it does what it is told from outside.
-    pub(super) fn is_park(&self) -> bool {
+    pub fn is_park(&self) -> bool {
         self.name == PARK
     }
 }
@@ -238,7 +238,7 @@ impl Action {
     }
 
     /// Whether a call has failed that ends before this was done.
-    pub(super) fn is_expectation(&self) -> bool {
+    pub fn is_expectation(&self) -> bool {
         matches!(self, Self::ExpectDigits { .. } | Self::ExpectEvent { .. } | Self::Bridge { .. })
     }
 
@@ -317,6 +317,9 @@ impl Watch {
         words
     }
 }
+
+/// What `playback` says of a file that it could not play (`mod_dptools`).
+pub const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
 
 /// What a header's value has to be.
 #[derive(Debug)]

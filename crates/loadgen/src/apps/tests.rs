@@ -9,7 +9,7 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
     let result = parse("a.toml".to_owned(), text, |_| None).and_then(|(config, source): (Config, _)| {
         let app = &config.apps[0];
         let kind = AppKind::of(app.kind.get_ref()).expect("a kind");
-        let may_dial = |to: &crate::text::Template| match to.to_string().contains("forbidden") {
+        let may_dial = |to: &crate::config::template::Template| match to.to_string().contains("forbidden") {
             true => Err("may not be dialled".to_owned()),
             false => Ok(()),
         };
@@ -42,7 +42,7 @@ fn every_app_is_built_with_its_defaults() {
         let results: Vec<usize> =
             results.chain(steps.flat_map(|step| step.met.into_iter().chain(step.missed))).collect();
         assert!(results.iter().all(|result| *result < kind.results.len()), "{}: results have names", kind.name);
-        assert!(kind.results.len() <= script_run::RESULTS_MAX, "{}", kind.name);
+        assert!(kind.results.len() <= RESULTS_MAX, "{}", kind.name);
         assert_eq!(script.customs().is_empty(), !script.events().contains(&esl_core::EventName::Custom));
     }
 }

@@ -4,6 +4,7 @@
 
 mod app;
 mod read;
+pub mod template;
 mod value;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use toml::Spanned;
 
 use super::call::TextRules;
-use super::check::Validator;
+use super::validator::Validator;
 use super::{App, Target};
 use crate::apps::{self, APPS, DEFAULT};
 use crate::config::{AppConfig, ConfigError, ToConfig, did_you_mean};

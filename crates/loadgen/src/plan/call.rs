@@ -8,12 +8,13 @@ use regex_lite::Regex;
 use toml::Spanned;
 use uuid::Uuid;
 
-use super::check::{TIME_MAX, Validator};
+use super::marks::{RUN_VARIABLE, TRACKING_VARIABLE};
+use super::validator::{TIME_MAX, Validator};
 use super::{Hold, Mode, Numbers, Target};
 use crate::apps::script::ARGUMENT;
+use crate::config::template::{Context, Template};
 use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, did_you_mean, resolve_relative};
 use crate::schedule::RoundRobin;
-use crate::text::{Context, Template};
 
 /// Targets at most: each has figures of its own in every slave's record.
 const TARGETS_MAX: usize = 1000;
@@ -24,15 +25,15 @@ const RESERVED: [&str; 9] = [
     "ignore_early_media",
     "originate_timeout",
     "execute_on_answer",
-    "loadgen_run",
-    "sip_h_X-loadgen-call",
+    RUN_VARIABLE,
+    TRACKING_VARIABLE,
     "origination_caller_id_number",
     "origination_caller_id_name",
 ];
 
 /// How a far leg is known to be a call's.
 #[derive(Clone, Debug)]
-pub enum FarLeg {
+pub enum FarLegMatch {
     /// It is not looked for.
     Ignored,
     /// By the header `X-loadgen-call`, which travels with the call.
@@ -247,16 +248,16 @@ impl Validator<'_> {
         Ok(template)
     }
 
-    pub(super) fn far_leg(&self, call: &CallConfig, numbers: &Numbers) -> Result<FarLeg, ConfigError> {
+    pub(super) fn far_leg(&self, call: &CallConfig, numbers: &Numbers) -> Result<FarLegMatch, ConfigError> {
         let Some(config) = &call.far_leg else {
-            return Ok(FarLeg::Header);
+            return Ok(FarLegMatch::Header);
         };
         let error = |message: String| self.source.error(config.span(), message);
         let number = match config.get_ref() {
             FarLegConfig::Word(word) => {
                 return match word.as_str() {
-                    "header" => Ok(FarLeg::Header),
-                    "none" => Ok(FarLeg::Ignored),
+                    "header" => Ok(FarLegMatch::Header),
+                    "none" => Ok(FarLegMatch::Ignored),
                     other => {
                         let known = did_you_mean(other, &["header", "none"]);
                         Err(error(format!("unknown way to know a far leg {other:?}{known}")))
@@ -265,9 +266,9 @@ impl Validator<'_> {
             }
             FarLegConfig::Number(number) => number,
         };
-        let (text, make): (_, fn(_) -> FarLeg) = match (&number.caller_id, &number.destination) {
-            (Some(text), None) => (text, FarLeg::CallerId),
-            (None, Some(text)) => (text, FarLeg::Destination),
+        let (text, make): (_, fn(_) -> FarLegMatch) = match (&number.caller_id, &number.destination) {
+            (Some(text), None) => (text, FarLegMatch::CallerId),
+            (None, Some(text)) => (text, FarLegMatch::Destination),
             _ => return Err(error("either by { caller_id = … } or by { destination = … }".to_owned())),
         };
         if number.caller_id.is_some() && call.caller_id.is_none() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fs_sim::Delay;
 use toml::Spanned;
 
-use super::check::{TIME_MAX, Validator};
+use super::validator::{TIME_MAX, Validator};
 use super::{App, SlavePlan};
 use crate::config::{ArrivalsConfig, Config, ConfigError, Count, LoadConfig, PhaseConfig, did_you_mean};
 use crate::schedule::check::{self, Misfit, Place, SlaveCapacity};

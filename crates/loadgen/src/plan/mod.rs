@@ -1,12 +1,18 @@
-//! What is going to be done: the configuration, checked and resolved, so that it cannot be invalid. No I/O but the
-//! reading of files that the configuration names: passwords, numbers.
+//! The plan of a run: the configuration, checked and resolved. A plan that exists is valid.
+//!
+//! [`Plan`] has the settings, [`CallFactory`] makes the calls, [`Names`] names what the figures are broken down by. The
+//! only I/O is reading the files that the configuration names: passwords and numbers.
 
 mod apps;
 mod call;
-mod check;
+mod call_factory;
 mod load;
+pub mod marks;
+mod names;
 mod numbers;
+mod run_id;
 mod slaves;
+mod validator;
 
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -14,81 +20,66 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use esl_core::{Credentials, EventName, KeepAwake, Originate};
+use esl_core::{Credentials, KeepAwake};
 use tokio::time::Instant;
 use toml::Spanned;
 
-pub use call::{AllowList, FarLeg, Targets};
-pub use check::RATE_MAX;
+pub use call::{AllowList, FarLegMatch, Targets};
+pub use call_factory::{AppEvents, CallFactory};
 pub use load::{Hold, Mode};
+pub use names::{AppNames, Names};
 pub use numbers::Numbers;
+pub use run_id::{FIRST_PROBE, RunId};
 pub use slaves::read_password;
+pub use validator::RATE_MAX;
 
 use crate::apps::AppKind;
 use crate::apps::script::Script;
-use crate::apps::script_run::ScriptRun;
+use crate::config::template::Template;
 use crate::config::{Config, ConfigError, PreflightConfig, Source};
-use crate::recorder::Labels;
-use crate::run_id::RunId;
+use crate::measure::{Dimensions, Labels};
 use crate::schedule::{Schedule, Shard};
-use crate::text::{Context, Template};
-use crate::threshold::Threshold;
+use crate::verdict::threshold::Threshold;
 use call::TextRules;
-use check::Validator;
+use call_factory::CallParts;
+use validator::Validator;
 
-/// Beyond its own time-outs, a slave's answered call is ended by the server so much later than planned.
-const GUARD: Duration = Duration::from_secs(2);
-
-/// A run, as it will be.
+/// A run, as it will be carried out.
 #[derive(Debug)]
 pub struct Plan {
-    /// The label `run` of every metric.
-    pub name: String,
-    /// Whose calls they are.
+    /// The run's id: every UUID of its calls begins with it.
     pub run_id: RunId,
-    /// Which slaves' calls are placed by this process; all of them, unless a run is shared out.
+    /// The slaves whose calls this process places; all of them, unless the run is divided into shards.
     pub shard: Shard,
     /// When each call is due, on which slave, with which app.
     pub schedule: Schedule,
-    /// How long calls may go on when the offering has ended.
+    /// Makes each call.
+    pub calls: CallFactory,
+    /// The names of the run, its slaves, apps, phases and targets.
+    pub names: Arc<Names>,
+    /// How long calls may last beyond the schedule's end before they are hung up.
     pub grace: Duration,
-    /// How late a call may leave.
+    /// How late a call may be sent; a later one is skipped.
     pub max_lag: Duration,
     /// Concurrent calls at most, over all slaves of the shard.
     pub limit: Option<u64>,
-    /// What becomes of a call that is due while so many are up.
+    /// What becomes of a call that is due at the limit.
     pub mode: Mode,
-    /// Whether the others take over the calls of a slave that is not there.
+    /// Whether other slaves take over the calls of a slave that is not connected.
     pub redistribute: bool,
-    /// How long a call may ring.
-    pub timeout: Duration,
-    /// How long it lasts from its answer on.
+    /// How long calls last from their answer on.
     pub hold: Hold,
-    /// What calls do.
-    pub apps: Vec<App>,
-    /// Whom they call.
-    pub targets: Vec<Target>,
-    /// Whether an app wants to know of far legs.
-    controls_far_legs: bool,
-    /// What they differ in.
-    pub numbers: Numbers,
-    /// How their far legs are known.
-    pub far_leg: FarLeg,
-    /// What may be dialled.
-    pub allowed: AllowList,
-    /// Channel variables of each call.
-    pub variables: Vec<(String, Template)>,
-    /// Who places them.
+    /// The slaves.
     pub slaves: Vec<SlavePlan>,
-    /// What has to hold.
+    /// The thresholds that the run has to pass.
     pub thresholds: Vec<Threshold>,
-    /// Where `/metrics` is served.
+    /// The address that `/metrics` is served on.
     pub http: Option<SocketAddr>,
     /// The run folder.
     pub out: Option<PathBuf>,
-    /// The look at the slaves before it.
+    /// The checks of the slaves before the run.
     pub preflight: PreflightConfig,
-    /// Whether the slaves' own limits are raised for the run, those of this shard's.
+    /// Whether the servers' own limits are raised for the run; those of this shard's slaves.
     pub raise_limits: bool,
 }
 
@@ -106,22 +97,13 @@ pub struct App {
 }
 
 impl App {
-    /// What one of its calls does, where that is more than to be held.
-    pub fn script_run(&self) -> Option<ScriptRun> {
-        (!self.script.is_empty()).then(|| ScriptRun::new(self.script.clone()))
+    fn names(&self) -> AppNames {
+        let results = self.kind.results.iter().map(|result| result.name).collect();
+        AppNames { name: self.name.clone(), kind: self.kind.name, results }
     }
 }
 
-/// The events that apps want, beside those that are measured.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct AppEvents {
-    /// By name.
-    pub events: Vec<EventName>,
-    /// `CUSTOM` events, by subclass.
-    pub customs: Vec<String>,
-}
-
-/// Somebody who is called.
+/// An address that is called.
 #[derive(Debug)]
 pub struct Target {
     /// The name in the results.
@@ -174,10 +156,6 @@ pub struct Placement {
     pub labels: Labels,
     /// How long it lasts from its answer on.
     pub hold: Duration,
-    /// It has one of the run's slots already.
-    pub has_slot: bool,
-    /// It was another slave's, which could not place it.
-    pub passed: bool,
 }
 
 impl Plan {
@@ -212,36 +190,37 @@ impl Plan {
         let thresholds = config.thresholds.iter().map(|(name, expression)| {
             Threshold::parse(name, expression.get_ref()).map_err(|message| source.error(expression.span(), message))
         });
-        let name = match &config.run.name {
+        let run = match &config.run.name {
             Some(name) => check.name("a run's name", name)?,
             None => "loadgen".to_owned(),
         };
         let grace = config.run.grace.as_ref();
+        let names = Arc::new(Names {
+            run,
+            slaves: slaves.iter().map(|slave| slave.name.clone()).collect(),
+            apps: apps.iter().map(App::names).collect(),
+            phases: load.schedule.phases.iter().map(|phase| phase.name.clone()).collect(),
+            targets: targets.iter().map(|target| target.name.clone()).collect(),
+        });
+        let parts = CallParts { run_id, timeout, apps, targets, numbers, far_leg, allowed, variables };
         Ok(Self {
-            name,
             run_id,
             shard: Shard::WHOLE,
             schedule: load.schedule,
+            calls: CallFactory::new(parts, names.clone()),
+            names,
             grace: grace.map_or(Ok(Duration::from_secs(30)), |grace| check.grace(grace))?,
             max_lag: load.max_lag,
             limit: load.limit,
             mode: load.mode,
             redistribute: load.redistribute,
-            timeout,
             hold,
-            controls_far_legs: apps.iter().any(|app| app.script.hears_far_leg()),
-            apps,
-            targets,
-            far_leg,
-            allowed,
-            variables,
             slaves,
             thresholds: thresholds.collect::<Result<_, _>>()?,
             http: config.http.map(|http| http.listen),
             out: config.run.out,
             preflight: config.preflight,
             raise_limits: config.run.raise_limits.is_some_and(Spanned::into_inner),
-            numbers,
         })
     }
 
@@ -289,96 +268,18 @@ impl Plan {
         self.shard.owns(slave) && self.slaves[slave].weight > 0
     }
 
-    /// A target's address, with the first row where it has placeholders.
-    pub fn address(&self, target: u16) -> String {
-        let row = self.numbers.rows.first().map(Vec::as_slice);
-        let context = Context { run: self.run_id, row, ..Context::sample() };
-        self.targets[usize::from(target)].to.render(&context).into_owned()
-    }
-
     /// The mean hold time at a rate, in seconds.
     pub fn mean_hold(&self, rate: f64) -> f64 {
         self.hold.mean(self.schedule.seed, rate)
     }
 
-    /// Which phases are measured.
-    pub fn measured(&self) -> Vec<bool> {
-        self.schedule.phases.iter().map(|phase| phase.measured).collect()
-    }
-
-    /// What a call's texts are filled with.
-    pub fn context(&self, slave: usize, attempt: u64, labels: Labels) -> Context<'_> {
-        Context {
-            run: self.run_id,
-            slave: &self.slaves[slave].name,
-            app: &self.apps[usize::from(labels.app)].name,
-            attempt,
-            uuid: self.run_id.call(slave, attempt),
-            far: None,
-            row: self.numbers.row_of(attempt).map(|row| self.numbers.rows[row].as_slice()),
+    /// What the figures of the run are broken down by.
+    pub fn dimensions(&self) -> Dimensions {
+        Dimensions {
+            slaves: self.slaves.len(),
+            phases: self.schedule.phases.iter().map(|phase| phase.measured).collect(),
+            apps: self.calls.apps.len(),
+            targets: self.calls.targets.len(),
         }
-    }
-
-    /// The events that the apps want.
-    pub fn events(&self) -> AppEvents {
-        let mut wanted = AppEvents::default();
-        for app in &self.apps {
-            wanted.events.extend(app.script.events().into_iter().filter(|name| *name != EventName::Custom));
-            wanted.customs.extend(app.script.customs());
-        }
-        wanted
-    }
-
-    /// Whether this address may be dialled.
-    pub fn may_dial(&self, address: &str) -> bool {
-        self.allowed.allows(address)
-    }
-
-    /// Whether an app wants to know of far legs.
-    pub fn controls_far_legs(&self) -> bool {
-        self.controls_far_legs
-    }
-
-    /// The row whose number a call's far leg is known by, where it is known by a number.
-    pub fn far_row(&self, attempt: u64) -> Option<usize> {
-        match self.far_leg {
-            FarLeg::Ignored | FarLeg::Header => None,
-            FarLeg::CallerId(_) | FarLeg::Destination(_) => self.numbers.row_of(attempt),
-        }
-    }
-
-    /// The originate of one call: everything that makes sure that it cannot outlive this program is in it. `None` where
-    /// its address is none that may be dialled.
-    ///
-    /// # Errors
-    /// A text that FreeSWITCH's parser cannot carry; a plan that was made has none.
-    pub fn originate(&self, slave: usize, call: &Placement) -> Result<Option<String>, esl_core::CommandError> {
-        let context = self.context(slave, call.attempt, call.labels);
-        let target = &self.targets[usize::from(call.labels.target)].to;
-        let to = target.render(&context);
-        if !target.is_constant() && !self.allowed.allows(&to) {
-            return Ok(None);
-        }
-        let script = &self.apps[usize::from(call.labels.app)].script;
-        if script.dials().is_some_and(|to| !self.allowed.allows(&to.render(&context))) {
-            return Ok(None);
-        }
-        // Whole seconds, and at least the hold: the timer here is the one that ends a call on time.
-        let guard = (call.hold + GUARD).as_millis().div_ceil(1000);
-        let mut originate = Originate::new(context.uuid, &*to, script.on_answer())
-            // Early media would answer the originate, and no time-out would apply any more.
-            .variable("ignore_early_media", "true")
-            .variable("originate_timeout", self.timeout.as_secs().to_string())
-            .variable("execute_on_answer", format!("sched_hangup +{guard} allotted_timeout"))
-            .variable("loadgen_run", self.run_id.to_string())
-            // Travels with the call, so that a far leg and a capture can be matched to it.
-            .variable("sip_h_X-loadgen-call", context.uuid.to_string());
-        for (name, value) in script.variables(&context) {
-            originate = originate.variable(name, value);
-        }
-        for (name, value) in &self.variables {
-            originate = originate.variable(name, value.render(&context));
-        }
-        originate.command().map(Some)
     }
 }

@@ -92,7 +92,7 @@ fn check_columns(columns: &[String]) -> Result<(), String> {
         if column.is_empty() || !column.chars().all(sound) {
             return Err(format!("{column:?} cannot name a column: use letters, digits, \"_\" and \"-\""));
         }
-        if crate::text::BUILT_IN.contains(&column.as_str()) {
+        if crate::config::template::BUILT_IN.contains(&column.as_str()) {
             return Err(format!("a column cannot be called {column:?}: the placeholder of that name is there already"));
         }
         if columns[..n].contains(column) {

@@ -8,7 +8,7 @@ use esl_core::{Credentials, KeepAwake};
 use secrecy::{ExposeSecret, SecretString};
 use toml::Spanned;
 
-use super::check::Validator;
+use super::validator::Validator;
 use super::{ServerPlan, SlavePlan};
 use crate::config::{ConfigError, Number, SlaveConfig, Time, resolve_relative};
 

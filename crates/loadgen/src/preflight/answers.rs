@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::slave::ServerHealth;
+use crate::measure::ServerHealth;
 
 use super::address::host_of;
 

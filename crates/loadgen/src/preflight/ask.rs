@@ -11,8 +11,8 @@ use super::answers::is_refusal;
 use super::checks::CHECKS;
 use super::need::CUSTOM;
 use super::{Answers, Need};
-use crate::query_connection::QueryConnection;
-use crate::slave::{MEASURED, Server};
+use crate::plan::marks::{MEASURED_EVENTS, PROBE_EVENT, PROBE_HEADER};
+use crate::server::{QueryConnection, Server};
 
 /// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
 /// A healthy one takes a tenth of a second.
@@ -27,18 +27,13 @@ const ROUND_TRIPS: usize = 10;
 const EVENTS: usize = 5;
 /// An event that has not come by then does not come.
 const EVENT_MAX: Duration = Duration::from_secs(2);
-/// The event that is sent to measure its way: the one that a run sends, so that a user has to be allowed no other.
-const SUBCLASS: &str = "loadgen::probe";
-/// The header that tells them apart.
-const NUMBER: &str = "Loadgen-Probe";
-
 /// Asks a server all that the checks want to know.
 ///
 /// # Errors
 /// It cannot be reached, does not let in, or does not answer.
 pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
-    let events = Subscription::default().custom(SUBCLASS);
+    let events = Subscription::default().custom(PROBE_EVENT);
     let (listener, queries) = tokio::try_join!(
         Listener::connect(&server.address, &server.credentials, &awake, &events),
         QueryConnection::connect(server),
@@ -90,7 +85,7 @@ impl Asker {
 
     /// To what a run listens to, and out of it again before much comes.
     async fn try_subscribing(&mut self, need: &Need) -> Result<(), Error> {
-        self.answers.subscribed = Some(self.subscribe(Subscription::new(MEASURED)).await?);
+        self.answers.subscribed = Some(self.subscribe(Subscription::new(MEASURED_EVENTS)).await?);
         if !need.events.is_empty() {
             let all = need.events.keys().fold(Subscription::default(), |all, event| with(all, event));
             // One that is refused is refused with all others: which, is seen of each by itself.
@@ -124,7 +119,7 @@ impl Asker {
         self.listener.set_awaited(true);
         for number in 0..EVENTS {
             let number = format!("{number}-{}", Uuid::new_v4());
-            let headers = [("Event-Subclass", SUBCLASS), (NUMBER, number.as_str())];
+            let headers = [("Event-Subclass", PROBE_EVENT), (PROBE_HEADER, number.as_str())];
             let sent = Instant::now();
             let event = Command::SendEvent { name: EventName::Custom, headers: &headers, body: "" };
             let (replied, arrived) =
@@ -147,7 +142,7 @@ fn with(events: Subscription, name: &str) -> Subscription {
 }
 
 async fn arrival(listener: &mut Listener, number: &str) -> Result<Instant, Error> {
-    let is_it = |event: &Event| event.get(NUMBER).as_deref() == Some(number);
+    let is_it = |event: &Event| event.get(PROBE_HEADER).as_deref() == Some(number);
     while !is_it(&listener.next().await?) {}
     Ok(listener.received_at())
 }

@@ -40,8 +40,8 @@ mod tests {
 
     use super::*;
     use crate::apps::script::{TIMEOUT, Watch};
-    use crate::apps::script_run::{LegCommand, ScriptRun};
-    use crate::text::{Context, Template};
+    use crate::config::template::{Context, Template};
+    use crate::engine::script_run::{LegCommand, ScriptRun};
 
     /// What is performed is what was asked for.
     #[test]

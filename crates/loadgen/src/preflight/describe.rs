@@ -4,7 +4,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::{Facts, Finding, Preflight, Severity};
-use crate::report::seconds;
+use crate::measure::seconds;
 
 /// Slaves that are named in a finding that many of them share.
 const NAMES_MAX: usize = 3;

@@ -7,11 +7,15 @@ mod address;
 mod answers;
 mod ask;
 mod checks;
+pub mod cleanup;
 mod commands;
 mod describe;
+pub mod limits;
 mod load;
 mod need;
+pub mod prepare;
 mod probe;
+pub mod run_file;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,8 +29,9 @@ pub use describe::describe;
 pub use load::SessionLoad;
 pub use need::Need;
 
+use crate::measure::ServerHealth;
 use crate::plan::Plan;
-use crate::slave::{Server, ServerHealth};
+use crate::server::Server;
 
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,10 +7,9 @@ use esl_core::{EventName, KeepAwake};
 
 use super::commands::commands;
 use crate::apps::script::{Script, Side};
-use crate::plan::{App, Plan, ServerPlan};
-use crate::run_id::RunId;
+use crate::plan::marks::MEASURED_EVENTS;
+use crate::plan::{App, Plan, RunId, ServerPlan};
 use crate::schedule::{Arrivals, load_max};
-use crate::slave::MEASURED;
 
 /// What the plan needs of one slave.
 #[derive(Clone, Debug)]
@@ -107,7 +106,7 @@ impl Apps {
 /// What apps need, each with those that do.
 fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, Apps> {
     let mut needed = BTreeMap::new();
-    for app in &plan.apps {
+    for app in &plan.calls.apps {
         for one in needs(app) {
             needed.entry(one).or_insert(Apps::These(Vec::new())).add(&app.name);
         }
@@ -163,7 +162,8 @@ pub(super) const CUSTOM: &str = "CUSTOM ";
 
 /// The events that a script wants, beside those that are measured, as a subscription names them.
 fn events(script: &Script) -> Vec<String> {
-    let names = script.events().into_iter().filter(|name| *name != EventName::Custom && !MEASURED.contains(name));
+    let names =
+        script.events().into_iter().filter(|name| *name != EventName::Custom && !MEASURED_EVENTS.contains(name));
     let customs = script.customs().into_iter().map(|subclass| format!("{CUSTOM}{subclass}"));
     names.map(|name| name.as_str().to_owned()).chain(customs).collect()
 }
@@ -189,11 +189,11 @@ fn spread(arrivals: Arrivals, share: f64) -> Spread {
 
 fn targets(plan: &Plan) -> Vec<DialledAddress> {
     let mut targets: Vec<DialledAddress> = Vec::new();
-    for (index, app) in plan.apps.iter().enumerate() {
+    for (index, app) in plan.calls.apps.iter().enumerate() {
         let share = plan.schedule.phases.iter().map(|phase| phase.apps.share(index)).fold(0.0, f64::max);
         let parked = app.script.controls_far_leg();
         for (member, of_app) in app.targets.shares() {
-            let (to, share) = (plan.address(member), share * of_app);
+            let (to, share) = (plan.calls.address(member), share * of_app);
             match targets.iter_mut().find(|target| target.to == to) {
                 Some(target) => {
                     target.share += share;

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::config;
-use crate::run_id::RunId;
+use crate::plan::RunId;
 use crate::schedule::Shard;
 
 async fn server(config: fs_sim::Config) -> fs_sim::Server {
@@ -164,8 +164,8 @@ async fn a_user_s_rights_are_those_that_the_apps_need() {
                 caller = [{ send_digits = \"1\" }, { expect_digits = \"2\" }]\n";
     let plan = weighted(&format!("{LOAD}{apps}"), "null/x", &[1, 0]);
     let needs = need::needs(&plan);
-    let wanted = plan.events();
-    for name in wanted.events.iter().filter(|name| !crate::slave::MEASURED.contains(name)) {
+    let wanted = plan.calls.events();
+    for name in wanted.events.iter().filter(|name| !crate::plan::marks::MEASURED_EVENTS.contains(name)) {
         assert!(needs[0].events.contains_key(name.as_str()), "{name:?}: what a run listens to is looked at");
     }
     for subclass in &wanted.customs {

@@ -31,9 +31,9 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use loadgen::schedule::{Arrivals, Phase, Rate, Schedule, Turns};
+//! use loadgen::schedule::{Arrivals, Phase, Rate, RoundRobin, Schedule};
 //!
-//! let apps = Turns::new(&[1]).expect("there is one");
+//! let apps = RoundRobin::new(&[1]).expect("there is one");
 //! let warm_up = Phase {
 //!     name: "warm-up".to_owned(),
 //!     duration: Some(Duration::from_secs(10)),
@@ -47,7 +47,7 @@
 //!     arrivals: Arrivals::Constant,
 //!     seed: 1,
 //!     max_offered: None,
-//!     slaves: Turns::new(&[2, 1]).expect("there are two"),
+//!     slaves: RoundRobin::new(&[2, 1]).expect("there are two"),
 //! };
 //! assert_eq!(schedule.calls().count(), 250 + 1_500);
 //! let first = schedule.calls().find(|due| due.phase == 1).expect("there are calls in it");
@@ -190,6 +190,14 @@ impl Schedule {
     /// How much of the time up to `until` is in phases that are measured.
     pub fn measured_time(&self, until: Duration) -> Duration {
         self.measured().map(|(from, to)| to.unwrap_or(until).min(until).saturating_sub(from)).sum()
+    }
+
+    /// The mean rate of the measured phases up to `until`, in calls per second. `None` where none of them has begun.
+    pub fn mean_rate_measured(&self, until: Duration) -> Option<f64> {
+        let seconds = self.measured_time(until).as_secs_f64();
+        let spans = self.measured().map(|(from, to)| (from, to.unwrap_or(until).min(until)));
+        let calls: f64 = spans.filter(|(from, to)| from < to).map(|(from, to)| self.expected(from, to)).sum();
+        (seconds > 0.0).then(|| calls / seconds)
     }
 
     /// From when to when each measured phase is; the last one may have no end.

@@ -11,8 +11,8 @@ use crate::apps::AppOptions;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
 use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch, is_dial};
+use crate::config::template::Template;
 use crate::config::{ConfigError, Value, did_you_mean};
-use crate::text::Template;
 
 /// A kind of step.
 pub(in crate::apps) struct StepKind {

@@ -79,7 +79,10 @@ fn raised(max: u64, peak: f64) -> Option<u64> {
 }
 
 /// What `sps` and `max_sessions` have to be raised to for this load, `None` where they are high enough or not known.
-pub(in super::super) fn wanted(health: &crate::slave::ServerHealth, load: &SessionLoad) -> (Option<u64>, Option<u64>) {
+pub(in super::super) fn wanted(
+    health: &crate::measure::ServerHealth,
+    load: &SessionLoad,
+) -> (Option<u64>, Option<u64>) {
     let others = health.sessions.unwrap_or(0) as f64;
     let rate = health.sessions_per_second_max.and_then(|max| raised(max, load.sessions_per_second_peak));
     let sessions = health.sessions_max.and_then(|max| raised(max, load.sessions_peak + others));

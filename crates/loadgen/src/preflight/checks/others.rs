@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Answers, CheckInput, Finding, Need};
-use crate::channels::{self, loadgen_run};
+use crate::plan::RunId;
+use crate::plan::marks::query_run;
+use crate::server::read_channels;
 
 /// Sessions up to which the channels are listed: the list of more is megabytes, and holds the server up.
 const LISTED_MAX: u64 = 2000;
@@ -16,14 +18,14 @@ pub(super) fn asks(_: &Need, answers: &Answers) -> Vec<String> {
     if (1..=LISTED_MAX).contains(&answers.health().sessions.unwrap_or(0)) {
         commands.push(LIST.to_owned());
     }
-    commands.extend(candidates(answers).into_iter().map(|uuid| loadgen_run(&uuid)));
+    commands.extend(candidates(answers).into_iter().map(|uuid| query_run(&uuid)));
     commands
 }
 
 /// Channels whose UUIDs could be those of calls of some run.
 fn candidates(answers: &Answers) -> Vec<String> {
-    let listed = answers.granted(LIST).and_then(channels::read).unwrap_or_default();
-    let possible = listed.into_iter().filter(|channel| channels::run_of(&channel.uuid).is_some());
+    let listed = answers.granted(LIST).and_then(read_channels).unwrap_or_default();
+    let possible = listed.into_iter().filter(|channel| RunId::of_channel(&channel.uuid).is_some());
     possible.map(|channel| channel.uuid).take(ASKED_MAX).collect()
 }
 
@@ -37,8 +39,8 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     }
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     for uuid in candidates(subject.answers) {
-        let said = subject.answers.granted(&loadgen_run(&uuid)).map(str::trim);
-        if let Some(run) = channels::run_of(&uuid).filter(|run| said == Some(run.to_string().as_str())) {
+        let said = subject.answers.granted(&query_run(&uuid)).map(str::trim);
+        if let Some(run) = RunId::of_channel(&uuid).filter(|run| said == Some(run.to_string().as_str())) {
             *runs.entry(run.to_string()).or_default() += 1;
         }
     }

@@ -3,7 +3,7 @@
 use super::super::answers::is_refusal;
 use super::super::need::{Apps, CUSTOM};
 use super::{Answers, CheckInput, Finding, Need};
-use crate::slave::MEASURED;
+use crate::plan::marks::MEASURED_EVENTS;
 
 /// What places calls.
 const ORIGINATE: (&str, &str) = ("originate", "place calls");
@@ -76,7 +76,7 @@ fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
 
 /// All that a run listens to. What stands behind `CUSTOM` is a subclass.
 fn allowed_events(need: &Need) -> String {
-    let measured = MEASURED.iter().map(|name| name.as_str());
+    let measured = MEASURED_EVENTS.iter().map(|name| name.as_str());
     let names = need.events.keys().map(String::as_str).filter(|name| !name.starts_with(CUSTOM));
     let customs = need.events.keys().filter_map(|name| name.strip_prefix(CUSTOM));
     measured.chain(names).chain(["CUSTOM loadgen::probe"]).chain(customs).collect::<Vec<_>>().join(" ")

@@ -4,8 +4,8 @@ use esl_core::{Error, Event, EventName, Listener, Options, Subscription};
 use tokio::sync::broadcast;
 use uuid::Uuid;
 
-use crate::run_id::RunId;
-use crate::slave::Server;
+use crate::plan::RunId;
+use crate::server::Server;
 
 /// Something that happened to a probe call.
 #[derive(Clone, Debug)]

@@ -10,8 +10,8 @@ use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use super::{Facts, Finding, Need, Severity};
-use crate::run_id::FIRST_PROBE;
-use crate::slave::Server;
+use crate::plan::FIRST_PROBE;
+use crate::server::Server;
 use leg_event::LegEvent;
 use trial::{ProbeOutcome, Trial};
 

@@ -1,7 +1,7 @@
 use super::super::tests::plan;
 use super::super::{SessionLoad, need};
 use super::*;
-use crate::slave::ServerHealth;
+use crate::measure::ServerHealth;
 
 async fn probed(to: &str, parked: bool) -> (Vec<Finding>, fs_sim::Server) {
     let config = fs_sim::Config { max_sessions: 1000, sessions_per_second: 1000, ..fs_sim::Config::default() };

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::super::need::DialledAddress;
 use super::leg_event::{LegEvent, LegEventKind};
-use crate::run_id::RunId;
-use crate::slave::Server;
+use crate::plan::RunId;
+use crate::server::Server;
 
 /// How long a probe call may take to show what becomes of it.
 const TRIAL_MAX: Duration = Duration::from_secs(5);

@@ -1,0 +1,46 @@
+//! The API commands that steps are.
+
+use esl_core::word;
+use uuid::Uuid;
+
+use crate::apps::script::Action;
+use crate::config::template::Context;
+
+/// Commands about one leg.
+pub(super) struct Commands {
+    pub(super) commands: Vec<String>,
+    /// An event says when they have worked, and they take their time.
+    pub(super) slow: bool,
+}
+
+/// The API commands of a step, `mod_commands`.
+pub(super) fn commands(action: &Action, uuid: Uuid, context: &Context<'_>) -> Result<Commands, esl_core::CommandError> {
+    let one = |slow: bool, command: String| Ok(Commands { commands: vec![command], slow });
+    match action {
+        Action::Answer => one(true, format!("uuid_answer {uuid}")),
+        Action::Ring => one(true, format!("uuid_ring_ready {uuid}")),
+        Action::EarlyMedia => one(true, format!("uuid_pre_answer {uuid}")),
+        Action::Record { path, .. } => {
+            one(true, format!("uuid_record {uuid} start {}", word("a path", &path.render(context))?))
+        }
+        Action::StopRecord => one(true, format!("uuid_record {uuid} stop all")),
+        Action::StopPlay => one(false, format!("uuid_break {uuid} all")),
+        Action::Mute(on) => one(false, format!("uuid_audio {uuid} start write mute {}", u8::from(*on))),
+        Action::SendDigits { digits, duration } => {
+            let digits = word("digits", &digits.render(context))?;
+            let duration = duration.map(|duration| format!("@{}", duration.as_millis())).unwrap_or_default();
+            one(false, format!("uuid_send_dtmf {uuid} {digits}{duration}"))
+        }
+        Action::SetVariables(variables) => {
+            let commands = variables.iter().map(|(name, value)| {
+                let (name, value) = (word("a variable's name", name)?, value.render(context));
+                Ok(match value.is_empty() {
+                    true => format!("uuid_setvar {uuid} {name}"),
+                    false => format!("uuid_setvar {uuid} {name} {}", word("a variable's value", &value)?),
+                })
+            });
+            Ok(Commands { commands: commands.collect::<Result<_, _>>()?, slow: false })
+        }
+        _ => Ok(Commands { commands: Vec::new(), slow: false }),
+    }
+}

@@ -1,0 +1,511 @@
+//! One call's script as it is performed. No I/O, no clock: events and instants come in, what is to be done goes out.
+//!
+//! ```text
+//!   begin         the step is entered          its event, its time          no step is left
+//!   ──────► Ready ───────────────────► Pending ───────────────────► Ready ─────────────────► Done
+//!                                         │ no event in time, another one
+//!                                         ▼
+//!                                       Failure: the call is hung up
+//! ```
+//!
+//! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
+//! events come: digits and expected events that come before their step are kept for it.
+
+mod commands;
+mod leg_command;
+mod track;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use esl_core::{Event, EventName, HangupCause};
+use tokio::time::Instant;
+use uuid::Uuid;
+
+use crate::apps::RESULTS_MAX;
+use crate::apps::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
+use crate::config::template::Context;
+use crate::plan::App;
+
+use commands::{Commands, commands};
+pub use leg_command::{LegCommand, StepFailure};
+use track::{State, Track, got_digits, heard};
+
+/// Digits of a leg that are kept at most, for steps that expect them: the longest number and a menu's way before it.
+const DIGITS_MAX: usize = 128;
+
+/// Recordings of a call that are named at most.
+const FILES_MAX: usize = 8;
+
+/// Steps that are taken at once at most: more than that is a circle without a wait, or a clock that jumped.
+const STEPS_AT_ONCE: usize = 512;
+
+/// How long after its answer a near leg may take to be parked. Its application is started in the same millisecond; what it
+/// is told before that is broken off by it.
+const PARKED_BY: Duration = Duration::from_secs(2);
+
+/// A call's script, and how far it is.
+#[derive(Debug)]
+pub struct ScriptRun {
+    script: Arc<Script>,
+    tracks: [Track; 2],
+    counts: [u32; RESULTS_MAX],
+    /// Applications that were run: each one's events have a UUID of their own.
+    executions: u16,
+    files: Vec<String>,
+    failure: Option<Box<StepFailure>>,
+    /// The call was to be hung up: no step follows.
+    over: bool,
+}
+
+/// What entering a step came to.
+enum Entered {
+    /// It is done.
+    Done,
+    /// It is not this call's.
+    Skipped,
+    /// It is under way, until this time at most.
+    Pending(Option<Instant>),
+    /// It is done, and nothing follows.
+    Last,
+    /// It cannot be done: what came instead.
+    Failed(String),
+}
+
+impl ScriptRun {
+    /// The script of an app's call, unless there is nothing to do or watch.
+    pub fn of(app: &App) -> Option<Self> {
+        (!app.script.is_empty()).then(|| Self::new(app.script.clone()))
+    }
+
+    /// One that has not begun.
+    pub fn new(script: Arc<Script>) -> Self {
+        Self {
+            script,
+            tracks: Default::default(),
+            counts: [0; RESULTS_MAX],
+            executions: 0,
+            files: Vec::new(),
+            failure: None,
+            over: false,
+        }
+    }
+
+    /// A leg's steps begin: the caller's when it was answered, the callee's when it is parked. The latter begin by
+    /// themselves when [`ScriptRun::on_event`] gets that event.
+    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
+        let track = &mut self.tracks[side as usize];
+        if track.state != State::Before {
+            return;
+        }
+        track.state = State::Ready;
+        track.since = Some(at);
+        // A far leg begins by being parked; any application but that does not listen, and is not told anything.
+        track.parked |= side == Side::Callee || !self.script.application.is_park();
+        track.answered |= side == Side::Caller;
+        self.advance(side, context, at, leg_commands);
+    }
+
+    /// Something happened to a leg. It may be anything, at any time, in any order.
+    pub fn on_event(
+        &mut self,
+        side: Side,
+        event: &Event,
+        context: &Context<'_>,
+        at: Instant,
+        leg_commands: &mut Vec<LegCommand>,
+    ) {
+        self.note(side, event);
+        if event.name() == EventName::ChannelPark && side == Side::Callee {
+            self.begin(side, context, at, leg_commands);
+        }
+        self.apply_rules(side, event, context, leg_commands);
+        self.remember(side, event, context);
+        for of in Side::BOTH {
+            self.progress(of, (side, event), context, at, leg_commands);
+        }
+    }
+
+    /// When [`ScriptRun::on_deadline`] is to be called next.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        let deadlines = self.tracks.iter().filter_map(|track| track.deadline);
+        deadlines.min().filter(|_| !self.over)
+    }
+
+    /// It is that time. To come early or twice does no harm.
+    pub fn on_deadline(&mut self, at: Instant, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+        for side in Side::BOTH {
+            let track = &mut self.tracks[side as usize];
+            let Some(deadline) = track.deadline.filter(|deadline| *deadline <= at && !self.over) else { continue };
+            track.deadline = None;
+            match track.state {
+                State::Parking => (track.parked, track.since) = (true, Some(at)),
+                State::Pending => match self.script.steps(side).get(track.at).map(|step| &step.action) {
+                    // The next one counts from when it should have been over, so that delays do not add up.
+                    Some(Action::Wait(_)) => self.done(side, deadline),
+                    Some(Action::ExpectDigits { .. }) => {
+                        let got = got_digits(&track.digits);
+                        self.fail_at(side, got, context, leg_commands);
+                    }
+                    _ => self.fail_at(side, "nothing".to_owned(), context, leg_commands),
+                },
+                State::Before | State::Ready | State::Done => {}
+            }
+            self.advance(side, context, at, leg_commands);
+        }
+    }
+
+    /// An answered call is over, or its hold is: what should have happened and did not is a failure.
+    pub fn end(&mut self, context: &Context<'_>) {
+        self.over = true;
+        for side in Side::BOTH {
+            if self.failure.is_none() {
+                self.check_steps(side, context);
+            }
+        }
+        let script = Arc::clone(&self.script);
+        for require in &script.requires {
+            let times = self.counts.get(require.result).copied().unwrap_or_default();
+            if !require.times.contains(&times) && self.failure.is_none() {
+                let got = if times == 0 { "none".to_owned() } else { times.to_string() };
+                self.fail(StepFailure { side: Side::Caller, step: 0, expected: require.expected.clone(), got });
+            }
+        }
+    }
+
+    /// Whether it has begun to tell this leg what to do.
+    pub fn has_begun(&self, side: Side) -> bool {
+        self.tracks[side as usize].state != State::Before && !self.script.steps(side).is_empty()
+    }
+
+    /// How often each of the app's results was counted.
+    pub fn results(&self) -> &[u32; RESULTS_MAX] {
+        &self.counts
+    }
+
+    /// The first failure.
+    pub fn failure(&self) -> Option<&StepFailure> {
+        self.failure.as_deref()
+    }
+
+    /// Whether the script has asked for the call's end, by plan or because it failed.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// What was recorded, on the servers.
+    pub fn files(&self) -> &[String] {
+        &self.files
+    }
+
+    /// What an event says of a leg itself.
+    fn note(&mut self, side: Side, event: &Event) {
+        let hears = self.script.steps(side).iter().any(|step| matches!(step.action, Action::ExpectDigits { .. }));
+        let track = &mut self.tracks[side as usize];
+        match event.name() {
+            EventName::ChannelPark => {
+                track.parked = true;
+                track.answered |= event.get("Answer-State").is_some_and(|state| state == "answered");
+            }
+            EventName::ChannelAnswer => track.answered = true,
+            EventName::ChannelHangup => track.gone = true,
+            EventName::Dtmf if hears => {
+                let digit = event.get("DTMF-Digit");
+                let digit = digit.as_deref().and_then(|digit| digit.chars().next());
+                track.digits.extend(digit.filter(|digit| digit.is_ascii_graphic() && track.digits.len() < DIGITS_MAX));
+            }
+            _ => {}
+        }
+    }
+
+    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+        let script = Arc::clone(&self.script);
+        for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
+            match &rule.then {
+                Then::Count(result) => self.count(Some(*result)),
+                Then::Fail { expected, unless } => {
+                    let counted = unless.and_then(|result| self.counts.get(result)).is_some_and(|count| *count > 0);
+                    if !self.over && !counted {
+                        let said =
+                            ["Application-Response", "Hangup-Cause"].into_iter().find_map(|name| event.get(name));
+                        let got = said.map_or(event.name().as_str().to_owned(), Cow::into_owned);
+                        self.fail(StepFailure { side, step: 0, expected: expected.clone(), got });
+                        hang_up(leg_commands);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Keeps an event for the first open step that expects it, of each leg.
+    fn remember(&mut self, side: Side, event: &Event, context: &Context<'_>) {
+        for of in Side::BOTH {
+            let track = &mut self.tracks[of as usize];
+            let open = self.script.steps(of).iter().enumerate().skip(track.at).find(|(index, step)| {
+                let is_open = track.seen & bit(*index) == 0;
+                matches!(&step.action, Action::ExpectEvent { watch, .. } if is_open && watch.fits(side, event, context))
+            });
+            track.seen |= open.map_or(0, |(index, _)| bit(index));
+        }
+    }
+
+    /// Goes on with the leg's step where this event is what it waits for.
+    fn progress(
+        &mut self,
+        of: Side,
+        (side, event): (Side, &Event),
+        context: &Context<'_>,
+        at: Instant,
+        leg_commands: &mut Vec<LegCommand>,
+    ) {
+        let track = &self.tracks[of as usize];
+        if self.over {
+            return;
+        }
+        if track.state == State::Parking && track.parked {
+            self.tracks[of as usize].since = Some(at);
+            return self.advance(of, context, at, leg_commands);
+        }
+        let script = Arc::clone(&self.script);
+        let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == State::Pending) else { return };
+        let outcome = match (&step.action, event.name()) {
+            (Action::ExpectDigits { digits, .. }, EventName::Dtmf) if side == of => {
+                heard(&digits.render(context), &mut self.tracks[of as usize].digits)
+            }
+            (Action::ExpectEvent { .. }, _) => (track.seen & bit(track.at) != 0).then_some(Ok(())),
+            (action, _) if side == of => track.outcome(action, event),
+            _ => None,
+        };
+        match outcome {
+            None => return,
+            Some(Ok(())) => {
+                if let Action::Record { path, .. } = &step.action
+                    && self.files.len() < FILES_MAX
+                {
+                    self.files.push(path.render(context).into_owned());
+                }
+                self.done(of, at);
+            }
+            Some(Err(got)) => self.fail_at(of, got, context, leg_commands),
+        }
+        self.advance(of, context, at, leg_commands);
+    }
+
+    /// Enters steps for as long as they are done at once.
+    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
+        let script = Arc::clone(&self.script);
+        let steps = script.steps(side);
+        for _ in 0..STEPS_AT_ONCE {
+            let track = &mut self.tracks[side as usize];
+            if self.over || track.gone || !matches!(track.state, State::Ready | State::Parking) {
+                return;
+            }
+            let Some(step) = steps.get(track.at) else {
+                track.state = State::Done;
+                track.deadline = None;
+                return;
+            };
+            let waits = matches!(step.action, Action::Wait(_)) || step.action.is_expectation();
+            if !track.parked && !waits {
+                track.deadline.get_or_insert(at + PARKED_BY);
+                track.state = State::Parking;
+                return;
+            }
+            match self.enter(side, &step.action, context, at, leg_commands) {
+                // What takes no time does not put off what follows.
+                Entered::Done => self.done(side, self.tracks[side as usize].since.unwrap_or(at)),
+                Entered::Skipped => self.tracks[side as usize].at += 1,
+                Entered::Pending(deadline) => {
+                    let track = &mut self.tracks[side as usize];
+                    (track.state, track.deadline) = (State::Pending, deadline);
+                    if let (Action::Wait(_), Some(over)) = (&step.action, deadline)
+                        && over <= at
+                    {
+                        self.done(side, over);
+                    }
+                }
+                Entered::Last => {
+                    let track = &mut self.tracks[side as usize];
+                    (track.state, track.deadline) = (State::Done, None);
+                    self.count(step.met);
+                }
+                Entered::Failed(got) => self.fail_at(side, got, context, leg_commands),
+            }
+        }
+        // The next alarm goes on from here.
+        let track = &mut self.tracks[side as usize];
+        if matches!(track.state, State::Ready) {
+            (track.deadline, track.state) = (Some(at + Duration::from_millis(1)), State::Parking);
+        }
+    }
+
+    /// The pending step, or the one that was entered, is done.
+    fn done(&mut self, side: Side, at: Instant) {
+        let track = &mut self.tracks[side as usize];
+        let step = self.script.steps(side).get(track.at);
+        let met = step.and_then(|step| step.met);
+        track.at = match step.map(|step| &step.action) {
+            Some(Action::Repeat(index)) => *index,
+            _ => track.at + 1,
+        };
+        (track.state, track.since, track.deadline) = (State::Ready, Some(at), None);
+        self.count(met);
+    }
+
+    fn enter(
+        &mut self,
+        side: Side,
+        action: &Action,
+        context: &Context<'_>,
+        at: Instant,
+        leg_commands: &mut Vec<LegCommand>,
+    ) -> Entered {
+        let track = &mut self.tracks[side as usize];
+        let soon = Entered::Pending(Some(at + TIMEOUT));
+        match action {
+            Action::Wait(time) => return Entered::Pending(track.since.unwrap_or(at).checked_add(*time)),
+            Action::Repeat(_) => return Entered::Done,
+            Action::Record { every, .. } if !context.attempt.is_multiple_of(*every) => return Entered::Skipped,
+            Action::ExpectDigits { digits, timeout } => {
+                return match heard(&digits.render(context), &mut track.digits) {
+                    Some(Ok(())) => Entered::Done,
+                    Some(Err(got)) => Entered::Failed(got),
+                    None => Entered::Pending(at.checked_add(*timeout)),
+                };
+            }
+            Action::ExpectEvent { timeout, .. } => {
+                return match track.seen & bit(track.at) != 0 {
+                    true => Entered::Done,
+                    false => Entered::Pending(at.checked_add(*timeout)),
+                };
+            }
+            Action::Answer if track.answered => return Entered::Done,
+            Action::HangUp { side, cause } => {
+                leg_commands.push(LegCommand::HangUp { side: *side, cause: *cause });
+                self.over = true;
+                return Entered::Last;
+            }
+            Action::Respond(status) => {
+                self.execute(side, "respond", status.render(context).into_owned(), context, leg_commands);
+                return Entered::Last;
+            }
+            Action::Play { file, background } => {
+                self.execute(side, "playback", file.render(context).into_owned(), context, leg_commands);
+                return if *background { Entered::Done } else { Entered::Pending(None) };
+            }
+            Action::Execute { application, argument, timeout } => {
+                self.execute(side, application, argument.render(context).into_owned(), context, leg_commands);
+                return match timeout {
+                    Some(timeout) => Entered::Pending(at.checked_add(*timeout)),
+                    None => Entered::Done,
+                };
+            }
+            Action::Bridge { to, timeout } => {
+                self.execute(side, DIAL, to.render(context).into_owned(), context, leg_commands);
+                return Entered::Pending(at.checked_add(*timeout));
+            }
+            _ => {}
+        }
+        // All others are API commands.
+        let Some(uuid) = (match side {
+            Side::Caller => Some(context.uuid),
+            Side::Callee => context.far,
+        }) else {
+            return Entered::Failed("a leg that nobody knows".to_owned());
+        };
+        match commands(action, uuid, context) {
+            Err(error) => Entered::Failed(error.to_string()),
+            Ok(Commands { commands, slow }) => {
+                leg_commands.extend(commands.into_iter().map(|command| LegCommand::Api { side, command, slow }));
+                if slow { soon } else { Entered::Done }
+            }
+        }
+    }
+
+    fn execute(
+        &mut self,
+        side: Side,
+        application: &str,
+        argument: String,
+        context: &Context<'_>,
+        leg_commands: &mut Vec<LegCommand>,
+    ) {
+        self.executions = self.executions.wrapping_add(1);
+        // Nobody else's, and unlike a call's.
+        let event_uuid = Uuid::from_u128(!context.uuid.as_u128() ^ u128::from(self.executions));
+        self.tracks[side as usize].execution = event_uuid;
+        leg_commands.push(LegCommand::Execute { side, application: application.to_owned(), argument, event_uuid });
+    }
+
+    /// The first expectation that is open, or was never reached, is a failure.
+    fn check_steps(&mut self, side: Side, context: &Context<'_>) {
+        let script = Arc::clone(&self.script);
+        let track = &self.tracks[side as usize];
+        let steps = script.steps(side);
+        let failure = |index: usize, expected: String, got: &str| {
+            Some(StepFailure { side, step: index + 1, expected, got: got.to_owned() })
+        };
+        let failure = match (track.state, steps.first()) {
+            (State::Done, _) | (_, None) => None,
+            // Somebody else answered it.
+            (State::Before, Some(_)) if side == Side::Callee => {
+                failure(0, "a far leg that is parked on one of the slaves".to_owned(), "none")
+            }
+            _ => {
+                let open = steps.iter().enumerate().skip(track.at).find(|(index, step)| {
+                    // An event that came before its step could be taken was there.
+                    step.action.is_expectation() && track.seen & bit(*index) == 0
+                });
+                open.and_then(|(index, step)| {
+                    let expected = step.action.expected(context);
+                    match (&step.action, track.state == State::Pending && index == track.at) {
+                        (Action::ExpectDigits { .. }, true) => failure(index, expected, &got_digits(&track.digits)),
+                        (_, true) => failure(index, expected, "nothing"),
+                        (_, false) => failure(index, expected, "an end before that"),
+                    }
+                })
+            }
+        };
+        if let Some(failure) = failure {
+            let missed = failure.step.checked_sub(1).and_then(|index| steps.get(index)?.missed);
+            self.count(missed);
+            self.fail(failure);
+        }
+    }
+
+    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+        let script = Arc::clone(&self.script);
+        let track = &mut self.tracks[side as usize];
+        (track.state, track.deadline) = (State::Done, None);
+        let at = track.at;
+        if let Some(step) = script.steps(side).get(at) {
+            self.count(step.missed);
+            self.fail(StepFailure { side, step: at + 1, expected: step.action.expected(context), got });
+        }
+        hang_up(leg_commands);
+    }
+
+    fn fail(&mut self, failure: StepFailure) {
+        self.over = true;
+        self.failure.get_or_insert_with(|| Box::new(failure));
+    }
+
+    fn count(&mut self, result: Option<usize>) {
+        if let Some(count) = result.and_then(|result| self.counts.get_mut(result)) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+fn hang_up(leg_commands: &mut Vec<LegCommand>) {
+    leg_commands.push(LegCommand::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
+}
+
+/// A step's bit; none for a step that is beyond what can be kept, which flows are not long enough for.
+fn bit(step: usize) -> u128 {
+    1_u128.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

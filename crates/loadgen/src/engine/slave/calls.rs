@@ -1,0 +1,129 @@
+//! The calls of one slave that have not ended, with their alarms.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+
+use tokio::time::Instant;
+
+use crate::engine::call::{Call, Transition};
+
+/// Calls by the number of their attempt.
+#[derive(Debug, Default)]
+pub(super) struct ActiveCalls {
+    calls: HashMap<u64, Call>,
+    /// When a call wants to be looked at. A call whose alarm was moved has more than one entry; only the one that
+    /// agrees with it counts.
+    deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
+    /// How many calls await an event whose time is measured.
+    awaited: usize,
+}
+
+impl ActiveCalls {
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// Whether one of them awaits an event whose time is measured.
+    pub(super) fn awaited(&self) -> bool {
+        self.awaited > 0
+    }
+
+    /// One of them.
+    pub(super) fn get(&self, attempt: u64) -> Option<&Call> {
+        self.calls.get(&attempt)
+    }
+
+    /// Whose they are.
+    pub(super) fn attempts(&self) -> Vec<u64> {
+        self.calls.keys().copied().collect()
+    }
+
+    /// A call has been sent.
+    pub(super) fn insert(&mut self, attempt: u64, call: Call) {
+        self.awaited += usize::from(call.awaited());
+        self.deadlines.push(Reverse((call.next_deadline(), attempt)));
+        self.calls.insert(attempt, call);
+    }
+
+    /// Does something to a call, and takes it out where that ends it. `None` where there is no such call.
+    pub(super) fn with(
+        &mut self,
+        attempt: u64,
+        change: impl FnOnce(&mut Call) -> Transition,
+    ) -> Option<(Transition, Option<Call>)> {
+        let call = self.calls.get_mut(&attempt)?;
+        let (awaited, next_deadline) = (call.awaited(), call.next_deadline());
+        let transition = change(call);
+        self.awaited -= usize::from(awaited);
+        if matches!(transition, Transition::End(_)) {
+            return Some((transition, self.calls.remove(&attempt)));
+        }
+        self.awaited += usize::from(call.awaited());
+        if call.next_deadline() != next_deadline {
+            self.deadlines.push(Reverse((call.next_deadline(), attempt)));
+        }
+        Some((transition, None))
+    }
+
+    /// When the next alarm goes off. Those that were moved are forgotten here: nobody is woken for them.
+    pub(super) fn next_deadline(&mut self) -> Option<Instant> {
+        while let Some(&Reverse((at, attempt))) = self.deadlines.peek() {
+            if self.is_set(at, attempt) {
+                return Some(at);
+            }
+            self.deadlines.pop();
+        }
+        None
+    }
+
+    /// The attempt of a call whose alarm has gone off.
+    pub(super) fn due(&mut self, now: Instant) -> Option<u64> {
+        while let Some(&Reverse((at, attempt))) = self.deadlines.peek()
+            && at <= now
+        {
+            self.deadlines.pop();
+            if self.is_set(at, attempt) {
+                return Some(attempt);
+            }
+        }
+        None
+    }
+
+    fn is_set(&self, at: Instant, attempt: u64) -> bool {
+        self.calls.get(&attempt).is_some_and(|call| call.next_deadline() == at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::call::NearLegEvent;
+    use crate::measure::{Labels, Outcome, SlaveRecorder};
+    use crate::plan::Placement;
+    use std::time::Duration;
+
+    #[test]
+    fn an_alarm_that_was_moved_or_whose_call_has_ended_wakes_nobody() {
+        let (sent, second) = (Instant::now(), Duration::from_secs(1));
+        let (mut calls, mut recorder) = (ActiveCalls::default(), SlaveRecorder::single());
+        for attempt in 0..2 {
+            recorder.scheduled(Labels::default());
+            recorder.attempted(Labels::default(), Duration::ZERO);
+            let labels = Labels::default();
+            let placement = Placement { attempt, due: sent, labels, hold: 100 * second };
+            calls.insert(attempt, Call::new(&placement, second, None, sent));
+        }
+        let first = calls.next_deadline().expect("an alarm");
+        for attempt in 0..2 {
+            calls.with(attempt, |call| call.on(NearLegEvent::Answered, sent + second, &mut recorder));
+        }
+        assert_eq!(calls.next_deadline(), Some(sent + 101 * second));
+        assert!(first < sent + 101 * second && calls.due(first).is_none());
+        for attempt in 0..2 {
+            assert_eq!(calls.due(sent + 101 * second), Some(attempt));
+            calls.with(attempt, |_| crate::engine::call::Transition::End(Outcome::Completed));
+        }
+        assert_eq!((calls.next_deadline(), calls.len()), (None, 0));
+    }
+}

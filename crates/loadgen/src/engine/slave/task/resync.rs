@@ -1,0 +1,177 @@
+//! What became of calls while the connection was away, and whether any is left at the end.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use esl_core::{Command, Error, Reply};
+use tokio::time::{Instant, sleep, timeout};
+use tracing::{info, warn};
+use uuid::Uuid;
+
+use super::SlaveTask;
+use crate::engine::slave::connection::{Incoming, Purpose, SlaveConnection};
+use crate::measure::ServerHealth;
+use crate::plan::marks;
+use crate::server::read_channels;
+
+/// Questions about single calls that are under way at once: far fewer than a connection holds.
+const ASKED_AT_ONCE: usize = 5000;
+/// How long the last looks at a server may take.
+const SWEEP_MAX: Duration = Duration::from_secs(5);
+/// Looks in a row that find nothing, until nothing is left, where something may come yet.
+const LOOKS: u32 = 3;
+/// Between two of them.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Attempts of calls of which it is not known whether they are still there.
+#[derive(Debug, Default)]
+pub(super) struct UnconfirmedCalls {
+    calls: BTreeSet<u64>,
+    /// Those that are to be asked about.
+    to_ask: Vec<u64>,
+}
+
+impl UnconfirmedCalls {
+    /// What became of it is known.
+    pub(super) fn known(&mut self, attempt: u64) {
+        self.calls.remove(&attempt);
+    }
+}
+
+impl SlaveTask {
+    /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
+    pub(super) fn ask_what_is_there(&mut self) {
+        if !self.is_own() {
+            return;
+        }
+        self.unconfirmed = UnconfirmedCalls { calls: self.calls.attempts().into_iter().collect(), to_ask: Vec::new() };
+        let command = marks::list_channels(self.plan.run_id);
+        self.send(&Command::api(command), Purpose::Channels);
+    }
+
+    /// The attempts of this slave's channels that a list has, with the state of their calls.
+    fn of_this_slave(&mut self, reply: &Reply) -> Vec<(u64, bool)> {
+        let Some(channels) = read_channels(&reply.text()) else {
+            warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
+            self.anomaly("channels_unreadable");
+            return Vec::new();
+        };
+        let ours = channels.into_iter().filter_map(|channel| {
+            let (slave, attempt) = self.plan.run_id.parse(Uuid::try_parse(&channel.uuid).ok()?)?;
+            // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
+            (slave == self.index).then(|| (attempt, channel.callstate == "ACTIVE"))
+        });
+        ours.collect()
+    }
+
+    pub(super) fn channels_there(&mut self, reply: &Reply) {
+        let now = Instant::now();
+        for (attempt, answered) in self.of_this_slave(reply) {
+            self.unconfirmed.known(attempt);
+            let recorder = &mut self.recorder;
+            let done = self.calls.with(attempt, |call| call.still_there(answered, now, recorder));
+            if done.is_none() {
+                self.anomaly("channel_after_end");
+                self.hang_up(attempt);
+            }
+            self.follow(attempt, done);
+        }
+        // The list is made from a database that runs behind the calls: what is not in it is asked for by itself.
+        self.unconfirmed.to_ask = self.unconfirmed.calls.iter().copied().collect();
+        for _ in 0..ASKED_AT_ONCE {
+            self.ask_about_next();
+        }
+    }
+
+    fn ask_about_next(&mut self) {
+        while let Some(attempt) = self.unconfirmed.to_ask.pop() {
+            if self.unconfirmed.calls.contains(&attempt) {
+                let uuid = self.plan.run_id.call(self.index, attempt);
+                return self.send(&Command::api(format!("uuid_exists {uuid}")), Purpose::Exists(attempt));
+            }
+        }
+    }
+
+    pub(super) fn exists(&mut self, attempt: u64, reply: &Reply) {
+        self.ask_about_next();
+        if !self.unconfirmed.calls.remove(&attempt) {
+            return;
+        }
+        let (now, recorder) = (Instant::now(), &mut self.recorder);
+        let done = match reply.text().as_ref() {
+            "true" => self.calls.with(attempt, |call| call.still_there(false, now, recorder)),
+            "false" => self.calls.with(attempt, |call| call.vanished()),
+            // The server does not say: the call's own alarm will end it.
+            _ => return self.anomaly("exists_unanswered"),
+        };
+        self.follow(attempt, done);
+    }
+
+    /// The last look: no channel of this run may stay on the server.
+    pub(super) async fn sweep(&mut self) {
+        let Some(mut connection) = self.connection.take_if(|_| self.plan.shard.owns(self.index)) else {
+            return;
+        };
+        match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut connection)).await {
+            Ok(Ok(left)) => {
+                if left > 0 {
+                    info!(slave = self.name, left, "hung up channels that were left");
+                    self.anomaly("channels_left");
+                }
+                self.status.channels_left = Some(left);
+            }
+            Ok(Err(error)) => {
+                warn!(slave = self.name, %error, "could not see whether a channel is left");
+                return self.anomaly("sweep_failed");
+            }
+            Err(_) => {
+                warn!(slave = self.name, "the server does not say whether a channel is left");
+                self.anomaly("sweep_failed");
+            }
+        }
+        self.connection = Some(connection);
+    }
+
+    async fn hang_up_what_is_left(&mut self, connection: &mut SlaveConnection) -> Result<u64, Error> {
+        let mut left = 0;
+        // Channels of calls that were given up may come yet.
+        let mut looks = if self.hanging_up || self.gave_up { LOOKS } else { 1 };
+        // Far legs whose end nobody told of: those of other slaves' calls too.
+        let mut commands: Vec<_> = self.far_legs.known().into_iter().map(|leg| format!("uuid_kill {leg}")).collect();
+        while looks > 0 {
+            let listed = ask_all(connection, &[marks::list_channels(self.plan.run_id)]).await?;
+            let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
+            let near = ours.iter().map(|(attempt, _)| self.plan.run_id.call(self.index, *attempt));
+            commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
+            // Most are gone, and the list has not heard of it.
+            let replies = ask_all(connection, &commands).await?;
+            let hit = replies.iter().filter(|reply| reply.ok().is_ok()).count() as u64;
+            left += hit;
+            commands.clear();
+            looks = if hit > 0 { LOOKS } else { looks - 1 };
+            if looks > 0 {
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        let said = ask_all(connection, &["status".to_owned()]).await?;
+        self.status.health = said.first().map_or(self.status.health, |said| ServerHealth::of_status(&said.text()));
+        Ok(left)
+    }
+}
+
+/// The replies to some commands, in their order, in as few round trips as can be.
+async fn ask_all(connection: &mut SlaveConnection, commands: &[String]) -> Result<Vec<Reply>, Error> {
+    let mut replies = Vec::with_capacity(commands.len());
+    for commands in commands.chunks(ASKED_AT_ONCE) {
+        for command in commands {
+            connection.send(&Command::api(command.as_str()), Purpose::Sweep)?;
+        }
+        let all = replies.len() + commands.len();
+        while replies.len() < all {
+            if let Incoming::Reply(Purpose::Sweep, reply) = connection.next().await? {
+                replies.push(reply);
+            }
+        }
+    }
+    Ok(replies)
+}

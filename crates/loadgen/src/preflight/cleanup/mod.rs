@@ -1,0 +1,116 @@
+//! `loadgen cleanup`: hangs up what a killed run left on its slaves, and puts back the limits that it raised.
+//!
+//! A call is a run's by its UUID or by its variable, never by anything else: other people's calls are not touched. Which
+//! run is meant is said by the run folder, or by `--run-id`; where neither does, the runs that have calls are listed and
+//! nothing is hung up, since one of them may be going on.
+
+mod hang_up;
+mod target;
+
+use std::fmt::Write;
+
+use tokio::task::JoinSet;
+
+pub use target::{CleanupOptions, CleanupTarget};
+
+use super::limits;
+use crate::exit::{CommandResult, Exit};
+use crate::plan::RunId;
+use hang_up::Cleaned;
+
+/// Which runs' calls are hung up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// This one's.
+    One(RunId),
+    /// Every run's.
+    All,
+    /// None: they are listed.
+    List,
+}
+
+/// Cleans up, at all slaves at once.
+///
+/// # Errors
+/// What was raised cannot be read from the run folder, or not be written there.
+pub async fn cleanup(target: CleanupTarget) -> anyhow::Result<CommandResult> {
+    let mut cleaning = JoinSet::new();
+    for (number, (_, server)) in target.slaves.iter().enumerate() {
+        let (server, runs, own) = (server.clone(), target.runs, target.own.clone());
+        cleaning.spawn(async move { (number, hang_up::clean(&server, runs, own.as_deref()).await) });
+    }
+    let mut cleaned: Vec<_> = target.slaves.iter().map(|_| None).collect();
+    while let Some(done) = cleaning.join_next().await {
+        let (number, result) = done?;
+        cleaned[number] = Some(result);
+    }
+    let mut report = CleanupSummary { summary: String::new(), unknown: false, left: false };
+    if target.slaves.is_empty() {
+        report.line("no real slaves: simulated ones have ended with their run");
+    }
+    for ((name, server), cleaned) in target.slaves.iter().zip(cleaned.into_iter().flatten()) {
+        let place = if *name == server.address { name.clone() } else { format!("{name} ({})", server.address) };
+        report.slave(&place, target.runs, cleaned);
+    }
+    if let Some(folder) = &target.folder {
+        let servers: Vec<_> = target.slaves.iter().map(|(_, server)| server.clone()).collect();
+        for failure in limits::put_back(folder, &servers).await? {
+            report.left = true;
+            report.line(&failure);
+        }
+    }
+    let exit = match () {
+        () if report.unknown => Exit::PreflightFailed,
+        () if report.left => Exit::InternalError,
+        () => Exit::Success,
+    };
+    Ok(CommandResult { summary: report.summary, exit })
+}
+
+struct CleanupSummary {
+    summary: String,
+    unknown: bool,
+    left: bool,
+}
+
+impl CleanupSummary {
+    fn line(&mut self, line: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.summary, "{line}");
+    }
+
+    fn slave(&mut self, place: &str, runs: Runs, cleaned: anyhow::Result<Cleaned>) {
+        let cleaned = match cleaned {
+            Ok(cleaned) => cleaned,
+            Err(error) => {
+                self.unknown = true;
+                return self.line(&format!("{place}: not cleaned up: {error:#}"));
+            }
+        };
+        if cleaned.runs.is_empty() {
+            let whose = if let Runs::One(run) = runs { format!("run {run}") } else { "any run".to_owned() };
+            return self.line(&format!("{place}: no channel of {whose}"));
+        }
+        for run in &cleaned.runs {
+            let there = format!("{place}: {} of run {}", channels(run.found), run.id);
+            match (runs, run.left) {
+                (Runs::List, _) => {
+                    self.left = true;
+                    self.line(&format!(
+                        "{there}, not hung up, since that run may be going on: say --run-id {}, or --all-runs",
+                        run.id
+                    ));
+                }
+                (_, 0) => self.line(&format!("{there}, none left after {:.1} s", run.took.as_secs_f64())),
+                (_, left) => {
+                    self.left = true;
+                    self.line(&format!("{there}, {left} left after {:.1} s", run.took.as_secs_f64()));
+                }
+            }
+        }
+    }
+}
+
+fn channels(count: usize) -> String {
+    if count == 1 { "1 channel".to_owned() } else { format!("{count} channels") }
+}

@@ -1,0 +1,244 @@
+//! A server's own limits, `sps` and `max_sessions`, raised for a run and put back at its end.
+//!
+//! What is changed is in the run folder before it is changed (`raised.json`), and out of it when it is put back: after a
+//! SIGKILL `loadgen cleanup` reads it there. A limit that somebody else has changed meanwhile is left as it is.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tracing::{info, warn};
+
+use super::Preflight;
+use crate::atomic_file::write_atomically;
+use crate::server::{QueryConnection, RaisedLimit, Server, ServerLimit};
+
+/// Its name in the run folder.
+pub const RAISED_FILE: &str = "raised.json";
+
+/// A new `sps` is in force from the server's next second on, and nothing says when that begins.
+const IN_FORCE_AFTER: Duration = Duration::from_millis(1100);
+
+/// `raised.json`
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct RaisedFile {
+    raised: Vec<RaisedLimit>,
+}
+
+/// The limits that were raised for a run.
+#[derive(Debug)]
+pub struct Limits {
+    folder: PathBuf,
+    raised: Vec<RaisedLimit>,
+    servers: Vec<Server>,
+}
+
+impl Limits {
+    /// Raises what the preflight found too low, and returns when that is in force. A limit that cannot be raised is
+    /// said, and stays.
+    ///
+    /// # Errors
+    /// It cannot be written down, and nothing was changed.
+    pub async fn raise(preflight: &Preflight, servers: &[Server], folder: &Path) -> anyhow::Result<Self> {
+        let mut raised = too_low(preflight, servers).await;
+        // What a killed run left raised there is what it is to be put back to.
+        let earlier = read(folder)?;
+        for limit in &mut raised {
+            let same = |other: &&RaisedLimit| {
+                (&other.address, other.limit, other.to) == (&limit.address, limit.limit, limit.from)
+            };
+            limit.from = earlier.iter().find(same).map_or(limit.from, |other| other.from);
+        }
+        let taken = |other: &RaisedLimit| {
+            raised.iter().any(|limit| (&other.address, other.limit) == (&limit.address, limit.limit))
+        };
+        let others = earlier.iter().filter(|other| !taken(other)).cloned();
+        let limits = Self {
+            folder: folder.to_owned(),
+            raised: raised.iter().cloned().chain(others).collect(),
+            servers: servers.to_vec(),
+        };
+        write(folder, &limits.raised)?;
+        let set = raised.iter().map(|limit| (limit.clone(), limit.to)).collect();
+        for (limit, result) in set_all(set, servers).await {
+            match result {
+                Ok(_) => {
+                    info!(
+                        slave = limit.slave,
+                        "\"{}\" for the run, from {}",
+                        limit.limit.set_command(limit.to),
+                        limit.from
+                    )
+                }
+                Err(error) => warn!(slave = limit.slave, "\"{}\": {error}", limit.limit.set_command(limit.to)),
+            }
+        }
+        if raised.iter().any(|limit| limit.limit == ServerLimit::Sps) {
+            sleep_until(Instant::now() + IN_FORCE_AFTER).await;
+        }
+        Ok(limits)
+    }
+
+    /// The limits that were raised on a slave's server.
+    pub fn of_slave(&self, slave: usize) -> Vec<RaisedLimit> {
+        let address = self.servers.get(slave).map(|server| server.address.as_str());
+        self.raised.iter().filter(|limit| Some(limit.address.as_str()) == address).cloned().collect()
+    }
+
+    /// Puts all of them back. Returns what could not be, in words.
+    pub async fn put_back(&self) -> Vec<String> {
+        put_back(&self.folder, &self.servers).await.unwrap_or_else(|error| vec![format!("{error:#}")])
+    }
+}
+
+/// Puts back what is written down in a run folder. Returns what could not be put back, in words: it stays written down.
+///
+/// # Errors
+/// The file cannot be read or written.
+pub async fn put_back(folder: &Path, servers: &[Server]) -> anyhow::Result<Vec<String>> {
+    let raised = read(folder)?;
+    let set: Vec<_> = raised.iter().map(|limit| (limit.clone(), limit.from)).collect();
+    let mut left = Vec::new();
+    let mut failures = Vec::new();
+    for (limit, result) in set_all(set, servers).await {
+        match result {
+            Ok(true) => info!(slave = limit.slave, "\"{}\": put back", limit.limit.set_command(limit.from)),
+            Ok(false) => info!(slave = limit.slave, "\"{}\": left as somebody has set it", limit.limit.query()),
+            Err(error) => {
+                failures.push(format!(
+                    "{}: \"{}\" was not put back: {error}",
+                    limit.slave,
+                    limit.limit.set_command(limit.from)
+                ));
+                left.push(limit);
+            }
+        }
+    }
+    if left != raised {
+        write(folder, &left)?;
+    }
+    Ok(failures)
+}
+
+/// The limits that are lower than they have to be, as the servers say now.
+async fn too_low(preflight: &Preflight, servers: &[Server]) -> Vec<RaisedLimit> {
+    let mut asking = JoinSet::new();
+    for (facts, server) in preflight.slaves.iter().zip(servers) {
+        let wanted = [(ServerLimit::Sps, facts.sps_wanted), (ServerLimit::MaxSessions, facts.max_sessions_wanted)];
+        let wanted: Vec<_> = wanted.into_iter().filter_map(|(limit, to)| Some((limit, to?))).collect();
+        if !wanted.is_empty() {
+            let (name, server) = (facts.name.clone(), server.clone());
+            asking.spawn(async move { lower_than(&name, &server, &wanted).await });
+        }
+    }
+    let mut raised: Vec<RaisedLimit> = Vec::new();
+    while let Some(found) = asking.join_next().await {
+        raised.extend(found.unwrap_or_default());
+    }
+    raised.sort_by(|a, b| (&a.slave, a.limit as u8).cmp(&(&b.slave, b.limit as u8)));
+    raised
+}
+
+async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)]) -> Vec<RaisedLimit> {
+    let asked = async {
+        let mut queries = QueryConnection::connect(server).await?;
+        let commands: Vec<_> = wanted.iter().map(|(limit, _)| limit.query().to_owned()).collect();
+        queries.ask_all(&commands).await
+    };
+    let answers = asked.await.unwrap_or_else(|error| {
+        warn!(slave, %error, "its limits cannot be raised");
+        Vec::new()
+    });
+    let limits = wanted.iter().zip(answers).filter_map(|((limit, to), said)| match number(&said) {
+        Some(from) => (from < *to).then(|| RaisedLimit {
+            slave: slave.to_owned(),
+            address: server.address.clone(),
+            limit: *limit,
+            from,
+            to: *to,
+        }),
+        None => {
+            warn!(slave, said, "\"{}\" says no number: it stays as it is", limit.query());
+            None
+        }
+    });
+    limits.collect()
+}
+
+/// `+OK sessions per second: 30`. A number below 0 is one that never refuses.
+fn number(said: &str) -> Option<u64> {
+    let word = said.strip_prefix("+OK")?.rsplit(' ').next()?;
+    word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(u64::MAX))
+}
+
+/// Sets each limit to a value, on all servers at once. Says whether it did, or left it as somebody else had set it.
+async fn set_all(limits: Vec<(RaisedLimit, u64)>, servers: &[Server]) -> Vec<(RaisedLimit, Result<bool, String>)> {
+    let mut setting = JoinSet::new();
+    for (number, (limit, value)) in limits.into_iter().enumerate() {
+        let server = servers.iter().find(|server| server.address == limit.address).cloned();
+        setting.spawn(async move {
+            let result = match server {
+                Some(server) => set(&server, &limit, value).await,
+                None => Err("nobody says how to get into it".to_owned()),
+            };
+            (number, limit, result)
+        });
+    }
+    let mut set = Vec::new();
+    while let Some(Ok(done)) = setting.join_next().await {
+        set.push(done);
+    }
+    set.sort_by_key(|(number, ..)| *number);
+    set.into_iter().map(|(_, limit, result)| (limit, result)).collect()
+}
+
+async fn set(server: &Server, limit: &RaisedLimit, value: u64) -> Result<bool, String> {
+    let set = async {
+        let mut queries = QueryConnection::connect(server).await?;
+        let is = number(&queries.ask(limit.limit.query()).await?);
+        // Whoever changed it since then meant that; a server that was started again has its own.
+        if value == limit.from && is.is_some_and(|is| is != limit.to) {
+            return Ok(None);
+        }
+        queries.ask(&limit.limit.set_command(value)).await.map(Some)
+    };
+    match set.await {
+        Ok(None) => Ok(false),
+        Ok(Some(said)) if number(&said) == Some(value) => Ok(true),
+        Ok(Some(said)) => Err(format!("it answers {said:?}")),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn read(folder: &Path) -> anyhow::Result<Vec<RaisedLimit>> {
+    let path = folder.join(RAISED_FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => {
+            let file: RaisedFile =
+                serde_json::from_str(&text).with_context(|| format!("{} cannot be understood", path.display()))?;
+            Ok(file.raised)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error).with_context(|| format!("cannot read {}", path.display())),
+    }
+}
+
+/// Writes the file, or removes it where no limit is raised.
+fn write(folder: &Path, raised: &[RaisedLimit]) -> anyhow::Result<()> {
+    let path = folder.join(RAISED_FILE);
+    let written = if raised.is_empty() {
+        fs::remove_file(&path).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
+    } else {
+        let text = serde_json::to_string_pretty(&RaisedFile { raised: raised.to_vec() })?;
+        write_atomically(&path, &text)
+    };
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,147 @@
+//! `run.json`: what a run writes into its folder as it starts, so that `loadgen cleanup` finds its calls when it was
+//! killed. As long as the run goes on it holds a lock on the file, which ends with it, however it ends.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::{Plan, RunId, ServerPlan};
+
+/// Its name in the run folder.
+pub const RUN_FILE: &str = "run.json";
+
+/// Whose calls are where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFile {
+    /// The run's id, see [`RunId`].
+    pub id: String,
+    /// The run's name.
+    pub name: String,
+    /// The version of loadgen.
+    pub version: String,
+    /// The process that runs it.
+    pub pid: u32,
+    /// The slaves that its calls are placed on; those that are simulated end with it and are not among them, and those of
+    /// other shards are theirs to clean up.
+    pub slaves: Vec<SlaveAt>,
+    /// The numbers in the plan of those whose calls are this process's, those that are simulated among them: the far legs
+    /// of other shards' calls can be on its servers, and are theirs.
+    pub own: Vec<usize>,
+}
+
+/// Where a slave is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlaveAt {
+    /// Its name in the results.
+    pub name: String,
+    /// `host:port`
+    pub address: String,
+}
+
+/// The lock of a run that goes on: whoever holds it runs.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: File,
+}
+
+impl RunFile {
+    /// What there is to write of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        let own: Vec<usize> = (0..plan.slaves.len()).filter(|slave| plan.shard.owns(*slave)).collect();
+        let real = own.iter().map(|slave| &plan.slaves[*slave]).filter_map(|slave| match &slave.server {
+            ServerPlan::Real { address, .. } => Some(SlaveAt { name: slave.name.clone(), address: address.clone() }),
+            ServerPlan::Simulated(_) => None,
+        });
+        Self {
+            id: plan.run_id.to_string(),
+            name: plan.names.run.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            slaves: real.collect(),
+            own,
+        }
+    }
+
+    /// The run's id.
+    ///
+    /// # Errors
+    /// It is none: somebody wrote into the file.
+    pub fn run_id(&self) -> anyhow::Result<RunId> {
+        self.id.parse().map_err(anyhow::Error::msg).with_context(|| format!("{RUN_FILE}: id = {:?}", self.id))
+    }
+
+    /// Writes it, and holds it for as long as what it returns is there.
+    ///
+    /// # Errors
+    /// It cannot be written, or another run goes on in this folder.
+    pub fn lock(&self, folder: &Path) -> anyhow::Result<RunLock> {
+        let path = folder.join(RUN_FILE);
+        let at = || format!("cannot write {}", path.display());
+        let mut file =
+            OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(at)?;
+        if is_held(&file) {
+            bail!("another run goes on in {}: give this one another folder with --out", folder.display());
+        }
+        file.set_len(0).with_context(at)?;
+        file.rewind().with_context(at)?;
+        file.write_all(serde_json::to_string_pretty(self)?.as_bytes()).with_context(at)?;
+        // It is there for the case that this machine goes down.
+        file.sync_all().with_context(at)?;
+        Ok(RunLock { _file: file })
+    }
+
+    /// Reads the one in a run folder, and says whether its run goes on.
+    ///
+    /// # Errors
+    /// There is none, or none that can be read.
+    pub fn read(folder: &Path) -> anyhow::Result<(Self, bool)> {
+        let path = folder.join(RUN_FILE);
+        let mut text = String::new();
+        let mut file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
+        let read = serde_json::from_str(&text).with_context(|| format!("{} is no run's", path.display()))?;
+        Ok((read, is_held(&file)))
+    }
+}
+
+/// Whether somebody else holds it; takes it where nobody does. A file system without locks holds nothing.
+fn is_held(file: &File) -> bool {
+    matches!(file.try_lock(), Err(TryLockError::WouldBlock))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_file() -> RunFile {
+        let slaves = vec![SlaveAt { name: "a".into(), address: "h:1".into() }];
+        RunFile { id: "0123456789ab".into(), name: "x".into(), version: "1".into(), pid: 1, slaves, own: vec![0] }
+    }
+
+    #[test]
+    fn a_run_holds_its_folder_until_it_ends() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(RunFile::read(folder.path()).is_err());
+        let held = run_file().lock(folder.path()).unwrap();
+        assert_eq!(RunFile::read(folder.path()).unwrap(), (run_file(), true));
+        let error = run_file().lock(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("another run goes on in"), "{error}");
+        drop(held);
+        assert_eq!(RunFile::read(folder.path()).unwrap(), (run_file(), false));
+        // A shorter one leaves nothing of the one before.
+        let shorter = RunFile { slaves: Vec::new(), ..run_file() };
+        shorter.lock(folder.path()).unwrap();
+        assert_eq!(RunFile::read(folder.path()).unwrap().0, shorter);
+    }
+
+    #[test]
+    fn what_is_no_run_file_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(RUN_FILE), "{}").unwrap();
+        assert!(RunFile::read(folder.path()).unwrap_err().to_string().contains("is no run's"));
+        assert!(RunFile { id: "".into(), ..run_file() }.run_id().is_err());
+    }
+}

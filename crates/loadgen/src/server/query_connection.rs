@@ -1,0 +1,78 @@
+//! A connection for a few questions to a server, beside those of a run: several at once, and never for long.
+
+use std::time::Duration;
+
+use esl_core::{Command, Connection, Error, Incoming, Options, Reply};
+use tokio::time::timeout;
+
+use crate::server::Server;
+
+/// How long a server may take to answer what it is asked at once. A healthy one takes milliseconds.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+
+/// Questions that are under way at once: far fewer than a connection holds, and no more than a server answers before it
+/// would be taken for silent.
+const ASKED_AT_ONCE: usize = 5000;
+
+/// A connection that commands go out on.
+#[derive(Debug)]
+pub struct QueryConnection {
+    connection: Connection<()>,
+}
+
+impl QueryConnection {
+    /// Connects and logs in.
+    ///
+    /// # Errors
+    /// As [`Connection::connect`].
+    pub async fn connect(server: &Server) -> Result<Self, Error> {
+        let connection = Connection::connect(&server.address, &server.credentials, &Options::default()).await?;
+        Ok(Self { connection })
+    }
+
+    /// Sends one command and waits for its answer.
+    ///
+    /// # Errors
+    /// The connection is over, or the server does not answer in time.
+    pub async fn send(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
+        self.connection.send(command, ())?;
+        self.reply().await
+    }
+
+    /// The words of the answer to one `api` command.
+    ///
+    /// # Errors
+    /// As [`QueryConnection::send`].
+    pub async fn ask(&mut self, command: &str) -> Result<String, Error> {
+        Ok(self.send(&Command::api(command)).await?.text().into_owned())
+    }
+
+    /// The words of the answers to `api` commands, in their order; it takes few round trips.
+    ///
+    /// # Errors
+    /// As [`QueryConnection::send`].
+    pub async fn ask_all(&mut self, commands: &[String]) -> Result<Vec<String>, Error> {
+        let mut answers = Vec::with_capacity(commands.len());
+        for commands in commands.chunks(ASKED_AT_ONCE) {
+            for command in commands {
+                self.connection.send(&Command::api(command), ())?;
+            }
+            for _ in commands {
+                answers.push(self.reply().await?.text().into_owned());
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn reply(&mut self) -> Result<Reply, Error> {
+        let replied = timeout(ANSWER_MAX, async {
+            loop {
+                // Events may come too, where it was subscribed to any.
+                if let Incoming::Reply((), reply) = self.connection.next().await? {
+                    return Ok(reply);
+                }
+            }
+        });
+        replied.await.unwrap_or_else(|_| Err(Error::timed_out("the server's answer", ANSWER_MAX)))
+    }
+}
