@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::{Output, OutputOptions, RunStart, Update};
+use super::{Created, Output, OutputOptions, RunStart, Update};
 use crate::measure::{CallRecord, Outcome, RtpStats};
 use crate::plan::Names;
 
@@ -54,7 +54,7 @@ struct CallLog {
 }
 
 /// The log, where there is a run folder.
-pub(super) fn create(options: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(options: &OutputOptions) -> Created {
     let log = |path| Box::new(CallLog { path, names: options.names.clone(), file: None }) as Box<dyn Output>;
     Ok(options.file("calls.csv").map(log))
 }

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tracing::{error, info};
 
 use super::metrics::Metrics;
-use super::{Output, OutputOptions, Update};
+use super::{Created, Output, OutputOptions, Update};
 use crate::measure::Snapshot;
 
 /// The web server of a run.
@@ -26,7 +26,7 @@ struct Http {
 }
 
 /// The web server, where an address is configured. It serves zeros until the run starts.
-pub(super) fn create(options: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(options: &OutputOptions) -> Created {
     let Some(address) = options.http else { return Ok(None) };
     let listener = bind(address).with_context(|| format!("[http] cannot listen on {address}"))?;
     info!(address = %listener.local_addr()?, "serving /metrics");

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 use hdrhistogram::serialization::V2DeflateSerializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, IntervalLogWriterError, Tag};
 
-use super::{Output, OutputOptions, RunStart, Update};
+use super::{Created, Output, OutputOptions, RunStart, Update};
 use crate::measure::{Interval, Latency};
 
 /// The columns, as other readers of the format expect them.
@@ -31,7 +31,7 @@ struct LogFile {
 }
 
 /// The log, where there is a run folder.
-pub(super) fn create(options: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(options: &OutputOptions) -> Created {
     Ok(options.file("latency.hlog").map(|path| Box::new(LatencyLog { path, file: None }) as Box<dyn Output>))
 }
 

@@ -47,14 +47,17 @@ trait Output: Send {
     }
 }
 
+/// An output that was made, or `None` where the options leave it out.
+type Created = anyhow::Result<Option<Box<dyn Output>>>;
+
 /// A kind of output.
 struct OutputKind {
     /// The name: the file's where it writes one.
     name: &'static str,
     /// Whether it writes a file of this name into the run folder.
     is_file: bool,
-    /// Makes the output, or `None` where the options leave it out.
-    create: fn(&OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>>,
+    /// Makes the output.
+    create: fn(&OutputOptions) -> Created,
 }
 
 /// Every output, in the order in which they are updated and finished: the summary tells what has become of the others.

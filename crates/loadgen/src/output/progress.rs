@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::Duration;
 
-use super::{FinishedRun, Output, OutputOptions, Update};
+use super::{Created, FinishedRun, Output, OutputOptions, Update};
 use crate::measure::{Latency, Snapshot, seconds};
 
 /// How often a line is written where stderr is not a terminal, such as the log of a CI job.
@@ -25,7 +25,7 @@ struct Progress {
 }
 
 /// The progress, which every run shows.
-pub(super) fn create(_: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(_: &OutputOptions) -> Created {
     let (snapshots, receiver) = sync_channel(WAITING_MAX);
     let (done, written) = sync_channel(1);
     std::thread::Builder::new().name("progress".to_owned()).spawn(move || {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{FinishedRun, Output, OutputOptions};
+use super::{Created, FinishedRun, Output, OutputOptions};
 use crate::atomic_file::write_atomically;
 use crate::measure::{AppTally, Counts, Figures, Latencies, Latency, Refusal, RtpMetric, Samples, Skip, SlaveView};
 use crate::verdict::Verdict;
@@ -21,7 +21,7 @@ struct ReportFile {
 }
 
 /// The report, where there is a run folder.
-pub(super) fn create(options: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(options: &OutputOptions) -> Created {
     Ok(options.file("report.json").map(|path| Box::new(ReportFile { path }) as Box<dyn Output>))
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
-use super::{FinishedRun, Output, OutputOptions};
+use super::{Created, FinishedRun, Output, OutputOptions};
 use crate::measure::{Counts, Figures, Latency, Refusal, RtpMetric, Samples, Skip, seconds};
 use crate::verdict::Verdict;
 
@@ -11,7 +11,7 @@ use crate::verdict::Verdict;
 struct Summary;
 
 /// The summary, which every run has.
-pub(super) fn create(_: &OutputOptions) -> anyhow::Result<Option<Box<dyn Output>>> {
+pub(super) fn create(_: &OutputOptions) -> Created {
     Ok(Some(Box::new(Summary)))
 }
 

@@ -73,8 +73,7 @@ mod tests {
             let name = format!("{action:?}");
             let script = Arc::new(Script { callee: vec![action.into()], ..Script::default() });
             let said: Vec<_> = commands(&script, Side::Callee).collect();
-            let mut leg_commands = Vec::new();
-            ScriptRun::new(script).begin(Side::Callee, &Context::sample(), Instant::now(), &mut leg_commands);
+            let leg_commands = ScriptRun::new(script).begin(Side::Callee, &Context::sample(), Instant::now());
             let mut sent: Vec<_> = leg_commands
                 .iter()
                 .filter_map(|act| match act {

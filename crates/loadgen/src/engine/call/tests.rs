@@ -1,4 +1,6 @@
 use super::*;
+use crate::config::template::Context;
+use crate::measure::{Latency, SlaveRecorder};
 use proptest::prelude::*;
 
 const BUSY: NearLegEvent = NearLegEvent::Gone { cause: Some(HangupCause::NORMAL_CLEARING), sip: Some(486), rtp: None };
@@ -28,10 +30,9 @@ fn tell(changes: &[(u64, NearLegEvent)]) -> (Call, SlaveRecorder, Instant, Trans
 
 /// Its alarm goes off. It has no app that does anything.
 fn next_deadline(call: &mut Call, now: Instant, recorder: &mut SlaveRecorder) -> Transition {
-    let mut leg_commands = Vec::new();
-    let transition = call.on_deadline(now, &Context::sample(), recorder, &mut leg_commands);
-    assert_eq!(leg_commands, []);
-    transition
+    let reaction = call.on_deadline(now, &Context::sample(), recorder);
+    assert_eq!(reaction.commands, []);
+    reaction.transition
 }
 
 /// The alarm that it waits for goes off.
@@ -57,9 +58,9 @@ fn an_answered_call_is_hung_up_after_its_hold_and_completes() {
     ];
     let (mut call, mut recorder, sent, _) = tell(&answered);
     assert_eq!(call.next_deadline(), sent + ms(2040));
-    assert!(!call.awaited());
+    assert!(!call.is_awaiting_measured_event());
     assert_eq!(next_deadline(&mut call, sent + ms(2040), &mut recorder), Transition::HangUp);
-    assert!(call.awaited());
+    assert!(call.is_awaiting_measured_event());
     assert_eq!(call.on(NearLegEvent::HungUp, sent + ms(2045), &mut recorder), Transition::Wait);
     assert_eq!(call.on(GONE, sent + ms(2060), &mut recorder), Transition::End(Outcome::Completed));
     for (latency, milliseconds) in [
@@ -198,7 +199,7 @@ fn the_last_leg_before_the_answer_is_the_far_one() {
     ] {
         assert_eq!(call.on_far(leg, 2, change, sent + ms(at), &mut recorder), Transition::Wait);
     }
-    assert_eq!(call.far(), Some((last, 2)));
+    assert_eq!(call.far_leg(), Some((last, 2)));
     assert_eq!(measured(&recorder, Latency::Invite), Some(7));
 }
 
@@ -209,7 +210,7 @@ fn a_far_leg_that_stays_is_asked_to_go_and_then_forgotten() {
     let failed = Outcome::Failed { cause: HangupCause::NORMAL_CLEARING, sip: Some(486) };
     assert_eq!(call.on(BUSY, sent + ms(20), &mut recorder), Transition::Wait);
     assert_eq!(call.next_deadline(), sent + ms(520));
-    assert_eq!(alarm_of(&mut call, &mut recorder), Transition::HangUpFar);
+    assert_eq!(alarm_of(&mut call, &mut recorder), Transition::HangUpFarLeg);
     assert_eq!(alarm_of(&mut call, &mut recorder), Transition::End(failed));
 }
 

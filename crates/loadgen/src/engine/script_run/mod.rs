@@ -11,7 +11,7 @@
 //! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
 //! events come: digits and expected events that come before their step are kept for it.
 
-mod commands;
+mod api_commands;
 mod leg_command;
 mod track;
 
@@ -28,7 +28,7 @@ use crate::apps::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
 use crate::config::template::Context;
 use crate::plan::App;
 
-use commands::{Commands, commands};
+use api_commands::{ApiCommands, api_commands};
 pub use leg_command::{LegCommand, StepFailure};
 use track::{State, Track, got_digits, heard};
 
@@ -92,39 +92,40 @@ impl ScriptRun {
         }
     }
 
-    /// A leg's steps begin: the caller's when it was answered, the callee's when it is parked. The latter begin by
-    /// themselves when [`ScriptRun::on_event`] gets that event.
-    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
+    /// Begins a leg's steps: the caller's when the call is answered, the callee's when its leg is parked. The latter
+    /// begin by themselves when [`ScriptRun::on_event`] gets that event.
+    pub fn begin(&mut self, side: Side, context: &Context<'_>, at: Instant) -> Vec<LegCommand> {
+        let mut commands = Vec::new();
+        self.begin_steps(side, context, at, &mut commands);
+        commands
+    }
+
+    /// Applies an event of a leg. Any event may come at any time, in any order.
+    pub fn on_event(&mut self, side: Side, event: &Event, context: &Context<'_>, at: Instant) -> Vec<LegCommand> {
+        let mut commands = Vec::new();
+        self.note(side, event);
+        if event.name() == EventName::ChannelPark && side == Side::Callee {
+            self.begin_steps(side, context, at, &mut commands);
+        }
+        self.apply_rules(side, event, context, &mut commands);
+        self.remember(side, event, context);
+        for of in Side::BOTH {
+            self.progress(of, (side, event), context, at, &mut commands);
+        }
+        commands
+    }
+
+    fn begin_steps(&mut self, side: Side, context: &Context<'_>, at: Instant, commands: &mut Vec<LegCommand>) {
         let track = &mut self.tracks[side as usize];
         if track.state != State::Before {
             return;
         }
         track.state = State::Ready;
         track.since = Some(at);
-        // A far leg begins by being parked; any application but that does not listen, and is not told anything.
+        // A far leg begins by being parked; any other application than `park` does not take commands.
         track.parked |= side == Side::Callee || !self.script.application.is_park();
         track.answered |= side == Side::Caller;
-        self.advance(side, context, at, leg_commands);
-    }
-
-    /// Something happened to a leg. It may be anything, at any time, in any order.
-    pub fn on_event(
-        &mut self,
-        side: Side,
-        event: &Event,
-        context: &Context<'_>,
-        at: Instant,
-        leg_commands: &mut Vec<LegCommand>,
-    ) {
-        self.note(side, event);
-        if event.name() == EventName::ChannelPark && side == Side::Callee {
-            self.begin(side, context, at, leg_commands);
-        }
-        self.apply_rules(side, event, context, leg_commands);
-        self.remember(side, event, context);
-        for of in Side::BOTH {
-            self.progress(of, (side, event), context, at, leg_commands);
-        }
+        self.advance(side, context, at, commands);
     }
 
     /// When [`ScriptRun::on_deadline`] is to be called next.
@@ -134,7 +135,8 @@ impl ScriptRun {
     }
 
     /// It is that time. To come early or twice does no harm.
-    pub fn on_deadline(&mut self, at: Instant, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+    pub fn on_deadline(&mut self, at: Instant, context: &Context<'_>) -> Vec<LegCommand> {
+        let mut commands = Vec::new();
         for side in Side::BOTH {
             let track = &mut self.tracks[side as usize];
             let Some(deadline) = track.deadline.filter(|deadline| *deadline <= at && !self.over) else { continue };
@@ -146,14 +148,15 @@ impl ScriptRun {
                     Some(Action::Wait(_)) => self.done(side, deadline),
                     Some(Action::ExpectDigits { .. }) => {
                         let got = got_digits(&track.digits);
-                        self.fail_at(side, got, context, leg_commands);
+                        self.fail_at(side, got, context, &mut commands);
                     }
-                    _ => self.fail_at(side, "nothing".to_owned(), context, leg_commands),
+                    _ => self.fail_at(side, "nothing".to_owned(), context, &mut commands),
                 },
                 State::Before | State::Ready | State::Done => {}
             }
-            self.advance(side, context, at, leg_commands);
+            self.advance(side, context, at, &mut commands);
         }
+        commands
     }
 
     /// An answered call is over, or its hold is: what should have happened and did not is a failure.
@@ -219,7 +222,7 @@ impl ScriptRun {
         }
     }
 
-    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+    fn apply_rules(&mut self, side: Side, event: &Event, context: &Context<'_>, commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
             match &rule.then {
@@ -231,7 +234,7 @@ impl ScriptRun {
                             ["Application-Response", "Hangup-Cause"].into_iter().find_map(|name| event.get(name));
                         let got = said.map_or(event.name().as_str().to_owned(), Cow::into_owned);
                         self.fail(StepFailure { side, step: 0, expected: expected.clone(), got });
-                        hang_up(leg_commands);
+                        hang_up(commands);
                     }
                 }
             }
@@ -257,7 +260,7 @@ impl ScriptRun {
         (side, event): (Side, &Event),
         context: &Context<'_>,
         at: Instant,
-        leg_commands: &mut Vec<LegCommand>,
+        commands: &mut Vec<LegCommand>,
     ) {
         let track = &self.tracks[of as usize];
         if self.over {
@@ -265,7 +268,7 @@ impl ScriptRun {
         }
         if track.state == State::Parking && track.parked {
             self.tracks[of as usize].since = Some(at);
-            return self.advance(of, context, at, leg_commands);
+            return self.advance(of, context, at, commands);
         }
         let script = Arc::clone(&self.script);
         let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == State::Pending) else { return };
@@ -287,13 +290,13 @@ impl ScriptRun {
                 }
                 self.done(of, at);
             }
-            Some(Err(got)) => self.fail_at(of, got, context, leg_commands),
+            Some(Err(got)) => self.fail_at(of, got, context, commands),
         }
-        self.advance(of, context, at, leg_commands);
+        self.advance(of, context, at, commands);
     }
 
     /// Enters steps for as long as they are done at once.
-    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, leg_commands: &mut Vec<LegCommand>) {
+    fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let steps = script.steps(side);
         for _ in 0..STEPS_AT_ONCE {
@@ -312,7 +315,7 @@ impl ScriptRun {
                 track.state = State::Parking;
                 return;
             }
-            match self.enter(side, &step.action, context, at, leg_commands) {
+            match self.enter(side, &step.action, context, at, commands) {
                 // What takes no time does not put off what follows.
                 Entered::Done => self.done(side, self.tracks[side as usize].since.unwrap_or(at)),
                 Entered::Skipped => self.tracks[side as usize].at += 1,
@@ -330,7 +333,7 @@ impl ScriptRun {
                     (track.state, track.deadline) = (State::Done, None);
                     self.count(step.met);
                 }
-                Entered::Failed(got) => self.fail_at(side, got, context, leg_commands),
+                Entered::Failed(got) => self.fail_at(side, got, context, commands),
             }
         }
         // The next alarm goes on from here.
@@ -359,7 +362,7 @@ impl ScriptRun {
         action: &Action,
         context: &Context<'_>,
         at: Instant,
-        leg_commands: &mut Vec<LegCommand>,
+        commands: &mut Vec<LegCommand>,
     ) -> Entered {
         let track = &mut self.tracks[side as usize];
         let soon = Entered::Pending(Some(at + TIMEOUT));
@@ -382,27 +385,27 @@ impl ScriptRun {
             }
             Action::Answer if track.answered => return Entered::Done,
             Action::HangUp { side, cause } => {
-                leg_commands.push(LegCommand::HangUp { side: *side, cause: *cause });
+                commands.push(LegCommand::HangUp { side: *side, cause: *cause });
                 self.over = true;
                 return Entered::Last;
             }
             Action::Respond(status) => {
-                self.execute(side, "respond", status.render(context).into_owned(), context, leg_commands);
+                self.execute(side, "respond", status.render(context).into_owned(), context, commands);
                 return Entered::Last;
             }
             Action::Play { file, background } => {
-                self.execute(side, "playback", file.render(context).into_owned(), context, leg_commands);
+                self.execute(side, "playback", file.render(context).into_owned(), context, commands);
                 return if *background { Entered::Done } else { Entered::Pending(None) };
             }
             Action::Execute { application, argument, timeout } => {
-                self.execute(side, application, argument.render(context).into_owned(), context, leg_commands);
+                self.execute(side, application, argument.render(context).into_owned(), context, commands);
                 return match timeout {
                     Some(timeout) => Entered::Pending(at.checked_add(*timeout)),
                     None => Entered::Done,
                 };
             }
             Action::Bridge { to, timeout } => {
-                self.execute(side, DIAL, to.render(context).into_owned(), context, leg_commands);
+                self.execute(side, DIAL, to.render(context).into_owned(), context, commands);
                 return Entered::Pending(at.checked_add(*timeout));
             }
             _ => {}
@@ -414,10 +417,10 @@ impl ScriptRun {
         }) else {
             return Entered::Failed("a leg that nobody knows".to_owned());
         };
-        match commands(action, uuid, context) {
+        match api_commands(action, uuid, context) {
             Err(error) => Entered::Failed(error.to_string()),
-            Ok(Commands { commands, slow }) => {
-                leg_commands.extend(commands.into_iter().map(|command| LegCommand::Api { side, command, slow }));
+            Ok(ApiCommands { commands: sent, slow }) => {
+                commands.extend(sent.into_iter().map(|command| LegCommand::Api { side, command, slow }));
                 if slow { soon } else { Entered::Done }
             }
         }
@@ -429,13 +432,13 @@ impl ScriptRun {
         application: &str,
         argument: String,
         context: &Context<'_>,
-        leg_commands: &mut Vec<LegCommand>,
+        commands: &mut Vec<LegCommand>,
     ) {
         self.executions = self.executions.wrapping_add(1);
         // Nobody else's, and unlike a call's.
         let event_uuid = Uuid::from_u128(!context.uuid.as_u128() ^ u128::from(self.executions));
         self.tracks[side as usize].execution = event_uuid;
-        leg_commands.push(LegCommand::Execute { side, application: application.to_owned(), argument, event_uuid });
+        commands.push(LegCommand::Execute { side, application: application.to_owned(), argument, event_uuid });
     }
 
     /// The first expectation that is open, or was never reached, is a failure.
@@ -474,7 +477,7 @@ impl ScriptRun {
         }
     }
 
-    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, leg_commands: &mut Vec<LegCommand>) {
+    fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let track = &mut self.tracks[side as usize];
         (track.state, track.deadline) = (State::Done, None);
@@ -483,7 +486,7 @@ impl ScriptRun {
             self.count(step.missed);
             self.fail(StepFailure { side, step: at + 1, expected: step.action.expected(context), got });
         }
-        hang_up(leg_commands);
+        hang_up(commands);
     }
 
     fn fail(&mut self, failure: StepFailure) {
@@ -498,8 +501,8 @@ impl ScriptRun {
     }
 }
 
-fn hang_up(leg_commands: &mut Vec<LegCommand>) {
-    leg_commands.push(LegCommand::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
+fn hang_up(commands: &mut Vec<LegCommand>) {
+    commands.push(LegCommand::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
 }
 
 /// A step's bit; none for a step that is beyond what can be kept, which flows are not long enough for.

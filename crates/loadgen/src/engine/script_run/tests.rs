@@ -64,24 +64,23 @@ impl Stage {
     }
 
     /// What the acts are, in short.
-    fn act(&mut self, play: impl FnOnce(&mut ScriptRun, &Context<'_>, Instant, &mut Vec<LegCommand>)) -> Vec<String> {
-        let mut leg_commands = Vec::new();
-        play(&mut self.script_run, &Self::context(), self.start + self.now, &mut leg_commands);
+    fn play(&mut self, play: impl FnOnce(&mut ScriptRun, &Context<'_>, Instant) -> Vec<LegCommand>) -> Vec<String> {
+        let commands = play(&mut self.script_run, &Self::context(), self.start + self.now);
         let short = |text: &str| text.replace("00000000-0000-0000-0000-0000000000", "");
-        let leg_commands = leg_commands.iter().map(|act| match act {
+        let commands = commands.iter().map(|act| match act {
             LegCommand::Api { command, slow, .. } => format!("{}{}", short(command), if *slow { " …" } else { "" }),
             LegCommand::Execute { side, application, argument, .. } => format!("{side:?} {application} {argument}"),
             LegCommand::HangUp { side, cause } => format!("{side:?} {cause}"),
         });
-        leg_commands.collect()
+        commands.collect()
     }
 
     fn begin(&mut self, side: Side) -> Vec<String> {
-        self.act(|script_run, context, at, leg_commands| script_run.begin(side, context, at, leg_commands))
+        self.play(|script_run, context, at| script_run.begin(side, context, at))
     }
 
     fn on(&mut self, side: Side, event: &Event) -> Vec<String> {
-        self.act(|script_run, context, at, leg_commands| script_run.on_event(side, event, context, at, leg_commands))
+        self.play(|script_run, context, at| script_run.on_event(side, event, context, at))
     }
 
     fn digit(&mut self, side: Side, digit: &str) -> Vec<String> {
@@ -94,9 +93,9 @@ impl Stage {
 
     /// Answered, and its own application has begun.
     fn answered(&mut self) -> Vec<String> {
-        let mut leg_commands = self.begin(Side::Caller);
-        leg_commands.extend(self.park(Side::Caller));
-        leg_commands
+        let mut commands = self.begin(Side::Caller);
+        commands.extend(self.park(Side::Caller));
+        commands
     }
 
     /// Goes to its next alarm, which is after so many seconds of the call.
@@ -104,7 +103,7 @@ impl Stage {
         let next_deadline = self.script_run.next_deadline().expect("an alarm");
         assert_eq!(next_deadline - self.start, seconds(at), "the alarm");
         self.now = seconds(at);
-        self.act(|script_run, context, at, leg_commands| script_run.on_deadline(at, context, leg_commands))
+        self.play(|script_run, context, at| script_run.on_deadline(at, context))
     }
 
     fn failure(&self) -> String {
@@ -134,10 +133,7 @@ fn waits_do_not_add_up_their_delays() {
     let mut stage = Stage::new(vec![wait(1.0), send("1"), wait(1.0), send("2")], Vec::new());
     stage.answered();
     stage.now = seconds(1.25);
-    assert_eq!(
-        stage.act(|p, context, at, leg_commands| p.on_deadline(at, context, leg_commands)),
-        ["uuid_send_dtmf ca 1"]
-    );
+    assert_eq!(stage.play(|p, context, at| p.on_deadline(at, context)), ["uuid_send_dtmf ca 1"]);
     assert_eq!(stage.next_deadline(2.0), ["uuid_send_dtmf ca 2"]);
 }
 
@@ -403,10 +399,10 @@ fn what_no_command_carries_is_a_failure() {
     let mut script_run = ScriptRun::new(Arc::new(script));
     let row = ["1\n\nexit".to_owned()];
     let context = Context { row: Some(&row), ..Context::sample() };
-    let (now, mut leg_commands) = (Instant::now(), Vec::new());
-    script_run.begin(Side::Caller, &context, now, &mut leg_commands);
-    script_run.on_event(Side::Caller, &event("CHANNEL_PARK", &[]), &context, now, &mut leg_commands);
-    assert!(matches!(&leg_commands[..], [LegCommand::HangUp { .. }]), "{leg_commands:?}");
+    let now = Instant::now();
+    assert_eq!(script_run.begin(Side::Caller, &context, now), []);
+    let commands = script_run.on_event(Side::Caller, &event("CHANNEL_PARK", &[]), &context, now);
+    assert!(matches!(&commands[..], [LegCommand::HangUp { .. }]), "{commands:?}");
     assert!(script_run.failure().is_some_and(|failure| failure.step == 1));
 }
 
@@ -470,7 +466,7 @@ proptest! {
         let mut stage = Stage::new(caller, callee);
         let side = |callee| if callee { Side::Callee } else { Side::Caller };
         for happening in happenings {
-            let leg_commands = match happening {
+            let commands = match happening {
                 Happening::Begin(callee) => stage.begin(side(callee)),
                 Happening::Event(callee, which) => {
                     let uuid = stage.script_run.tracks[usize::from(callee)].execution.to_string();
@@ -480,14 +476,14 @@ proptest! {
                     if let Some(next_deadline) = stage.script_run.next_deadline().filter(|_| !at_once) {
                         stage.now = stage.now.max(next_deadline - stage.start);
                     }
-                    stage.act(|script_run, context, at, leg_commands| script_run.on_deadline(at, context, leg_commands))
+                    stage.play(|script_run, context, at| script_run.on_deadline(at, context))
                 }
                 Happening::Passes(time) => {
                     stage.now += Duration::from_millis(time.into());
                     Vec::new()
                 }
             };
-            prop_assert!(leg_commands.len() <= 2 * STEPS_AT_ONCE);
+            prop_assert!(commands.len() <= 2 * STEPS_AT_ONCE);
         }
         let failed = stage.script_run.failure().cloned();
         stage.script_run.end(&Stage::context());

@@ -41,7 +41,7 @@ impl ActiveCalls {
 
     /// A call has been sent.
     pub(super) fn insert(&mut self, attempt: u64, call: Call) {
-        self.awaited += usize::from(call.awaited());
+        self.awaited += usize::from(call.is_awaiting_measured_event());
         self.deadlines.push(Reverse((call.next_deadline(), attempt)));
         self.calls.insert(attempt, call);
     }
@@ -53,13 +53,13 @@ impl ActiveCalls {
         change: impl FnOnce(&mut Call) -> Transition,
     ) -> Option<(Transition, Option<Call>)> {
         let call = self.calls.get_mut(&attempt)?;
-        let (awaited, next_deadline) = (call.awaited(), call.next_deadline());
+        let (awaited, next_deadline) = (call.is_awaiting_measured_event(), call.next_deadline());
         let transition = change(call);
         self.awaited -= usize::from(awaited);
         if matches!(transition, Transition::End(_)) {
             return Some((transition, self.calls.remove(&attempt)));
         }
-        self.awaited += usize::from(call.awaited());
+        self.awaited += usize::from(call.is_awaiting_measured_event());
         if call.next_deadline() != next_deadline {
             self.deadlines.push(Reverse((call.next_deadline(), attempt)));
         }

@@ -93,7 +93,7 @@ impl SlaveTask {
         }
         // Of several legs on a call's way, the app has to do with the last one alone.
         if let Some(event) = event
-            && self.calls.get(attempt).and_then(|call| call.far()) == Some((leg, slave))
+            && self.calls.get(attempt).and_then(|call| call.far_leg()) == Some((leg, slave))
         {
             self.on_app_event(attempt, Side::Callee, &event, at);
         }
@@ -110,7 +110,7 @@ impl SlaveTask {
 
     /// A call's far leg stayed when its near one went.
     pub(super) fn hang_up_far(&mut self, attempt: u64) {
-        let Some((leg, slave)) = self.calls.get(attempt).and_then(|call| call.far()) else { return };
+        let Some((leg, slave)) = self.calls.get(attempt).and_then(|call| call.far_leg()) else { return };
         self.anomaly("far_leg_stayed");
         if slave == self.index {
             self.kill_far(leg);

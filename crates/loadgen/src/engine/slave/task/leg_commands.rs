@@ -17,33 +17,35 @@ impl SlaveTask {
             return;
         }
         let plan = self.plan.clone();
-        let (index, leg_commands) = (self.index, &mut self.leg_commands);
+        let (index, mut commands) = (self.index, Vec::new());
         let done = self.calls.with(attempt, |call| {
             let context = plan.calls.context(index, attempt, call.labels());
-            call.on_app_event(side, event, &context, at, leg_commands)
+            let reaction = call.on_app_event(side, event, &context, at);
+            commands = reaction.commands;
+            reaction.transition
         });
         self.follow(attempt, done);
-        self.send_leg_commands(attempt);
+        self.send_leg_commands(attempt, commands);
     }
 
-    /// Does what a call's app has asked for.
-    pub(super) fn send_leg_commands(&mut self, attempt: u64) {
-        if self.leg_commands.is_empty() {
+    /// Sends the commands of a call's app, each to the server of its leg.
+    pub(super) fn send_leg_commands(&mut self, attempt: u64, commands: Vec<LegCommand>) {
+        if commands.is_empty() {
             return;
         }
-        let near = self.plan.run_id.call(self.index, attempt);
-        let far = self.calls.get(attempt).and_then(|call| call.far());
-        for leg_command in std::mem::take(&mut self.leg_commands) {
-            let place = match leg_command.side() {
+        let near = self.plan.calls.uuid(self.index, attempt);
+        let far = self.calls.get(attempt).and_then(|call| call.far_leg());
+        for command in commands {
+            let place = match command.side() {
                 Side::Caller => Some((near, self.index)),
                 Side::Callee => far,
             };
             match place {
-                Some((leg, slave)) if slave == self.index => self.send_leg_command(leg, leg_command),
-                Some((leg, slave)) if !self.shared.post(slave, PeerMessage::LegCommand(leg, leg_command)) => {
-                    self.anomaly("far_leg_untold")
+                Some((leg, slave)) if slave == self.index => self.send_leg_command(leg, command),
+                Some((leg, slave)) if !self.shared.post(slave, PeerMessage::LegCommand(leg, command)) => {
+                    self.anomaly("far_leg_untold");
                 }
-                // It is told, or it went meanwhile.
+                // The message was posted, or the far leg has gone meanwhile.
                 _ => {}
             }
         }

@@ -31,7 +31,6 @@ use super::{AssignedCall, RunStage, SlaveMessage, TICK};
 use crate::apps::script::Side;
 use crate::engine::call::{Call, HangupReason, NearLegEvent, Transition};
 use crate::engine::precise_timer::PreciseTimer;
-use crate::engine::script_run::LegCommand;
 use crate::measure::{Outcome, Refusal, SlaveRecorder, SlaveStatus};
 use crate::plan::{FarLegMatch, Plan, marks};
 use crate::server::{RaisedLimit, Server};
@@ -64,8 +63,6 @@ pub struct SlaveTask {
     /// How often connecting failed in a row.
     failures: u32,
     originator: Option<Originator>,
-    /// What apps have asked for and is not done yet.
-    leg_commands: Vec<LegCommand>,
     failover: FailoverPicker,
     calls: ActiveCalls,
     /// Legs of others' calls, and far legs of its own, at this server.
@@ -116,7 +113,6 @@ pub fn slaves(
             connecting: None,
             failures: 0,
             originator: None,
-            leg_commands: Vec::new(),
             failover: FailoverPicker::default(),
             calls: ActiveCalls::default(),
             far_legs: FarLegs::default(),
@@ -249,13 +245,15 @@ impl SlaveTask {
         while self.has_room()
             && let Some(attempt) = self.calls.due(now)
         {
-            let (recorder, index, leg_commands) = (&mut self.recorder, self.index, &mut self.leg_commands);
+            let (recorder, index, mut commands) = (&mut self.recorder, self.index, Vec::new());
             let done = self.calls.with(attempt, |call| {
                 let context = plan.calls.context(index, attempt, call.labels());
-                call.on_deadline(now, &context, recorder, leg_commands)
+                let reaction = call.on_deadline(now, &context, recorder);
+                commands = reaction.commands;
+                reaction.transition
             });
             self.follow(attempt, done);
-            self.send_leg_commands(attempt);
+            self.send_leg_commands(attempt, commands);
         }
     }
 
@@ -269,7 +267,7 @@ impl SlaveTask {
         match done {
             Some((Transition::End(outcome), Some(call))) => self.ended(attempt, outcome, &call),
             Some((Transition::HangUp, _)) => self.hang_up(attempt),
-            Some((Transition::HangUpFar, _)) => self.hang_up_far(attempt),
+            Some((Transition::HangUpFarLeg, _)) => self.hang_up_far(attempt),
             _ => {}
         }
     }
@@ -282,7 +280,7 @@ impl SlaveTask {
                 script_run.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
             self.recorder.app_said(call.labels(), script_run.results(), failure);
         }
-        let uuid = self.plan.run_id.call(self.index, attempt);
+        let uuid = self.plan.calls.uuid(self.index, attempt);
         self.recorder.record(call.record(uuid, self.index, outcome, Instant::now()));
         self.shared.slots.give_back();
         self.shared.open_calls.settle(1);
@@ -303,7 +301,7 @@ impl SlaveTask {
     }
 
     fn hang_up(&mut self, attempt: u64) {
-        let uuid = self.plan.run_id.call(self.index, attempt);
+        let uuid = self.plan.calls.uuid(self.index, attempt);
         let cause = self.calls.get(attempt).map_or(HangupCause::NORMAL_CLEARING, Call::cause_asked);
         // The cause that it has by itself is not said.
         let command = match cause {
@@ -367,7 +365,7 @@ impl SlaveTask {
                 }
             }
             Incoming::Reply(Purpose::Originate(attempt), reply) => {
-                let job = self.plan.run_id.call(self.index, attempt);
+                let job = self.plan.calls.uuid(self.index, attempt);
                 if reply.job_uuid().is_some_and(|of| of != job) {
                     // A reply got lost, and every one after it would be taken for another one's.
                     self.anomaly("replies_out_of_step");
@@ -393,7 +391,7 @@ impl SlaveTask {
 
     fn changed(&mut self, attempt: u64, change: NearLegEvent, at: Instant) {
         // For a comparison with a capture, call by call: the line's own time less `ago_us` is the event's.
-        trace!(call = %self.plan.run_id.call(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
+        trace!(call = %self.plan.calls.uuid(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
         let recorder = &mut self.recorder;
         let done = self.calls.with(attempt, |call| call.on(change, at, recorder));
         if done.is_none() {

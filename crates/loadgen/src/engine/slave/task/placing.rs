@@ -121,7 +121,7 @@ impl SlaveTask {
     }
 
     async fn place(&mut self, call: AssignedCall, held: bool) {
-        let uuid = self.plan.run_id.call(self.index, call.call.attempt);
+        let uuid = self.plan.calls.uuid(self.index, call.call.attempt);
         let Some(connection) = &mut self.connection else {
             return self.pass_on(call, Skip::SlaveDown);
         };
@@ -170,7 +170,7 @@ impl SlaveTask {
         let (now, outcome) = (Instant::now(), Outcome::Refused(Refusal::Command));
         self.recorder.attempted(call.call.labels, now.saturating_duration_since(call.call.due));
         self.recorder.ended(call.call.labels, outcome);
-        let uuid = self.plan.run_id.call(self.index, call.call.attempt);
+        let uuid = self.plan.calls.uuid(self.index, call.call.attempt);
         let record = Call::new(&call.call, self.plan.calls.timeout, None, now).record(uuid, self.index, outcome, now);
         self.recorder.record(CallRecord { failure: Some(why.to_owned()), ..record });
         self.dropped(std::slice::from_ref(call));

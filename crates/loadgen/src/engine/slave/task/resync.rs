@@ -86,7 +86,7 @@ impl SlaveTask {
     fn ask_about_next(&mut self) {
         while let Some(attempt) = self.unconfirmed.to_ask.pop() {
             if self.unconfirmed.calls.contains(&attempt) {
-                let uuid = self.plan.run_id.call(self.index, attempt);
+                let uuid = self.plan.calls.uuid(self.index, attempt);
                 return self.send(&Command::api(format!("uuid_exists {uuid}")), Purpose::Exists(attempt));
             }
         }
@@ -141,7 +141,7 @@ impl SlaveTask {
         while looks > 0 {
             let listed = ask_all(connection, &[marks::list_channels(self.plan.run_id)]).await?;
             let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
-            let near = ours.iter().map(|(attempt, _)| self.plan.run_id.call(self.index, *attempt));
+            let near = ours.iter().map(|(attempt, _)| self.plan.calls.uuid(self.index, *attempt));
             commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
             // Most are gone, and the list has not heard of it.
             let replies = ask_all(connection, &commands).await?;

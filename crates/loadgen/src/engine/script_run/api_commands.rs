@@ -7,15 +7,19 @@ use crate::apps::script::Action;
 use crate::config::template::Context;
 
 /// Commands about one leg.
-pub(super) struct Commands {
+pub(super) struct ApiCommands {
     pub(super) commands: Vec<String>,
     /// An event says when they have worked, and they take their time.
     pub(super) slow: bool,
 }
 
 /// The API commands of a step, `mod_commands`.
-pub(super) fn commands(action: &Action, uuid: Uuid, context: &Context<'_>) -> Result<Commands, esl_core::CommandError> {
-    let one = |slow: bool, command: String| Ok(Commands { commands: vec![command], slow });
+pub(super) fn api_commands(
+    action: &Action,
+    uuid: Uuid,
+    context: &Context<'_>,
+) -> Result<ApiCommands, esl_core::CommandError> {
+    let one = |slow: bool, command: String| Ok(ApiCommands { commands: vec![command], slow });
     match action {
         Action::Answer => one(true, format!("uuid_answer {uuid}")),
         Action::Ring => one(true, format!("uuid_ring_ready {uuid}")),
@@ -39,8 +43,8 @@ pub(super) fn commands(action: &Action, uuid: Uuid, context: &Context<'_>) -> Re
                     false => format!("uuid_setvar {uuid} {name} {}", word("a variable's value", &value)?),
                 })
             });
-            Ok(Commands { commands: commands.collect::<Result<_, _>>()?, slow: false })
+            Ok(ApiCommands { commands: commands.collect::<Result<_, _>>()?, slow: false })
         }
-        _ => Ok(Commands { commands: Vec::new(), slow: false }),
+        _ => Ok(ApiCommands { commands: Vec::new(), slow: false }),
     }
 }
