@@ -1,8 +1,9 @@
-//! Conducts a run once its slaves are ready: hands each slave its calls a moment before they are due, does what an operator
-//! or a signal asks for, and brings the run to its end.
+//! Dispatches the schedule: assigns each slave its calls a moment before they are due, obeys the operator and signals,
+//! and ends the run.
 //!
-//! The schedule is walked in one place, so that a change in flight meets every slave at the same call, and a closed loop
-//! knows all slots. Each slave sends its calls on time by itself: nothing here is in the way of a call that is due.
+//! The schedule is walked in one place, so that a change while the run lasts applies from the same call on at every
+//! slave, and a closed loop sees all slots. Each slave sends its calls on time by itself: a call that is due never
+//! waits for the dispatcher.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,79 +21,83 @@ use crate::plan::{Mode, Placement, Plan, RATE_MAX};
 use crate::schedule::{Arrivals, Due, DueCalls, RoundRobin};
 use crate::signals::Signal;
 
-/// Calls are handed over so long before they are due: longer than a busy machine lets a task wait. A change in flight is
-/// seen that much later at the most.
+/// How long before they are due calls are assigned: longer than a busy machine keeps a task waiting. A change of the
+/// rate takes effect at most this much later.
 const AHEAD: Duration = Duration::from_millis(100);
-/// They are handed over in handfuls of so long: each one wakes a slave's task once.
+/// The interval between two batches of calls. Each batch wakes a slave's task once.
 const BATCH: Duration = Duration::from_millis(40);
-/// In a closed loop a call has its slot, and is handed over, so long before it is due: longer than that takes, and of no
-/// weight against how long calls last.
+/// In a closed loop, how long before it is due a call takes its slot and is assigned: longer than assigning takes, and
+/// short against the hold times.
 const LEAD: Duration = Duration::from_millis(5);
-/// In a closed loop, a call that no slave can take is offered again after this, should nobody say that one can.
-const AGAIN: Duration = Duration::from_millis(50);
-/// How long hanging up may take before what is left is given up: calls that the server does not let go are lost before.
+/// In a closed loop, how long after a call could not be assigned to any slave it is tried again, unless a slot is freed
+/// before.
+const RETRY_AFTER: Duration = Duration::from_millis(50);
+/// How long hanging up may take before the run ends anyway. Calls that a server does not release are counted as lost
+/// before that.
 const HANG_UP_MAX: Duration = Duration::from_secs(30);
-/// Commands of an operator that wait.
+/// Commands of an operator that may wait for the dispatcher.
 const CONTROLS_MAX: usize = 64;
 
-/// What an operator can ask of a run.
+/// What an operator can change about a run that is under way.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Control {
-    /// Calls per second from now on, whatever the phases say; `None` for what they say.
+    /// Calls per second from now on, instead of the phases' rates; `None` for the phases' rates again.
     Rate(Option<f64>),
     /// Concurrent calls at most.
     Limit(Option<u64>),
     /// The slaves' weights, in the plan's order.
     Weights(Vec<u64>),
-    /// No calls until [`Control::Resume`]: the schedule's clock stands still.
+    /// Places no calls until [`Control::Resume`]. The schedule's clock stands still.
     Pause,
-    /// On with the schedule, from where it stands.
+    /// Continues the schedule from where it was paused.
     Resume,
-    /// No more calls; those that are up may end.
+    /// Places no more calls. Calls that are up may end.
     Stop,
-    /// Hang up every call of this run.
+    /// Hangs up every call of the run.
     HangUpAll,
 }
 
-/// Asks a run for something, see [`Control`].
+/// Sends a [`Control`] to a run.
 #[derive(Clone, Debug)]
 pub struct Operator(mpsc::Sender<Control>);
 
 impl Operator {
-    /// A command, and whether it can be obeyed.
+    /// Queues a command.
     ///
     /// # Errors
-    /// Says why it cannot be: a rate that is none, or a run that is over or does not keep up with its commands.
+    /// A value out of range, a run that has ended, or a queue that is full.
     pub fn ask(&self, control: Control) -> Result<(), String> {
         match &control {
             Control::Rate(Some(rate)) if !(0.0..=RATE_MAX).contains(rate) => {
-                return Err(format!("{rate} is no rate: it must be from 0 to {RATE_MAX} calls per second"));
+                return Err(format!("invalid rate {rate}: expected 0 to {RATE_MAX} calls per second"));
             }
             Control::Weights(weights) if RoundRobin::new(weights).is_none() => {
-                return Err("these weights make no turns: one at least must be above 0".to_owned());
+                return Err("invalid weights: at least one weight must be above 0".to_owned());
             }
-            Control::Limit(Some(0)) => return Err("a limit of 0 is a pause: ask for that".to_owned()),
+            Control::Limit(Some(0)) => {
+                return Err("invalid limit 0: expected at least 1; use a pause to place no calls".to_owned());
+            }
             _ => {}
         }
         self.0.try_send(control).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => "too many commands wait already".to_owned(),
-            mpsc::error::TrySendError::Closed(_) => "the run is over".to_owned(),
+            mpsc::error::TrySendError::Full(_) => "too many commands are waiting".to_owned(),
+            mpsc::error::TrySendError::Closed(_) => "the run has ended".to_owned(),
         })
     }
 }
 
-/// The channel of an operator's commands.
+/// The channel from an operator to a run.
 pub fn controls() -> (Operator, mpsc::Receiver<Control>) {
     let (operator, controls) = mpsc::channel(CONTROLS_MAX);
     (Operator(operator), controls)
 }
 
-/// What a run asks for now, for those who show it.
+/// The rate that is asked for at the moment.
 #[derive(Debug, Default)]
 pub struct TargetRate(AtomicU64);
 
 impl TargetRate {
-    /// Calls per second; none once no more are offered, or in a pause.
+    /// Calls per second; 0 during a pause, and once no more calls are placed.
     pub fn now(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
@@ -102,54 +107,54 @@ impl TargetRate {
     }
 }
 
-/// How a run came to its end.
+/// The end of a run, as the dispatcher saw it.
 #[derive(Debug)]
 pub struct RunEnd {
-    /// What cut it short.
+    /// The signal that cut the run short.
     pub signal: Option<Signal>,
-    /// For how long calls were offered, without pauses.
+    /// How long calls were offered, without pauses.
     pub offering: Duration,
-    /// What went wrong in this program.
+    /// Errors of this program.
     pub failures: Vec<String>,
 }
 
-/// What a conductor has to do with.
+/// The handles through which the dispatcher reaches the rest of a run.
 pub struct RunHandles {
     /// The slaves' tasks.
     pub tasks: JoinSet<()>,
-    /// What they share.
+    /// What the slaves' tasks share.
     pub shared: Arc<Shared>,
-    /// Where each one's calls are handed to.
+    /// Where each slave's calls are sent, in the plan's order.
     pub senders: Vec<mpsc::Sender<Vec<AssignedCall>>>,
-    /// What they are told.
+    /// The stage of the run, which every slave's task watches.
     pub stages: watch::Sender<RunStage>,
-    /// What an operator asks for.
+    /// Commands of the operator.
     pub controls: mpsc::Receiver<Control>,
-    /// What this program is asked for by the system.
+    /// Signals of the operating system.
     pub signals: mpsc::Receiver<Signal>,
 }
 
-/// Leads a run from its first call to its last.
+/// Walks a run's schedule from its first call to its last.
 pub struct Dispatcher {
     plan: Arc<Plan>,
     calls: DueCalls,
-    /// The schedule's beginning: later by every pause.
+    /// The start of the schedule, moved on by every pause.
     start: Instant,
     paused: Option<Instant>,
-    /// How long the phases are together, where they have an end.
+    /// The length of all phases together, where they have an end.
     length: Option<Duration>,
-    /// When the last call was due that was offered, in the schedule's time.
+    /// When the last call that was offered was due, from the schedule's start.
     last: Duration,
-    /// How many calls have been offered, those of other shards too.
+    /// How many calls have been offered, other shards' included.
     offered: u64,
-    /// Handed out at the next opportunity, by slave.
+    /// Calls that are assigned with the next batch, by slave.
     batches: Vec<Vec<AssignedCall>>,
     /// How many calls each slave has had with each app.
     turns: Vec<Vec<u64>>,
     failover: FailoverPicker,
-    /// A call that waits for its slot.
+    /// A call of a closed loop that waits for a slot.
     waiting: Option<Due>,
-    /// No more calls are offered from this moment on.
+    /// When the offering of calls ended.
     ended: Option<Instant>,
     target_rate: Arc<TargetRate>,
     handles: RunHandles,
@@ -158,13 +163,13 @@ pub struct Dispatcher {
 /// When to look at the schedule again.
 enum Next {
     At(Instant),
-    /// When a slot is free, or the schedule ends.
+    /// When a slot is freed; at the latest at this time.
     Slot(Option<Instant>),
     Never,
 }
 
 impl Dispatcher {
-    /// One for a plan, whose first call is due at `start`.
+    /// A dispatcher for a plan whose first call is due at `start`.
     pub fn new(plan: Arc<Plan>, start: Instant, target_rate: Arc<TargetRate>, handles: RunHandles) -> Self {
         Self {
             calls: plan.schedule.calls(),
@@ -184,7 +189,7 @@ impl Dispatcher {
         }
     }
 
-    /// Conducts it to its end.
+    /// Runs the schedule to its end, and waits until every call is accounted for.
     pub async fn run(mut self) -> RunEnd {
         let mut stopped: Option<Signal> = None;
         let mut failures = Vec::new();
@@ -208,35 +213,35 @@ impl Dispatcher {
                     if let Control::HangUpAll = control {
                         hang_up_ends.get_or_insert_with(|| self.hang_up());
                     } else {
-                        self.obey(control);
+                        self.apply(control);
                     }
                 }
                 Some(signal) = self.handles.signals.recv() => {
                     stopped.get_or_insert(signal);
                     if self.ended.is_none() {
-                        info!("stopping: no new calls, those that are up may end within {:?}", self.plan.grace);
+                        info!("stopping: no new calls; calls that are up may end within {:?}", self.plan.grace);
                         self.stop();
                     } else if hang_up_ends.is_none() {
-                        info!("hanging up what is still up");
+                        info!("hanging up all calls");
                         hang_up_ends = Some(self.hang_up());
                     }
                 }
                 () = sleep_until(hang_up_at.unwrap_or(self.start)), if hang_up_at.is_some() => {
-                    info!("calls are still up after {:?}: hanging them up", self.plan.grace);
+                    info!("calls are still up {:?} after the end: hanging them up", self.plan.grace);
                     hang_up_ends = Some(self.hang_up());
                 }
-                () = self.handles.shared.open_calls.settled(), if ledger_counts => break,
+                () = self.handles.shared.open_calls.none_left(), if ledger_counts => break,
                 Some(ended) = self.handles.tasks.join_next() => {
-                    let error = ended.err().map_or("it came to an end".to_owned(), |error| error.to_string());
+                    let error = ended.err().map_or("it ended early".to_owned(), |error| error.to_string());
                     error!(%error, "a slave's task failed");
                     failures.push(format!("a slave's task failed: {error}"));
-                    // Its calls will never be accounted for.
+                    // The calls of the failed task will never be accounted for.
                     self.stop();
                     hang_up_ends.get_or_insert_with(|| self.hang_up());
                 }
                 () = sleep_until(hang_up_ends.unwrap_or(self.start)), if hang_up_ends.is_some() => {
-                    error!("slaves do not come to an end");
-                    failures.push("slaves did not come to an end".to_owned());
+                    error!("not all calls are accounted for after hanging up");
+                    failures.push("not all calls were accounted for after hanging up".to_owned());
                     break;
                 }
             }
@@ -246,7 +251,7 @@ impl Dispatcher {
         RunEnd { signal: stopped, offering, failures }
     }
 
-    /// Lets the slaves look whether anything is left, and end.
+    /// Lets the slaves look for channels that are left, and end.
     async fn finish(&mut self, failures: &mut Vec<String>) {
         let _ = self.handles.stages.send(RunStage::Finish);
         let all = async {
@@ -264,7 +269,7 @@ impl Dispatcher {
         }
     }
 
-    /// Hands out what is due before long. Returns when to do so again.
+    /// Assigns the calls that are due soon. Returns when to do so again.
     fn dispatch_due(&mut self) -> Next {
         let now = Instant::now();
         if self.paused.is_some() {
@@ -283,11 +288,11 @@ impl Dispatcher {
         while let Some(due) = self.calls.next_before(until) {
             (self.offered, self.last) = (due.attempt + 1, due.at);
             let at = self.start + due.at;
-            self.hand(&due, at, due.slave, false);
+            self.assign(&due, at, due.slave, false);
         }
         let waiting = self.batches.iter().any(|batch| !batch.is_empty());
         match self.calls.next_at() {
-            None => self.over_at(now),
+            None => self.end_at(now),
             Some(_) if waiting => Next::At(now + BATCH),
             Some(at) => match self.start.checked_add(at) {
                 Some(at) => Next::At((at - AHEAD).max(now) + BATCH),
@@ -296,19 +301,19 @@ impl Dispatcher {
         }
     }
 
-    /// A closed loop: a call is due when the schedule says so and there is a slot for it, whatever comes last.
+    /// A closed loop: a call is due when both the schedule and a free slot allow it.
     fn dispatch_by_slots(&mut self, now: Instant) -> Next {
         loop {
             let elapsed = now.saturating_duration_since(self.start);
             if self.length.is_some_and(|length| elapsed >= length) {
-                return self.over_at(now);
+                return self.end_at(now);
             }
             let waited = self.waiting.is_some();
             let due = match self.waiting.take().or_else(|| self.calls.next_before(elapsed + LEAD)) {
                 Some(due) => due,
                 None => {
                     return match self.calls.next_at().map(|at| self.start.checked_add(at)) {
-                        None => self.over_at(now),
+                        None => self.end_at(now),
                         Some(Some(at)) => Next::At((at - LEAD).max(now)),
                         Some(None) => Next::Never,
                     };
@@ -319,18 +324,18 @@ impl Dispatcher {
                 continue;
             }
             let next = match self.slave_with_room(&due) {
-                None => Next::Slot(Some(now + AGAIN)),
+                None => Next::Slot(Some(now + RETRY_AFTER)),
                 Some(_) if !self.handles.shared.slots.take() => Next::Slot(self.end()),
                 Some(slave) => {
-                    // What has not waited is due when the schedule says so, also where this machine is late for it:
-                    // every call's little lateness would add up to a lower rate.
+                    // A call that did not wait for a slot is due when the schedule says, even where this machine is
+                    // late for it: the delays would add up to a lower rate.
                     if waited {
                         self.calls.delay_to(elapsed);
                     }
                     let at = self.start + due.at;
                     let at = if waited { at.max(now) } else { at };
                     self.last = at.saturating_duration_since(self.start);
-                    self.hand(&due, at, slave, true);
+                    self.assign(&due, at, slave, true);
                     continue;
                 }
             };
@@ -339,12 +344,12 @@ impl Dispatcher {
         }
     }
 
-    /// The slave that a call was assigned to; another one where it cannot place it and may be stood in for.
+    /// The slave that a call is assigned to: its own, or another where its own cannot place it and failover is allowed.
     fn slave_with_room(&mut self, due: &Due) -> Option<usize> {
         let slave_states = &self.handles.shared.slave_states;
         let down = !slave_states.is_up(due.slave);
         if down && !self.plan.redistribute {
-            // It skips the call, and counts it.
+            // The slave skips the call, and counts it.
             return Some(due.slave);
         }
         match down || slave_states.is_full(due.slave) {
@@ -353,14 +358,14 @@ impl Dispatcher {
         }
     }
 
-    fn hand(&mut self, due: &Due, at: Instant, slave: usize, has_slot: bool) {
+    fn assign(&mut self, due: &Due, at: Instant, slave: usize, has_slot: bool) {
         if !self.plan.shard.owns(due.slave) {
             return;
         }
         let turn = &mut self.turns[due.slave][due.app];
         let target = self.plan.calls.apps[due.app].targets.of(*turn);
         *turn += 1;
-        // At a ramp's own rate, calls at its beginning would last for hours.
+        // At the rate at the start of a ramp, calls would last for hours.
         let rate = self.calls.rate_max_at(due.at);
         if has_slot {
             self.handles.shared.slave_states.reserve(slave);
@@ -372,7 +377,7 @@ impl Dispatcher {
             hold: self.plan.hold.of(self.plan.schedule.seed, due.attempt, rate, self.handles.shared.slots.max()),
         };
         self.batches[slave].push(AssignedCall { has_slot, ..AssignedCall::new(call) });
-        self.handles.shared.open_calls.open(1);
+        self.handles.shared.open_calls.add(1);
     }
 
     fn send_batches(&mut self) {
@@ -380,17 +385,18 @@ impl Dispatcher {
             if !batch.is_empty()
                 && let Err(error) = sender.try_send(std::mem::take(batch))
             {
-                // A slave that is that far behind gets them later.
+                // The slave is far behind: it gets the batch later.
                 *batch = error.into_inner();
             }
         }
     }
 
-    /// There are no more calls: the offering lasts to the schedule's end.
-    fn over_at(&mut self, now: Instant) -> Next {
+    /// No calls are left: the offering lasts until the schedule's end.
+    fn end_at(&mut self, now: Instant) -> Next {
         let exhausted = self.plan.schedule.max_offered.is_some_and(|max| self.offered >= max);
         let end = match (exhausted, self.end()) {
-            // With so many calls as there may be, it ends one gap behind the last one; calls of a burst have one each too.
+            // With `max_offered`, the offering ends one mean gap after the last call; a burst has one gap for each of
+            // its calls.
             (true, end) => {
                 let gaps = match self.plan.schedule.arrivals {
                     Arrivals::Burst(size) => (self.offered.max(1) - 1) % size + 1,
@@ -402,7 +408,7 @@ impl Dispatcher {
                 end.map_or(after, |end| end.min(after))
             }
             (false, Some(end)) => end,
-            // Nothing moves it on at the moment, as when the rate was set to 0.
+            // The schedule does not advance at the moment, as with a rate of 0.
             (false, None) => return Next::Never,
         };
         if now < end {
@@ -416,7 +422,7 @@ impl Dispatcher {
         Next::Never
     }
 
-    /// When the schedule ends, as things stand.
+    /// The end of the schedule as it is now.
     fn end(&self) -> Option<Instant> {
         self.length.and_then(|length| self.start.checked_add(length))
     }
@@ -426,10 +432,10 @@ impl Dispatcher {
         self.target_rate.set(if on { self.calls.rate_at(self.start.elapsed()) * self.plan.share() } else { 0.0 });
     }
 
-    fn obey(&mut self, control: Control) {
-        info!(?control, "asked for");
+    fn apply(&mut self, control: Control) {
+        info!(?control, "operator command");
         let now = Instant::now();
-        // While the schedule's clock stands still, it is as late as it was when that began.
+        // During a pause the schedule's clock shows the time at which the pause began.
         let at = (self.paused.unwrap_or(now) + AHEAD).saturating_duration_since(self.start);
         match control {
             Control::Rate(rate) => self.calls.set_rate(at, rate),
@@ -440,7 +446,11 @@ impl Dispatcher {
                     self.calls.set_slaves(turns);
                 }
                 _ => {
-                    warn!("{} weights were given for {} slaves: nothing changes", weights.len(), self.plan.slaves.len())
+                    warn!(
+                        "{} weights for {} slaves: the weights stay as they are",
+                        weights.len(),
+                        self.plan.slaves.len()
+                    )
                 }
             },
             Control::Pause | Control::Resume if self.ended.is_some() => {}
@@ -457,7 +467,7 @@ impl Dispatcher {
         }
     }
 
-    /// No more calls.
+    /// Ends the offering of calls.
     fn stop(&mut self) {
         if self.ended.is_none() {
             self.ended = Some(self.paused.take().unwrap_or_else(Instant::now));
@@ -467,7 +477,7 @@ impl Dispatcher {
         }
     }
 
-    /// What was to be handed out and never will be.
+    /// Drops the calls that were to be assigned with the next batch.
     fn drop_batches(&mut self) {
         for (slave, batch) in self.batches.iter_mut().enumerate() {
             for call in std::mem::take(batch) {
@@ -475,12 +485,12 @@ impl Dispatcher {
                     self.handles.shared.slave_states.release(slave);
                     self.handles.shared.slots.give_back();
                 }
-                self.handles.shared.open_calls.settle(1);
+                self.handles.shared.open_calls.remove(1);
             }
         }
     }
 
-    /// Hangs up. Returns when that has to be over.
+    /// Hangs up every call. Returns when that has to be over.
     fn hang_up(&mut self) -> Instant {
         self.stop();
         let _ = self.handles.stages.send(RunStage::HangUp);

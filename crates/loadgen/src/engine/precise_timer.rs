@@ -1,9 +1,9 @@
-//! A timer that goes off on time: tokio's own ones go off at the next millisecond or the one after it, which would be seen
-//! in the schedule's lag and in every hold.
+//! A timer that fires on time. Tokio's own timers fire up to two milliseconds late, which would show in the schedule
+//! lag and in every hold time.
 
 use tokio::time::Instant;
 
-/// Goes off at an instant. On Linux by a `timerfd`, some 50 µs after it; elsewhere by tokio's timer.
+/// Fires at an instant: on Linux by a `timerfd`, about 50 µs after it; elsewhere by tokio's timer.
 #[derive(Debug)]
 pub struct PreciseTimer {
     #[cfg(target_os = "linux")]
@@ -11,7 +11,7 @@ pub struct PreciseTimer {
 }
 
 impl PreciseTimer {
-    /// One that is not set. Where the system has no timer to give, tokio's is used.
+    /// A timer that is not set. Where the system has no `timerfd` left, tokio's timer is used.
     pub fn new() -> Self {
         Self {
             #[cfg(target_os = "linux")]
@@ -19,7 +19,7 @@ impl PreciseTimer {
         }
     }
 
-    /// Waits until `at`. Can be dropped and called again at any time.
+    /// Waits until `at`. The future can be dropped and the method called again at any time.
     pub async fn until(&mut self, at: Instant) {
         #[cfg(target_os = "linux")]
         if let Some(timer) = &mut self.timer
@@ -50,7 +50,7 @@ mod linux {
     #[derive(Debug)]
     pub(super) struct Timer {
         timer: AsyncFd<OwnedFd>,
-        /// What it is set to.
+        /// The instant that it is set to.
         set: Option<Instant>,
     }
 
@@ -75,7 +75,7 @@ mod linux {
                 self.set(left)?;
                 self.set = Some(at);
             }
-            // It may have gone off for what it was set to before.
+            // The expiration may belong to an earlier setting.
             while Instant::now() < at {
                 let mut ready = self.timer.readable().await?;
                 let mut expirations = [0; 8];
@@ -111,7 +111,7 @@ mod tests {
         let mut timer = PreciseTimer::new();
         let start = Instant::now();
         timer.until(start).await;
-        // Dropped before it goes off, then set to something else.
+        // Dropped before it fires, then set to another instant.
         let far = start + Duration::from_secs(3600);
         assert!(tokio::time::timeout(Duration::from_millis(1), timer.until(far)).await.is_err());
         for milliseconds in [2, 7, 20] {

@@ -18,13 +18,13 @@ pub(super) struct FarLeg {
 }
 
 impl Call {
-    /// Its far leg, and the slave on which that was seen.
+    /// The far leg's UUID, and the slave on whose server it is.
     pub fn far_leg(&self) -> Option<(Uuid, usize)> {
         self.far_leg.as_ref().map(|far| (far.record.uuid, far.record.slave))
     }
 
-    /// Something happened to its far leg, or to what may be it: where a call goes through several servers, the last
-    /// leg that comes before the answer is the far one.
+    /// Applies an event of the far leg, or of a leg that may be it: where a call passes several servers, the last leg
+    /// that is created before the answer is the far leg.
     pub fn on_far(
         &mut self,
         leg: Uuid,
@@ -35,7 +35,7 @@ impl Call {
     ) -> Transition {
         let known = self.far_leg.as_ref().is_some_and(|far| far.record.uuid == leg);
         if !known {
-            // One that does what its app tells it is the call's, whomever it may be connected to.
+            // A leg that an app controls is the call's far leg, whatever it is bridged to.
             let has_script = self.script_run().is_some_and(|script_run| script_run.has_begun(Side::Callee));
             let replaces =
                 self.far_leg.as_ref().is_none_or(|far| far.record.answered.is_none() && !far.gone && !has_script);
@@ -45,7 +45,7 @@ impl Call {
             {
                 return Transition::Wait;
             }
-            // Its first event may have been lost.
+            // The leg's first event may have been lost.
             let created = (change == FarLegEvent::Created).then_some(at);
             let record = FarRecord { uuid: leg, slave, created, answered: None, hung_up: None, cause: None, rtp: None };
             self.far_leg = Some(Box::new(FarLeg { record, gone: false, invite_recorded: false }));
@@ -56,7 +56,7 @@ impl Call {
             FarLegEvent::Answered if far.record.answered.is_none() => {
                 far.record.answered = Some(at);
                 self.record_invite_latency(recorder);
-                // Its event can come after the near leg's.
+                // The far leg's answer may arrive after the near leg's.
                 if let Some(answered) = self.timeline.answer.seen() {
                     let propagation = answered.saturating_duration_since(at);
                     recorder.measured(self.labels, Latency::AnswerPropagation, propagation);
@@ -76,7 +76,7 @@ impl Call {
         Transition::Wait
     }
 
-    /// Takes down how long the INVITE took to its far leg: once it is known which leg that is.
+    /// Records the latency of the INVITE once it is known which leg is the far leg.
     pub(super) fn record_invite_latency(&mut self, recorder: &mut SlaveRecorder) {
         let Some(far) = self.far_leg.as_mut().filter(|far| !far.invite_recorded) else { return };
         if let (Some(near), Some(created)) = (self.timeline.created, far.record.created) {

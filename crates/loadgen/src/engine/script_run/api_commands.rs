@@ -1,4 +1,4 @@
-//! The API commands that steps are.
+//! The API commands of steps.
 
 use esl_core::word;
 use uuid::Uuid;
@@ -6,14 +6,14 @@ use uuid::Uuid;
 use crate::apps::script::Action;
 use crate::config::template::Context;
 
-/// Commands about one leg.
+/// The API commands of one step.
 pub(super) struct ApiCommands {
     pub(super) commands: Vec<String>,
-    /// An event says when they have worked, and they take their time.
+    /// Whether they take their time, and an event reports their success.
     pub(super) slow: bool,
 }
 
-/// The API commands of a step, `mod_commands`.
+/// The API commands of a step (`mod_commands`).
 pub(super) fn api_commands(
     action: &Action,
     uuid: Uuid,

@@ -1,4 +1,4 @@
-//! What comes of a performance: what is to be done, and why it failed.
+//! The commands of a script to the legs of its call, and its failure.
 
 use std::fmt;
 
@@ -7,40 +7,41 @@ use uuid::Uuid;
 
 use crate::apps::script::Side;
 
-/// What is to be done for a call.
+/// A command to a leg of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LegCommand {
-    /// An API command about a leg, to be sent to its server.
+    /// An API command, sent to the leg's server.
     Api {
         /// The leg.
         side: Side,
         /// The command.
         command: String,
-        /// It takes milliseconds of its connection, 3 to 6 for an answer, 13 for a recording: to be sent as a job.
+        /// Whether it blocks its connection for milliseconds (3 to 6 for an answer, 13 for a recording), and so has to
+        /// run as a job.
         slow: bool,
     },
-    /// An application that a leg is to run (`sendmsg`).
+    /// Executes an application on the leg (`sendmsg`).
     Execute {
         /// The leg.
         side: Side,
         /// Its name.
         application: String,
-        /// What it is given.
+        /// Its argument.
         argument: String,
-        /// What its events are to say (`Event-UUID`).
+        /// The UUID that the application's events carry (`Event-UUID`).
         event_uuid: Uuid,
     },
-    /// A leg is to be hung up: the call has ended as planned, or it has failed.
+    /// Hangs up the leg: the call has ended as planned, or it has failed.
     HangUp {
         /// The leg.
         side: Side,
-        /// Why, as its server is told.
+        /// The hangup cause.
         cause: HangupCause,
     },
 }
 
 impl LegCommand {
-    /// The leg that it is done to.
+    /// The leg that the command is for.
     pub fn side(&self) -> Side {
         match self {
             Self::Api { side, .. } | Self::Execute { side, .. } | Self::HangUp { side, .. } => *side,
@@ -48,16 +49,16 @@ impl LegCommand {
     }
 }
 
-/// Why a call's script has failed.
+/// Why a call's script failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StepFailure {
-    /// Whose steps.
+    /// The leg whose step failed.
     pub side: Side,
-    /// The step, from 1 on; 0 where it was none.
+    /// The number of the step, from 1; 0 for a failure that belongs to no step.
     pub step: usize,
     /// What was expected.
     pub expected: String,
-    /// What came instead.
+    /// What happened instead.
     pub got: String,
 }
 

@@ -1,15 +1,15 @@
-//! One call's script as it is performed. No I/O, no clock: events and instants come in, what is to be done goes out.
+//! The run of one call's script. No I/O, no clock: events and instants come in, commands go out.
 //!
 //! ```text
 //!   begin         the step is entered          its event, its time          no step is left
 //!   ──────► Ready ───────────────────► Pending ───────────────────► Ready ─────────────────► Done
-//!                                         │ no event in time, another one
+//!                                         │ time-out, unexpected event
 //!                                         ▼
-//!                                       Failure: the call is hung up
+//!                                       StepFailure: the call is hung up
 //! ```
 //!
-//! Each leg has its own place in its own list of steps; they go on side by side. Nothing is said about the order in which
-//! events come: digits and expected events that come before their step are kept for it.
+//! Each leg progresses through its own list of steps, independently of the other. The order of events is not fixed:
+//! digits and expected events that arrive before their step are kept for it.
 
 mod api_commands;
 mod leg_command;
@@ -30,56 +30,57 @@ use crate::plan::App;
 
 use api_commands::{ApiCommands, api_commands};
 pub use leg_command::{LegCommand, StepFailure};
-use track::{State, Track, got_digits, heard};
+use track::{Track, TrackState, got_digits, match_digits};
 
-/// Digits of a leg that are kept at most, for steps that expect them: the longest number and a menu's way before it.
+/// Digits of a leg that are kept at most for later steps: more than the longest number and the way through a menu
+/// before it.
 const DIGITS_MAX: usize = 128;
 
-/// Recordings of a call that are named at most.
+/// Recordings of a call whose names are kept at most.
 const FILES_MAX: usize = 8;
 
-/// Steps that are taken at once at most: more than that is a circle without a wait, or a clock that jumped.
+/// Steps that are taken in one go at most: more are a loop without a wait, or a clock that jumped.
 const STEPS_AT_ONCE: usize = 512;
 
-/// How long after its answer a near leg may take to be parked. Its application is started in the same millisecond; what it
-/// is told before that is broken off by it.
+/// How long after its answer a near leg may take to be parked. Its application starts within a millisecond, and would
+/// interrupt a command that came before.
 const PARKED_BY: Duration = Duration::from_secs(2);
 
-/// A call's script, and how far it is.
+/// The run of one call's script.
 #[derive(Debug)]
 pub struct ScriptRun {
     script: Arc<Script>,
     tracks: [Track; 2],
     counts: [u32; RESULTS_MAX],
-    /// Applications that were run: each one's events have a UUID of their own.
+    /// How many applications were executed: the events of each have their own UUID.
     executions: u16,
     files: Vec<String>,
     failure: Option<Box<StepFailure>>,
-    /// The call was to be hung up: no step follows.
+    /// Whether the call's end was asked for: no step follows.
     over: bool,
 }
 
-/// What entering a step came to.
+/// The result of entering a step.
 enum Entered {
-    /// It is done.
+    /// The step is done.
     Done,
-    /// It is not this call's.
+    /// The step does not apply to this call.
     Skipped,
-    /// It is under way, until this time at most.
+    /// The step is under way, until this time at most.
     Pending(Option<Instant>),
-    /// It is done, and nothing follows.
+    /// The step is done, and no step follows.
     Last,
-    /// It cannot be done: what came instead.
+    /// The step cannot be done: what happened instead.
     Failed(String),
 }
 
 impl ScriptRun {
-    /// The script of an app's call, unless there is nothing to do or watch.
+    /// The run of an app's script; `None` where there is nothing to do or watch.
     pub fn of(app: &App) -> Option<Self> {
         (!app.script.is_empty()).then(|| Self::new(app.script.clone()))
     }
 
-    /// One that has not begun.
+    /// A run that has not begun.
     pub fn new(script: Arc<Script>) -> Self {
         Self {
             script,
@@ -117,10 +118,10 @@ impl ScriptRun {
 
     fn begin_steps(&mut self, side: Side, context: &Context<'_>, at: Instant, commands: &mut Vec<LegCommand>) {
         let track = &mut self.tracks[side as usize];
-        if track.state != State::Before {
+        if track.state != TrackState::Before {
             return;
         }
-        track.state = State::Ready;
+        track.state = TrackState::Ready;
         track.since = Some(at);
         // A far leg begins by being parked; any other application than `park` does not take commands.
         track.parked |= side == Side::Callee || !self.script.application.is_park();
@@ -134,7 +135,7 @@ impl ScriptRun {
         deadlines.min().filter(|_| !self.over)
     }
 
-    /// It is that time. To come early or twice does no harm.
+    /// Applies a deadline. Calling it early or twice does no harm.
     pub fn on_deadline(&mut self, at: Instant, context: &Context<'_>) -> Vec<LegCommand> {
         let mut commands = Vec::new();
         for side in Side::BOTH {
@@ -142,9 +143,9 @@ impl ScriptRun {
             let Some(deadline) = track.deadline.filter(|deadline| *deadline <= at && !self.over) else { continue };
             track.deadline = None;
             match track.state {
-                State::Parking => (track.parked, track.since) = (true, Some(at)),
-                State::Pending => match self.script.steps(side).get(track.at).map(|step| &step.action) {
-                    // The next one counts from when it should have been over, so that delays do not add up.
+                TrackState::Parking => (track.parked, track.since) = (true, Some(at)),
+                TrackState::Pending => match self.script.steps(side).get(track.at).map(|step| &step.action) {
+                    // The next step counts from when this one should have ended, so that delays do not add up.
                     Some(Action::Wait(_)) => self.done(side, deadline),
                     Some(Action::ExpectDigits { .. }) => {
                         let got = got_digits(&track.digits);
@@ -152,14 +153,14 @@ impl ScriptRun {
                     }
                     _ => self.fail_at(side, "nothing".to_owned(), context, &mut commands),
                 },
-                State::Before | State::Ready | State::Done => {}
+                TrackState::Before | TrackState::Ready | TrackState::Done => {}
             }
             self.advance(side, context, at, &mut commands);
         }
         commands
     }
 
-    /// An answered call is over, or its hold is: what should have happened and did not is a failure.
+    /// The answered call, or its hold, has ended: what should have happened by now and did not is a failure.
     pub fn end(&mut self, context: &Context<'_>) {
         self.over = true;
         for side in Side::BOTH {
@@ -177,9 +178,9 @@ impl ScriptRun {
         }
     }
 
-    /// Whether it has begun to tell this leg what to do.
+    /// Whether the steps of this leg have begun.
     pub fn has_begun(&self, side: Side) -> bool {
-        self.tracks[side as usize].state != State::Before && !self.script.steps(side).is_empty()
+        self.tracks[side as usize].state != TrackState::Before && !self.script.steps(side).is_empty()
     }
 
     /// How often each of the app's results was counted.
@@ -197,12 +198,12 @@ impl ScriptRun {
         self.over
     }
 
-    /// What was recorded, on the servers.
+    /// The files that were recorded, on the servers.
     pub fn files(&self) -> &[String] {
         &self.files
     }
 
-    /// What an event says of a leg itself.
+    /// Notes what an event says about the leg itself.
     fn note(&mut self, side: Side, event: &Event) {
         let hears = self.script.steps(side).iter().any(|step| matches!(step.action, Action::ExpectDigits { .. }));
         let track = &mut self.tracks[side as usize];
@@ -241,7 +242,7 @@ impl ScriptRun {
         }
     }
 
-    /// Keeps an event for the first open step that expects it, of each leg.
+    /// Keeps an event for the first open step of each leg that expects it.
     fn remember(&mut self, side: Side, event: &Event, context: &Context<'_>) {
         for of in Side::BOTH {
             let track = &mut self.tracks[of as usize];
@@ -253,7 +254,7 @@ impl ScriptRun {
         }
     }
 
-    /// Goes on with the leg's step where this event is what it waits for.
+    /// Continues with the leg's pending step where the event completes it.
     fn progress(
         &mut self,
         of: Side,
@@ -266,15 +267,15 @@ impl ScriptRun {
         if self.over {
             return;
         }
-        if track.state == State::Parking && track.parked {
+        if track.state == TrackState::Parking && track.parked {
             self.tracks[of as usize].since = Some(at);
             return self.advance(of, context, at, commands);
         }
         let script = Arc::clone(&self.script);
-        let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == State::Pending) else { return };
+        let Some(step) = script.steps(of).get(track.at).filter(|_| track.state == TrackState::Pending) else { return };
         let outcome = match (&step.action, event.name()) {
             (Action::ExpectDigits { digits, .. }, EventName::Dtmf) if side == of => {
-                heard(&digits.render(context), &mut self.tracks[of as usize].digits)
+                match_digits(&digits.render(context), &mut self.tracks[of as usize].digits)
             }
             (Action::ExpectEvent { .. }, _) => (track.seen & bit(track.at) != 0).then_some(Ok(())),
             (action, _) if side == of => track.outcome(action, event),
@@ -295,33 +296,33 @@ impl ScriptRun {
         self.advance(of, context, at, commands);
     }
 
-    /// Enters steps for as long as they are done at once.
+    /// Enters steps as long as they are done at once.
     fn advance(&mut self, side: Side, context: &Context<'_>, at: Instant, commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let steps = script.steps(side);
         for _ in 0..STEPS_AT_ONCE {
             let track = &mut self.tracks[side as usize];
-            if self.over || track.gone || !matches!(track.state, State::Ready | State::Parking) {
+            if self.over || track.gone || !matches!(track.state, TrackState::Ready | TrackState::Parking) {
                 return;
             }
             let Some(step) = steps.get(track.at) else {
-                track.state = State::Done;
+                track.state = TrackState::Done;
                 track.deadline = None;
                 return;
             };
             let waits = matches!(step.action, Action::Wait(_)) || step.action.is_expectation();
             if !track.parked && !waits {
                 track.deadline.get_or_insert(at + PARKED_BY);
-                track.state = State::Parking;
+                track.state = TrackState::Parking;
                 return;
             }
             match self.enter(side, &step.action, context, at, commands) {
-                // What takes no time does not put off what follows.
+                // A step that takes no time does not delay the next one.
                 Entered::Done => self.done(side, self.tracks[side as usize].since.unwrap_or(at)),
                 Entered::Skipped => self.tracks[side as usize].at += 1,
                 Entered::Pending(deadline) => {
                     let track = &mut self.tracks[side as usize];
-                    (track.state, track.deadline) = (State::Pending, deadline);
+                    (track.state, track.deadline) = (TrackState::Pending, deadline);
                     if let (Action::Wait(_), Some(over)) = (&step.action, deadline)
                         && over <= at
                     {
@@ -330,20 +331,20 @@ impl ScriptRun {
                 }
                 Entered::Last => {
                     let track = &mut self.tracks[side as usize];
-                    (track.state, track.deadline) = (State::Done, None);
+                    (track.state, track.deadline) = (TrackState::Done, None);
                     self.count(step.met);
                 }
                 Entered::Failed(got) => self.fail_at(side, got, context, commands),
             }
         }
-        // The next alarm goes on from here.
+        // The next deadline continues here.
         let track = &mut self.tracks[side as usize];
-        if matches!(track.state, State::Ready) {
-            (track.deadline, track.state) = (Some(at + Duration::from_millis(1)), State::Parking);
+        if matches!(track.state, TrackState::Ready) {
+            (track.deadline, track.state) = (Some(at + Duration::from_millis(1)), TrackState::Parking);
         }
     }
 
-    /// The pending step, or the one that was entered, is done.
+    /// Completes the pending step, or the step that was entered.
     fn done(&mut self, side: Side, at: Instant) {
         let track = &mut self.tracks[side as usize];
         let step = self.script.steps(side).get(track.at);
@@ -352,7 +353,7 @@ impl ScriptRun {
             Some(Action::Repeat(index)) => *index,
             _ => track.at + 1,
         };
-        (track.state, track.since, track.deadline) = (State::Ready, Some(at), None);
+        (track.state, track.since, track.deadline) = (TrackState::Ready, Some(at), None);
         self.count(met);
     }
 
@@ -371,7 +372,7 @@ impl ScriptRun {
             Action::Repeat(_) => return Entered::Done,
             Action::Record { every, .. } if !context.attempt.is_multiple_of(*every) => return Entered::Skipped,
             Action::ExpectDigits { digits, timeout } => {
-                return match heard(&digits.render(context), &mut track.digits) {
+                return match match_digits(&digits.render(context), &mut track.digits) {
                     Some(Ok(())) => Entered::Done,
                     Some(Err(got)) => Entered::Failed(got),
                     None => Entered::Pending(at.checked_add(*timeout)),
@@ -410,12 +411,12 @@ impl ScriptRun {
             }
             _ => {}
         }
-        // All others are API commands.
+        // The other actions are API commands.
         let Some(uuid) = (match side {
             Side::Caller => Some(context.uuid),
             Side::Callee => context.far,
         }) else {
-            return Entered::Failed("a leg that nobody knows".to_owned());
+            return Entered::Failed("an unknown leg".to_owned());
         };
         match api_commands(action, uuid, context) {
             Err(error) => Entered::Failed(error.to_string()),
@@ -435,7 +436,7 @@ impl ScriptRun {
         commands: &mut Vec<LegCommand>,
     ) {
         self.executions = self.executions.wrapping_add(1);
-        // Nobody else's, and unlike a call's.
+        // Unique, and different from every call's UUID.
         let event_uuid = Uuid::from_u128(!context.uuid.as_u128() ^ u128::from(self.executions));
         self.tracks[side as usize].execution = event_uuid;
         commands.push(LegCommand::Execute { side, application: application.to_owned(), argument, event_uuid });
@@ -450,19 +451,19 @@ impl ScriptRun {
             Some(StepFailure { side, step: index + 1, expected, got: got.to_owned() })
         };
         let failure = match (track.state, steps.first()) {
-            (State::Done, _) | (_, None) => None,
-            // Somebody else answered it.
-            (State::Before, Some(_)) if side == Side::Callee => {
+            (TrackState::Done, _) | (_, None) => None,
+            // Another party answered the call.
+            (TrackState::Before, Some(_)) if side == Side::Callee => {
                 failure(0, "a far leg that is parked on one of the slaves".to_owned(), "none")
             }
             _ => {
                 let open = steps.iter().enumerate().skip(track.at).find(|(index, step)| {
-                    // An event that came before its step could be taken was there.
+                    // The event came before its step was reached.
                     step.action.is_expectation() && track.seen & bit(*index) == 0
                 });
                 open.and_then(|(index, step)| {
                     let expected = step.action.expected(context);
-                    match (&step.action, track.state == State::Pending && index == track.at) {
+                    match (&step.action, track.state == TrackState::Pending && index == track.at) {
                         (Action::ExpectDigits { .. }, true) => failure(index, expected, &got_digits(&track.digits)),
                         (_, true) => failure(index, expected, "nothing"),
                         (_, false) => failure(index, expected, "an end before that"),
@@ -480,7 +481,7 @@ impl ScriptRun {
     fn fail_at(&mut self, side: Side, got: String, context: &Context<'_>, commands: &mut Vec<LegCommand>) {
         let script = Arc::clone(&self.script);
         let track = &mut self.tracks[side as usize];
-        (track.state, track.deadline) = (State::Done, None);
+        (track.state, track.deadline) = (TrackState::Done, None);
         let at = track.at;
         if let Some(step) = script.steps(side).get(at) {
             self.count(step.missed);
@@ -505,7 +506,7 @@ fn hang_up(commands: &mut Vec<LegCommand>) {
     commands.push(LegCommand::HangUp { side: Side::Caller, cause: HangupCause::NORMAL_CLEARING });
 }
 
-/// A step's bit; none for a step that is beyond what can be kept, which flows are not long enough for.
+/// The bit of a step; 0 for a step beyond the last bit, which flows are too short for.
 fn bit(step: usize) -> u128 {
     1_u128.checked_shl(u32::try_from(step).unwrap_or(u32::MAX)).unwrap_or_default()
 }

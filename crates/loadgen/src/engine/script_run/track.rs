@@ -1,4 +1,4 @@
-//! Where one leg is in its steps.
+//! The progress of one leg through its steps.
 
 use esl_core::{Event, EventName};
 use tokio::time::Instant;
@@ -7,46 +7,46 @@ use uuid::Uuid;
 use super::ScriptRun;
 use crate::apps::script::{Action, NOT_PLAYED, Side, Step};
 
-/// Where one leg is in its steps.
+/// The progress of one leg through its steps.
 #[derive(Debug, Default)]
 pub(super) struct Track {
-    pub(super) state: State,
-    /// The next step, or the one that is pending.
+    pub(super) state: TrackState,
+    /// The next step, or the pending one.
     pub(super) at: usize,
-    /// When the step before it was done; once the leg is there.
+    /// When the step before was done; `None` before the leg exists.
     pub(super) since: Option<Instant>,
-    /// When the pending step has waited for long enough.
+    /// When the pending step times out.
     pub(super) deadline: Option<Instant>,
-    /// What the events of the application that was run last say.
+    /// The UUID that the events of the last executed application carry.
     pub(super) execution: Uuid,
-    /// The near leg runs its application, the far leg is parked: it does what it is told.
+    /// Whether the leg takes commands: the near leg runs its application, the far leg is parked.
     pub(super) parked: bool,
     pub(super) answered: bool,
-    /// It was hung up: it can be told nothing any more.
+    /// Whether the leg was hung up, and takes no more commands.
     pub(super) gone: bool,
-    /// Digits that came and were not expected yet.
+    /// Digits that arrived before a step expected them.
     pub(super) digits: String,
-    /// Expected events that came before their step, as bits.
+    /// Expected events that arrived before their step, as bits.
     pub(super) seen: u128,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum TrackState {
     /// The leg is not there yet.
     #[default]
     Before,
     /// The next step can be entered.
     Ready,
-    /// The next step needs a leg that does what it is told.
+    /// The next step needs a leg that takes commands.
     Parking,
     /// A step is under way.
     Pending,
-    /// There is nothing left to do.
+    /// No steps are left.
     Done,
 }
 
 impl Track {
-    /// What an event on this leg says of the step that is under way.
+    /// The result of the pending step, where an event on this leg completes it.
     pub(super) fn outcome(&self, action: &Action, event: &Event) -> Option<Result<(), String>> {
         let name = event.name();
         let executed = name == EventName::ChannelExecuteComplete && event.application_uuid() == Some(self.execution);
@@ -74,8 +74,8 @@ impl Track {
     }
 }
 
-/// Whether the digits are those expected, so far: they are taken away when they are all there.
-pub(super) fn heard(expected: &str, digits: &mut String) -> Option<Result<(), String>> {
+/// Compares the digits that arrived with the expected ones. Complete digits are taken out.
+pub(super) fn match_digits(expected: &str, digits: &mut String) -> Option<Result<(), String>> {
     if let Some(rest) = digits.strip_prefix(expected) {
         *digits = rest.to_owned();
         return Some(Ok(()));
@@ -91,19 +91,19 @@ pub(super) fn got_digits(digits: &str) -> String {
 }
 
 impl ScriptRun {
-    /// Whether the last thing that a leg's steps waited for was the call's end, by whomever, and all steps are done.
+    /// Whether all steps are done and the last one waited for the end of the call, whoever ended it.
     pub fn has_seen_its_end(&self) -> bool {
         let of = |side: Side| (self.script.steps(side), &self.tracks[side as usize]);
         let all_done = Side::BOTH.into_iter().map(of).all(|(steps, track)| track.at >= steps.len());
         let waits_for_it =
-            |step: &Step| matches!(&step.action, Action::ExpectEvent { watch, .. } if is_an_end(watch.name));
+            |step: &Step| matches!(&step.action, Action::ExpectEvent { watch, .. } if is_end_of_leg(watch.name));
         all_done
             && self.failure.is_none()
             && Side::BOTH.into_iter().any(|side| of(side).0.last().is_some_and(waits_for_it))
     }
 }
 
-/// Whether an event says that a leg is over.
-fn is_an_end(name: EventName) -> bool {
+/// Whether an event reports the end of a leg.
+fn is_end_of_leg(name: EventName) -> bool {
     matches!(name, EventName::ChannelHangup | EventName::ChannelHangupComplete | EventName::ChannelDestroy)
 }

@@ -1,4 +1,4 @@
-//! What an event tells this slave's task.
+//! Translates FreeSWITCH events into call events.
 
 use crate::measure::{Refusal, RtpStats, ServerHealth};
 use crate::plan::marks::{PROBE_EVENT, PROBE_HEADER, TRACKING_VARIABLE};
@@ -8,26 +8,26 @@ use uuid::Uuid;
 use crate::engine::call::{FarLegEvent, NearLegEvent};
 use crate::plan::{FIRST_PROBE, RunId};
 
-/// What an event says that is of interest here.
+/// An event of a server, as the slave's task sees it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum CallEvent {
-    /// Something happened to the call of this attempt.
+    /// An event of the near leg of this attempt's call.
     Call(u64, NearLegEvent),
-    /// Something of interest to an app alone happened to the near leg of the call of this attempt.
+    /// An event of the near leg of this attempt's call that only an app needs.
     Near(u64),
-    /// The call of this attempt got another channel than it was to have: one with its UUID was there already.
+    /// The call of this attempt got a channel with another UUID, since its own was in use.
     Stray(u64, Uuid),
-    /// Something happened to a leg that is no near leg of this slave's.
+    /// An event of a leg that is not a near leg of this slave.
     Other(Uuid, Option<FarLegEvent>),
-    /// How the server is.
+    /// The server's load.
     ServerHealth(ServerHealth),
-    /// A probe arrived: its id.
+    /// A probe event has arrived: its id.
     Probe(String),
-    /// Something about others.
+    /// Any other event.
     Nothing,
 }
 
-/// Reads an event.
+/// Translates an event.
 pub(super) fn read(event: &Event, run: RunId, slave: usize) -> CallEvent {
     match event.name() {
         EventName::BackgroundJob => return job(event, run, slave),
@@ -41,7 +41,7 @@ pub(super) fn read(event: &Event, run: RunId, slave: usize) -> CallEvent {
         return CallEvent::Nothing;
     };
     match run.parse(leg) {
-        // What is left of a preflight's probe is nobody's.
+        // A late event of a preflight probe call.
         Some((_, attempt)) if attempt >= FIRST_PROBE => CallEvent::Nothing,
         Some((of, attempt)) if of == slave => {
             near(event).map_or(CallEvent::Near(attempt), |change| CallEvent::Call(attempt, change))
@@ -85,12 +85,12 @@ fn rtp(event: &Event) -> Option<RtpStats> {
     RtpStats::read(|name| event.variable(&format!("rtp_audio_in_{name}")))
 }
 
-/// Whether a leg came to its server: that of a bridge goes out, and carries the same header on.
+/// Whether a leg is inbound. The outbound leg of a bridge carries the same tracking header.
 pub(super) fn is_inbound(event: &Event) -> bool {
     event.get("Call-Direction").as_deref() == Some("inbound")
 }
 
-/// The call that a leg says it belongs to: its slave and its attempt.
+/// The slave and the attempt of the call that a leg's tracking header names.
 pub(super) fn tracked(event: &Event, run: RunId) -> Option<(usize, u64)> {
     run.parse(Uuid::try_parse(&event.variable(TRACKING_VARIABLE)?).ok()?)
 }
@@ -109,7 +109,7 @@ fn job(event: &Event, run: RunId, slave: usize) -> CallEvent {
     }
 }
 
-/// What an originate's result says, or the reply to its command.
+/// The result in the body of an originate's job, or in the reply to its command.
 fn result(text: &str) -> Result<(), Refusal> {
     match text.strip_prefix("-ERR").or(text.strip_prefix("-USAGE:")) {
         Some(words) => Err(Refusal::of(words)),
@@ -117,7 +117,7 @@ fn result(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// Whether the server refused to start the job at all.
+/// Why the server refused to start the job, where it did.
 pub(super) fn refusal(reply: &Reply) -> Option<Refusal> {
     result(&reply.text()).err()
 }

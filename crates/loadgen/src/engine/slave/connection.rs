@@ -1,4 +1,4 @@
-//! The two connections of one slave: a listener that is always drained, and a client that commands go out on.
+//! The two connections of one slave: a listener that is always drained, and a client that sends commands.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::measure::ServerHealth;
 use crate::plan::AppEvents;
 use crate::plan::marks::{MEASURED_EVENTS, PROBE_EVENT};
 
-/// Commands that wait for their replies: what a server works off in about a second. More of them would hold up what is
-/// asked of it in between, such as a hang-up of everything.
+/// Commands that may wait for their replies: what a server handles in about a second. More would delay urgent commands,
+/// such as hanging up everything.
 const UNANSWERED_MAX: usize = 10_000;
 
-/// How long it may take to subscribe and to ask the first questions, beyond the time-outs of connecting and logging in.
+/// How long subscribing and querying the server may take, beyond the time-outs of connecting and logging in.
 const OPEN_MAX: Duration = Duration::from_secs(15);
 
 /// What a command was sent for.
@@ -27,35 +27,35 @@ pub(super) enum Purpose {
     HangUp(u64),
     /// To hang up every call of the run.
     HangUpAll,
-    /// To measure the way of an event.
+    /// To measure the delay of an event.
     Probe,
-    /// To learn which calls are still there.
+    /// To list the channels that still exist.
     Channels,
-    /// To learn whether the call of this attempt is still there.
+    /// To find out whether the channel of this attempt still exists.
     Exists(u64),
-    /// To do what a call's app asks for.
+    /// To carry out a command of a call's app.
     LegCommand,
-    /// To learn something about the server.
+    /// Its reply is not needed.
     Question,
-    /// To see whether anything is left, at the end.
+    /// To look for channels that are left at the end.
     Sweep,
 }
 
-/// What came over one of the connections, and when.
+/// Something that arrived over one of the connections.
 #[derive(Debug)]
 pub(super) enum Incoming {
-    /// An event, to the listener.
+    /// An event for the listener, and when its bytes arrived.
     Event(Event, Instant),
-    /// A reply, to the client.
+    /// A reply to a command of the client.
     Reply(Purpose, Reply),
 }
 
-/// What a server says of itself when it is asked.
+/// What a server reported about itself when the connection was made.
 #[derive(Clone, Debug, Default)]
 pub struct ServerInfo {
-    /// Its version, in its own words.
+    /// Its version, as FreeSWITCH writes it.
     pub version: Option<String>,
-    /// How it is.
+    /// Its load.
     pub health: ServerHealth,
 }
 
@@ -64,26 +64,26 @@ pub struct ServerInfo {
 pub(super) struct SlaveConnection {
     listener: Listener,
     client: Connection<Purpose>,
-    /// Whether the server takes `api bgapi uuid:…`; `bgapi` otherwise.
+    /// Whether the server supports `api bgapi uuid:…`; otherwise `bgapi` is used.
     background: bool,
-    /// What the server said of itself.
+    /// What the server reported about itself.
     pub(super) info: ServerInfo,
-    /// Events that could not be read and are counted already.
+    /// Malformed events that have been counted.
     malformed: u64,
 }
 
 impl SlaveConnection {
-    /// Connects both, subscribes to what is measured, and asks the server about itself.
+    /// Connects both, subscribes to events, and queries the server's version and load.
     ///
     /// # Errors
-    /// One of the connections could not be made, see [`Connection::connect`].
+    /// One of the connections cannot be made, see [`Connection::connect`].
     pub(super) async fn open(
         address: &str,
         credentials: &Credentials,
         keep_awake: KeepAwake,
         wanted: &AppEvents,
     ) -> Result<Self, Error> {
-        // A server that lets in and then does not answer is as good as none.
+        // A server that accepts the login and then does not answer is as bad as none.
         let open = Self::open_without_timeout(address, credentials, keep_awake, wanted);
         let expired = || Error::timed_out("the server's answer to the first commands", OPEN_MAX);
         timeout(OPEN_MAX, open).await.unwrap_or_else(|_| Err(expired()))
@@ -111,7 +111,7 @@ impl SlaveConnection {
     async fn query_server_info(&mut self) -> Result<(), Error> {
         let job = Uuid::new_v4();
         let probe = Command::Background { job, command: "version".into() };
-        // Where this does not work, or works with another UUID than the one given, `bgapi` does.
+        // A server that does not support it refuses the command, or makes up another UUID.
         self.background = self.question(&probe).await?.job_uuid() == Some(job);
         let said = self.question(&Command::api("version")).await?;
         self.info.version = said.ok().ok().map(|text| version(&text));
@@ -129,10 +129,10 @@ impl SlaveConnection {
         }
     }
 
-    /// What comes next over either connection.
+    /// The next event or reply.
     ///
     /// # Errors
-    /// One of them is over.
+    /// One of the connections has ended.
     pub(super) async fn next(&mut self) -> Result<Incoming, Error> {
         loop {
             tokio::select! {
@@ -149,7 +149,7 @@ impl SlaveConnection {
         }
     }
 
-    /// What has been read already.
+    /// The next event or reply that has been read already.
     ///
     /// # Errors
     /// As [`SlaveConnection::next`].
@@ -165,10 +165,10 @@ impl SlaveConnection {
         Ok(None)
     }
 
-    /// Takes a job to be started, see [`Connection::send`].
+    /// Queues a command that is to run as a job, see [`Connection::send`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Connection::send`].
     pub(super) fn start(&mut self, job: Uuid, command: &str, purpose: Purpose) -> Result<(), Error> {
         let command = command.into();
         let command = match self.background {
@@ -178,15 +178,15 @@ impl SlaveConnection {
         self.client.send(&command, purpose)
     }
 
-    /// Takes a command to be sent, see [`Connection::send`].
+    /// Queues a command, see [`Connection::send`].
     ///
     /// # Errors
-    /// As there.
+    /// As [`Connection::send`].
     pub(super) fn send(&mut self, command: &Command<'_>, purpose: Purpose) -> Result<(), Error> {
         self.client.send(command, purpose)
     }
 
-    /// Writes what the socket takes at once.
+    /// Writes as much as the socket accepts.
     ///
     /// # Errors
     /// The connection broke.
@@ -194,29 +194,29 @@ impl SlaveConnection {
         self.client.try_flush().await
     }
 
-    /// Whether the server takes commands as fast as they are given.
+    /// Whether the server accepts commands as fast as they are sent.
     pub(super) fn is_ready(&self) -> bool {
         self.client.unsent() == 0 && self.has_room()
     }
 
-    /// Whether more commands are taken before some are answered. A few more always are.
+    /// Whether a command may be queued although others wait for their replies.
     pub(super) fn has_room(&self) -> bool {
         self.client.waiting() < UNANSWERED_MAX
     }
 
-    /// How many events came since the last time that could not be read.
+    /// The number of malformed events since the last call.
     pub(super) fn take_malformed(&mut self) -> u64 {
         let all = self.listener.malformed();
         all - std::mem::replace(&mut self.malformed, all)
     }
 
-    /// Says whether an event is awaited whose time is measured.
+    /// Sets whether an event is awaited whose time is measured, so that the server is kept awake.
     pub(super) fn set_awaited(&mut self, awaited: bool) {
         self.listener.set_awaited(awaited);
     }
 }
 
-/// The version without what it was built from: `1.10.12-release+git~…` is `1.10.12-release`.
+/// The version without its build: `1.10.12-release+git~…` is `1.10.12-release`.
 fn version(text: &str) -> String {
     let word = text.strip_prefix("FreeSWITCH Version ").unwrap_or(text).split_whitespace().next().unwrap_or_default();
     word.split(['+', '~']).next().unwrap_or_default().chars().take(40).collect()

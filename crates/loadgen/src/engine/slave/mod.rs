@@ -1,10 +1,15 @@
-//! One slave's task, and what it exchanges with the run.
+//! One slave: its task, and what the task exchanges with the run.
 
+mod active_calls;
 mod call_event;
-mod calls;
 mod connection;
+mod failover;
+mod number_owners;
+mod open_calls;
 mod originator;
 mod shared;
+mod slave_states;
+mod slots;
 mod task;
 
 use std::time::Duration;
@@ -13,7 +18,11 @@ use esl_core::Error;
 use tokio::time::Instant;
 
 pub use connection::ServerInfo;
-pub use shared::{FailoverPicker, OpenCalls, Shared, SlaveStates, Slots};
+pub use failover::FailoverPicker;
+pub use open_calls::OpenCalls;
+pub use shared::Shared;
+pub use slave_states::SlaveStates;
+pub use slots::Slots;
 pub use task::{SlaveTask, slaves};
 
 use crate::measure::{ShardDelta, SlaveStatus};
@@ -37,29 +46,29 @@ impl AssignedCall {
     }
 }
 
-/// How often a shard is handed over, a probe is sent, and what is overdue is looked for.
+/// How often a slave hands over its figures, sends a probe event and looks for silence.
 pub const TICK: Duration = Duration::from_secs(1);
 
-/// What the run tells its slaves. Each one follows from the one before.
+/// The stage of a run, which every slave's task follows. Stages only advance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunStage {
-    /// Connect.
+    /// Slaves connect.
     Prepare,
-    /// Place calls, the first one at this time.
+    /// Slaves place calls; the first one is due at this time.
     Run(Instant),
-    /// Place no more, let those that are up end.
+    /// No more calls are placed; calls that are up may end.
     Drain,
-    /// Hang up.
+    /// Calls are hung up.
     HangUp,
-    /// Every call has ended: see that none is left, and end.
+    /// Every call is accounted for: slaves look for channels that are left, and end.
     Finish,
 }
 
-/// What a slave tells the run.
+/// A message from a slave to the run.
 #[derive(Debug)]
 pub enum SlaveMessage {
-    /// The first attempt to connect is over.
+    /// The first attempt to connect has succeeded or failed.
     Ready(usize, Result<ServerInfo, Error>),
-    /// Its shard as it stands, once a second and once at the end.
+    /// The slave's figures since the last message, once a second and once at the end.
     Delta(usize, Box<ShardDelta>, Box<SlaveStatus>),
 }

@@ -1,7 +1,7 @@
-//! Which call is sent when: what was handed to this slave is due, held back or cannot be sent at all.
+//! Decides which call is sent when: a call that was assigned to this slave is due, held back, or cannot be sent.
 //!
-//! The schedule says when a call is due, the ceiling only when it may go: a rate limiter alone forgets the due time.
-//! No I/O, no clock: instants come in.
+//! The schedule decides when a call is due, the rate ceiling only when it may be sent: a rate limiter alone forgets the
+//! due time. No I/O, no clock: instants come in.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -18,48 +18,49 @@ use tokio::time::Instant;
 use super::AssignedCall;
 use crate::measure::{Skip, SlaveRecorder};
 
-/// One slave's calls that are to be sent.
+/// The calls of one slave that are to be sent.
 pub(super) struct Originator {
     max_lag: Duration,
-    /// Not due yet, in their order.
+    /// Calls that are not due yet, in the order of their due times.
     coming: VecDeque<AssignedCall>,
-    /// Due and not sent, the oldest first.
+    /// Calls that are due and not sent, oldest first.
     pending: VecDeque<AssignedCall>,
-    /// The oldest one has been held back by the ceiling.
+    /// Whether the rate ceiling holds back the oldest call.
     held_by_ceiling: bool,
-    /// Calls that were due before this waited for the ceiling or for the server, not for this program.
+    /// Calls that were due up to this time waited for the ceiling or for the server, not for this program.
     held_until: Option<Instant>,
     ceiling: Option<RateCeiling>,
-    /// No more will be handed over.
+    /// Whether the schedule has no more calls for this slave.
     closed: bool,
 }
 
-/// What keeps a call from being sent now.
+/// Whether a call can be sent now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Obstacle {
-    /// It may go.
+    /// It can be sent.
     None,
-    /// It has to wait: the server does not take commands at the moment.
+    /// It has to wait: the server does not accept commands at the moment.
     Busy,
-    /// It cannot go at all.
+    /// It cannot be sent from this slave.
     Blocked(Skip),
 }
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Offer {
-    /// Send this one.
+    /// Send this call.
     Send(AssignedCall),
-    /// This one is due and cannot go here: another slave's, or skipped with this reason.
+    /// This call is due and cannot be sent from this slave: another slave may take it over, or it is skipped for this
+    /// reason.
     Blocked(AssignedCall, Skip),
-    /// Come again at this time, or when something has changed.
+    /// Ask again at this time, or when something has changed.
     Wait(Option<Instant>),
-    /// There are no more.
+    /// No calls are left.
     Done,
 }
 
 impl Originator {
-    /// Sends calls at most `max_lag` late, no two closer together than `gap`.
+    /// An originator that sends calls at most `max_lag` late, and no two closer together than `gap`.
     pub(super) fn new(start: Instant, max_lag: Duration, gap: Option<Duration>) -> Self {
         Self {
             max_lag,
@@ -72,28 +73,29 @@ impl Originator {
         }
     }
 
-    /// Takes a call that is or will be due. The schedule's come in their order; others' may be due already.
+    /// Adds a call. The schedule's calls come in the order of their due times; calls that other slaves pass on may be
+    /// due already.
     pub(super) fn hand(&mut self, call: AssignedCall) {
         let place = self.coming.partition_point(|known| known.call.due <= call.call.due);
         self.coming.insert(place, call);
     }
 
-    /// No more calls come from the schedule.
+    /// The schedule has no more calls for this slave.
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Whether the ceiling holds calls back.
+    /// Whether the rate ceiling holds calls back.
     pub(super) fn is_held(&self) -> bool {
         self.held_by_ceiling
     }
 
-    /// Whether something else than this program was in a call's way.
+    /// Whether the ceiling or the server, not this program, delayed a call.
     pub(super) fn was_held(&self, call: &AssignedCall) -> bool {
         self.held_until.is_some_and(|until| call.call.due <= until)
     }
 
-    /// The next step at this time. `obstacle` is asked anew for each call.
+    /// The next step at this time. `obstacle` is evaluated for each call.
     pub(super) fn next(
         &mut self,
         now: Instant,
@@ -142,7 +144,7 @@ impl Originator {
         }
     }
 
-    /// Whether the ceiling will not let a call go within its time: so many are before it.
+    /// Whether the rate ceiling cannot let a call through in time, with the calls that wait before it.
     fn is_hopeless(&self, call: &AssignedCall, now: Instant) -> bool {
         let Some(ceiling) = &self.ceiling else { return false };
         let before = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
@@ -150,7 +152,7 @@ impl Originator {
         opens.is_none_or(|opens| opens > call.call.due + self.max_lag)
     }
 
-    /// Sends no more: what is due is skipped, what is not due yet never will be. Returns how many calls that were.
+    /// Stops sending. Calls that are due are skipped; calls that are not due are dropped. Returns both.
     pub(super) fn stop(&mut self, now: Instant, recorder: &mut SlaveRecorder) -> Vec<AssignedCall> {
         self.closed = true;
         while let Some(&call) = self.coming.front().filter(|call| call.call.due <= now) {
@@ -167,16 +169,16 @@ impl Originator {
     }
 }
 
-/// A call is too late only after its last moment.
+/// A call is too late only after the end of its time.
 const MOMENT: Duration = Duration::from_nanos(1);
 
-/// No two calls closer together than this, whatever the schedule or a catch-up asks for.
+/// The rate ceiling: no two calls closer together than `gap`, whatever the schedule or a catch-up asks for.
 struct RateCeiling {
     limiter: RateLimiter<NotKeyed, InMemoryState, GivenClock, NoOpMiddleware<Nanos>>,
     clock: GivenClock,
     start: Instant,
     gap: Duration,
-    /// When the next call may go.
+    /// When the next call may be sent.
     opens: Instant,
 }
 
@@ -188,7 +190,7 @@ impl RateCeiling {
         Some(Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, start, gap, opens: start })
     }
 
-    /// Takes the turn, or says when there is one.
+    /// Takes the slot of a call, or returns when there will be one.
     fn closed_until(&mut self, now: Instant) -> Option<Instant> {
         let nanos = now.saturating_duration_since(self.start).as_nanos() as u64;
         self.clock.0.store(nanos, Ordering::Relaxed);
@@ -202,7 +204,7 @@ impl RateCeiling {
     }
 }
 
-/// The limiter's clock: the time that it was given.
+/// The clock of the rate limiter: the time that it was given.
 #[derive(Clone, Debug, Default)]
 struct GivenClock(Arc<AtomicU64>);
 
@@ -224,7 +226,7 @@ mod tests {
         Duration::from_millis(milliseconds)
     }
 
-    /// So many calls, due so many milliseconds apart from `start` on, held to a gap.
+    /// `count` calls that are due every so many milliseconds from `start` on.
     fn originator(start: Instant, (every, count): (u64, u64), max_lag: u64, gap: Option<u64>) -> Originator {
         let mut originator = Originator::new(start, ms(max_lag), gap.map(ms));
         for attempt in 0..count {
@@ -257,7 +259,7 @@ mod tests {
         let mut originator = originator(start, (10, 2), 1000, None);
         assert_eq!(sent(originator.next(start, &mut recorder, free)), 0);
         assert_eq!(originator.next(start, &mut recorder, free), Offer::Wait(Some(start + ms(10))));
-        // A stall: the call goes at once, and its lag is known by when it was due.
+        // After a stall the call is sent at once, and its lag counts from its due time.
         let offer = originator.next(start + ms(500), &mut recorder, free);
         assert!(matches!(offer, Offer::Send(call) if call.call.due == start + ms(10)));
         assert_eq!(originator.next(start + ms(500), &mut recorder, free), Offer::Done);
@@ -290,7 +292,8 @@ mod tests {
         let start = Instant::now();
         let mut recorder = SlaveRecorder::single();
         let mut originator = originator(start, (0, 3), 100, Some(60));
-        // The first would go at 0 ms, the second at 60 ms, the third at 120 ms: over the 100 ms that it may be late.
+        // The first call would be sent at 0 ms, the second at 60 ms, the third at 120 ms, beyond the 100 ms that it may
+        // be late.
         assert!(
             matches!(originator.next(start, &mut recorder, free), Offer::Blocked(call, Skip::Ceiling) if call.call.attempt == 2)
         );

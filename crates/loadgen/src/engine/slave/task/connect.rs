@@ -1,4 +1,4 @@
-//! Getting a slave's connections, and getting them again.
+//! Connects a slave, and reconnects it.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use super::SlaveTask;
 use crate::engine::slave::connection::{Purpose, SlaveConnection};
 use crate::server::Server;
 
-/// The pauses before connecting again: a server that is back gets calls again within two seconds.
+/// The pauses between attempts to reconnect: a server that has come back gets calls again within two seconds.
 const BACKOFF: Backoff = Backoff { min: Duration::from_millis(100), max: Duration::from_millis(1500) };
 
-/// A link in the making.
+/// An attempt to connect that is under way.
 pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<SlaveConnection, Error>> + Send>>;
 
 impl SlaveTask {
@@ -26,13 +26,13 @@ impl SlaveTask {
 
     pub(super) fn connect_later(&mut self, error: &Error) {
         if error.is_password() || error.is_rejected() {
-            // Trying again would not make it better.
-            warn!(slave = self.name, address = self.server.address, %error, "not connected, and never will be");
+            // Another attempt would fail the same way.
+            warn!(slave = self.name, address = self.server.address, %error, "cannot log in: not connecting again");
             return;
         }
         let pause = BACKOFF.pause(self.failures);
         if self.failures == 0 {
-            warn!(slave = self.name, address = self.server.address, %error, "not connected, trying again");
+            warn!(slave = self.name, address = self.server.address, %error, "not connected, retrying");
         }
         self.failures += 1;
         let connect = self.connect();
@@ -52,22 +52,22 @@ impl SlaveTask {
     }
 
     pub(super) fn reconnected(&mut self, connection: SlaveConnection) {
-        info!(slave = self.name, address = self.server.address, "connected again");
+        info!(slave = self.name, address = self.server.address, "reconnected");
         self.status.reconnects += 1;
         let health = connection.info.health;
         self.connected(connection);
-        // One that was restarted has its own limits again.
+        // A server that was restarted has its configured limits again.
         let limits: Vec<_> = self.raised.iter().filter_map(|limit| limit.raise_again(&health)).collect();
         for command in limits {
             self.send(&Command::api(command), Purpose::Question);
         }
-        self.ask_what_is_there();
+        self.list_channels();
         if self.hanging_up {
             self.hang_up_all();
         }
     }
 
-    /// Drops both connections. What becomes of the calls is known when they are back.
+    /// Drops both connections. The fate of the calls is found out after reconnecting.
     pub(super) fn disconnected(&mut self, error: &Error) {
         if self.connection.take().is_some() {
             self.shared.slave_states.set_up(self.index, false);

@@ -1,5 +1,5 @@
-//! Probes: an event that is sent through the server once a second. They measure the way of events, and tell a server that
-//! is silent, on either connection, from one that has nothing to say.
+//! Probe events: one event a second is sent through the server. It measures the delay of events, and tells a silent
+//! server from an idle one, on either connection.
 
 use std::time::Duration;
 
@@ -11,44 +11,45 @@ use super::SlaveTask;
 use crate::engine::slave::connection::Purpose;
 use crate::plan::marks::{PROBE_EVENT, PROBE_HEADER};
 
-/// A server that is silent for so long is taken for gone. Events of an overloaded one come seconds late.
+/// How long a server may be silent before the connection is given up. The events of an overloaded server come seconds
+/// late.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 
-/// A probe whose event has not come by then is given up, and the next one is sent: some servers lose events.
+/// How long a probe event may take before it counts as lost, and the next one is sent.
 const PROBE_MAX: Duration = Duration::from_secs(5);
 
 /// The probe that is under way.
 #[derive(Debug, Default)]
 pub(super) struct ProbeState {
     sent: u64,
-    /// Its number and when it was sent, until its event comes.
+    /// Its number and when it was sent, until its event arrives.
     event: Option<(u64, Instant)>,
     /// When it was sent, until its command is answered.
     reply: Option<Instant>,
-    /// When an event came last, or the connection was made.
-    heard: Option<Instant>,
+    /// When the last event arrived, or the connection was made.
+    last_event: Option<Instant>,
 }
 
 impl ProbeState {
-    /// Whether an event is awaited whose time is measured.
+    /// Whether the arrival of a probe event is awaited.
     pub(super) fn awaited(&self) -> bool {
         self.event.is_some()
     }
 
-    /// An event came.
-    pub(super) fn heard(&mut self, at: Instant) {
-        self.heard = Some(at);
+    /// Records the arrival of an event.
+    pub(super) fn record_event(&mut self, at: Instant) {
+        self.last_event = Some(at);
     }
 
     /// Since when the server has been silent, on either connection.
     fn silent_since(&self) -> Option<Instant> {
-        [self.heard, self.reply].into_iter().flatten().min()
+        [self.last_event, self.reply].into_iter().flatten().min()
     }
 }
 
 impl SlaveTask {
-    /// Whether the server has been silent for too long.
-    pub(super) fn look_for_silence(&mut self, now: Instant) {
+    /// Gives up the connection of a server that has been silent for too long.
+    pub(super) fn check_silence(&mut self, now: Instant) {
         let silent = |since| now.saturating_duration_since(since) > SILENCE_MAX;
         if self.connection.is_some() && self.probing.silent_since().is_some_and(silent) {
             self.anomaly("silence");
@@ -79,20 +80,20 @@ impl SlaveTask {
     }
 
     fn probe_id(&self, probe: u64) -> String {
-        // Another shard's listener hears of it too.
+        // Another shard's listener receives it too.
         format!("{}-{}-{}-{probe}", self.plan.run_id, self.plan.shard.index, self.index)
     }
 
     pub(super) fn probe_answered(&mut self, reply: &Reply) {
         self.probing.reply = None;
         if let Err(refusal) = reply.ok() {
-            debug!(slave = self.name, %refusal, "the server does not pass probes on");
+            debug!(slave = self.name, %refusal, "the server refused a probe event");
             self.probing.event = None;
         }
     }
 
     pub(super) fn probe_arrived(&mut self, id: &str, at: Instant) {
-        // One that was given up, or another listener's, is nobody's.
+        // A probe that was given up, or another listener's, is ignored.
         if let Some((probe, sent)) = self.probing.event
             && id == self.probe_id(probe)
         {
@@ -101,8 +102,9 @@ impl SlaveTask {
         }
     }
 
-    /// A new connection: what was under way went with the old one.
+    /// Forgets the probe of the former connection.
     pub(super) fn forget_probe(&mut self) {
-        self.probing = ProbeState { sent: self.probing.sent, heard: Some(Instant::now()), ..ProbeState::default() };
+        self.probing =
+            ProbeState { sent: self.probing.sent, last_event: Some(Instant::now()), ..ProbeState::default() };
     }
 }

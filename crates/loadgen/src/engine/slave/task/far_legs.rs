@@ -1,4 +1,4 @@
-//! Far legs: found on this server, told to the slave whose call they are of.
+//! Far legs: found on this slave's server, reported to the slave whose call they belong to.
 
 use std::collections::HashMap;
 
@@ -14,22 +14,23 @@ use crate::engine::slave::connection::Purpose;
 use crate::engine::slave::shared::{FarLegMessage, PeerMessage};
 use crate::plan::FarLegMatch;
 
-/// Far legs that are remembered at most, should their ends get lost: they are found by what they carry then.
+/// Far legs that are remembered at most, in case their last events are lost. Others are found by what their events
+/// carry.
 const LEGS_MAX: usize = 200_000;
 
-/// Whose call a leg at this server is of: its slave and its attempt.
+/// The slave and the attempt of the call that each leg on this server belongs to.
 #[derive(Debug, Default)]
 pub(super) struct FarLegs(HashMap<Uuid, (usize, u64)>);
 
 impl FarLegs {
-    /// Those whose end nobody has told of.
+    /// The legs whose end has not been seen.
     pub(super) fn known(&self) -> Vec<Uuid> {
         self.0.keys().copied().collect()
     }
 }
 
 impl SlaveTask {
-    /// An event tells of a leg that is no near leg of this slave's.
+    /// Applies an event of a leg that is not a near leg of this slave.
     pub(super) fn on_other_leg(&mut self, leg: Uuid, change: Option<FarLegEvent>, event: &Event, at: Instant) {
         let Some((slave, attempt)) = self.owner(leg, event) else { return };
         match change {
@@ -42,16 +43,16 @@ impl SlaveTask {
             _ => {}
         }
         let event = self.plan.calls.controls_far_legs().then(|| event.clone());
-        let told = change.is_some() || event.is_some();
+        let is_needed = change.is_some() || event.is_some();
         let message = FarLegMessage { attempt, slave: self.index, leg, change, event, at };
         if slave == self.index {
             self.far_leg(message);
-        } else if told && !self.shared.post(slave, PeerMessage::Far(Box::new(message))) {
+        } else if is_needed && !self.shared.post(slave, PeerMessage::Far(Box::new(message))) {
             self.anomaly("far_leg_untold");
         }
     }
 
-    /// Whose a leg is, by what is known of it or by what it carries.
+    /// The call that a leg belongs to, by what is known of it or by what its event carries.
     fn owner(&self, leg: Uuid, event: &Event) -> Option<(usize, u64)> {
         if let FarLegMatch::Ignored = self.plan.calls.far_leg {
             return None;
@@ -91,7 +92,7 @@ impl SlaveTask {
         if change == Some(FarLegEvent::Created) {
             self.far_changed(attempt, slave, leg, FarLegEvent::Created, at);
         }
-        // Of several legs on a call's way, the app has to do with the last one alone.
+        // Of several legs on a call's way, only the last one concerns the app.
         if let Some(event) = event
             && self.calls.get(attempt).and_then(|call| call.far_leg()) == Some((leg, slave))
         {
@@ -108,7 +109,7 @@ impl SlaveTask {
         self.follow(attempt, done);
     }
 
-    /// A call's far leg stayed when its near one went.
+    /// Hangs up a far leg that outlived the near one.
     pub(super) fn hang_up_far(&mut self, attempt: u64) {
         let Some((leg, slave)) = self.calls.get(attempt).and_then(|call| call.far_leg()) else { return };
         self.anomaly("far_leg_stayed");

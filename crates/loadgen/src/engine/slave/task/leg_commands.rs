@@ -1,4 +1,4 @@
-//! What apps do on their calls' legs, here or at another slave's server.
+//! The commands of apps to their calls' legs, on this slave's server or another's.
 
 use esl_core::{Command, Event, Message};
 use tokio::time::Instant;
@@ -11,7 +11,7 @@ use crate::engine::slave::connection::Purpose;
 use crate::engine::slave::shared::PeerMessage;
 
 impl SlaveTask {
-    /// An event of a leg of one of this slave's calls, for its app.
+    /// Hands an event of a leg to the app of its call.
     pub(super) fn on_app_event(&mut self, attempt: u64, side: Side, event: &Event, at: Instant) {
         if !self.calls.get(attempt).is_some_and(|call| call.has_script()) {
             return;
@@ -51,7 +51,7 @@ impl SlaveTask {
         }
     }
 
-    /// Does something for a leg at this server.
+    /// Sends a command to a leg on this slave's server.
     pub(super) fn send_leg_command(&mut self, leg: Uuid, leg_command: LegCommand) {
         match leg_command {
             LegCommand::Api { command, slow: false, .. } => self.send(&Command::api(command), Purpose::LegCommand),

@@ -1,5 +1,5 @@
-//! The task that owns all that changes at a slave: its connections, what is to be sent, the calls that are up, its shard
-//! of the record.
+//! The task that owns the changing state of a slave: its connections, the calls to be sent, the calls that are up, and
+//! its figures.
 
 mod connect;
 mod event_probe;
@@ -22,11 +22,12 @@ use event_probe::ProbeState;
 use far_legs::FarLegs;
 use resync::UnconfirmedCalls;
 
+use super::active_calls::ActiveCalls;
 use super::call_event::{self, CallEvent};
-use super::calls::ActiveCalls;
 use super::connection::{Incoming, Purpose, SlaveConnection};
+use super::failover::FailoverPicker;
 use super::originator::{Offer, Originator};
-use super::shared::{FailoverPicker, PeerMessage, Shared};
+use super::shared::{PeerMessage, Shared};
 use super::{AssignedCall, RunStage, SlaveMessage, TICK};
 use crate::apps::script::Side;
 use crate::engine::call::{Call, HangupReason, NearLegEvent, Transition};
@@ -37,12 +38,13 @@ use crate::server::{RaisedLimit, Server};
 
 /// Events that are handled before the schedule is looked at again.
 const EVENTS_AT_ONCE: usize = 64;
-/// A call that leaves later than this, for no other reason than that this program was late, speaks against the run.
+/// A call that is sent later than this after it was due, without waiting for the server or the ceiling, counts against
+/// the run.
 const LATE: Duration = Duration::from_millis(100);
-/// Letters of other slaves that are read before the listener is looked at again.
+/// Messages of other slaves that are handled before the listener is looked at again.
 const PEER_MESSAGES_AT_ONCE: usize = 64;
-/// Handfuls of calls that wait at a slave's task: one comes every 40 ms at most, and what does not fit waits.
-const HANDED_MAX: usize = 256;
+/// Batches of calls that may wait for a slave's task: one comes every 40 ms, and further ones wait at the dispatcher.
+const BATCHES_MAX: usize = 256;
 /// One slave's task, see [`SlaveTask::run`].
 pub struct SlaveTask {
     index: usize,
@@ -53,49 +55,49 @@ pub struct SlaveTask {
     /// The limits of its server that were raised for this run.
     raised: Vec<RaisedLimit>,
     stages: watch::Receiver<RunStage>,
-    /// The calls that are to be placed, as they come from the schedule.
-    placements: mpsc::Receiver<Vec<AssignedCall>>,
+    /// The calls that the dispatcher assigns to this slave.
+    assigned: mpsc::Receiver<Vec<AssignedCall>>,
     inbox: mpsc::Receiver<PeerMessage>,
-    reports: mpsc::Sender<SlaveMessage>,
+    messages: mpsc::Sender<SlaveMessage>,
 
     connection: Option<SlaveConnection>,
     connecting: Option<Connecting>,
-    /// How often connecting failed in a row.
+    /// How often connecting has failed in a row.
     failures: u32,
     originator: Option<Originator>,
     failover: FailoverPicker,
     calls: ActiveCalls,
-    /// Legs of others' calls, and far legs of its own, at this server.
+    /// The far legs on this slave's server, of its own calls and of other slaves'.
     far_legs: FarLegs,
-    /// Calls of which it is not known whether they are still there.
+    /// Calls of which it is not known whether they still exist.
     unconfirmed: UnconfirmedCalls,
     recorder: SlaveRecorder,
     status: SlaveStatus,
     probing: ProbeState,
-    /// Everything is to be hung up.
+    /// Whether every call is being hung up.
     hanging_up: bool,
-    /// Calls were given up, whose channels may come yet.
+    /// Whether calls were given up whose channels may still appear.
     gave_up: bool,
-    /// Its calls have events to come whose times are measured.
+    /// Whether the slave's calls await events whose time is measured.
     awaits: bool,
-    /// Far legs are looked for.
+    /// Whether far legs are matched to calls.
     far_legs_matter: bool,
 }
 
-/// The tasks of a plan's slaves, what they share, and where their calls are to be handed to, in the plan's order.
+/// The tasks of a plan's slaves, what they share, and where their calls are to be sent, in the plan's order.
 pub fn slaves(
     plan: &Arc<Plan>,
     servers: Vec<Server>,
     raised: Vec<Vec<RaisedLimit>>,
     stages: &watch::Receiver<RunStage>,
-    reports: &mpsc::Sender<SlaveMessage>,
+    messages: &mpsc::Sender<SlaveMessage>,
 ) -> (Vec<SlaveTask>, Arc<Shared>, Vec<mpsc::Sender<Vec<AssignedCall>>>) {
     let (shared, inboxes) = Shared::new(plan);
     let shared = Arc::new(shared);
     let mut senders = Vec::new();
     let slaves = servers.into_iter().zip(raised).zip(inboxes).enumerate();
     let slaves = slaves.map(|(index, ((server, raised), inbox))| {
-        let (sender, placements) = mpsc::channel(HANDED_MAX);
+        let (sender, assigned) = mpsc::channel(BATCHES_MAX);
         senders.push(sender);
         SlaveTask {
             index,
@@ -106,9 +108,9 @@ pub fn slaves(
             shared: shared.clone(),
             raised,
             stages: stages.clone(),
-            placements,
+            assigned,
             inbox,
-            reports: reports.clone(),
+            messages: messages.clone(),
             connection: None,
             connecting: None,
             failures: 0,
@@ -129,8 +131,8 @@ pub fn slaves(
 }
 
 impl SlaveTask {
-    /// Connects, places the calls that are handed to it, follows each one to its end, and returns when it is told that
-    /// every slave's calls have ended.
+    /// Connects, places the calls that are assigned to it, follows each to its end, and returns at the last stage of
+    /// the run.
     pub async fn run(mut self) {
         let connected = self.connect().await;
         let ready = connected.as_ref().map(|connection| connection.info.clone()).map_err(Clone::clone);
@@ -138,12 +140,12 @@ impl SlaveTask {
             Ok(connection) => self.connected(connection),
             Err(error) => self.connect_later(&error),
         }
-        // Nobody to tell: the run is over before it began.
-        if self.reports.send(SlaveMessage::Ready(self.index, ready)).await.is_err() {
+        // The run has ended before it began.
+        if self.messages.send(SlaveMessage::Ready(self.index, ready)).await.is_err() {
             return;
         }
         let Some(stage) = self.wait_for_start().await else { return };
-        // A run that was stopped before this slave heard of its start is over when it says so.
+        // A run that was stopped before this slave saw its start.
         let start = if let RunStage::Run(start) = stage { start } else { Instant::now() };
         let gap = self.plan.slaves[self.index].gap;
         self.originator = Some(Originator::new(start, self.plan.max_lag, gap));
@@ -152,28 +154,29 @@ impl SlaveTask {
         self.report().await;
     }
 
-    /// The first order, `None` where there will be none. Others may take seconds to connect: what comes meanwhile is read.
+    /// Waits for the first stage after connecting; `None` where the run has ended. Events that arrive meanwhile are
+    /// handled.
     async fn wait_for_start(&mut self) -> Option<RunStage> {
         loop {
             tokio::select! {
                 stage = async { self.stages.wait_for(|stage| *stage != RunStage::Prepare).await.map(|stage| *stage) } => {
                     return stage.ok();
                 }
-                heard = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
-                    self.handle_batch(heard);
+                incoming = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
+                    self.handle_batch(incoming);
                 }
             }
         }
     }
 
-    /// Whether its calls are this process's. At another shard's slave only far legs of this shard's calls are of interest:
-    /// its near legs have the same run id, and are the other shard's to hang up.
+    /// Whether the slave's calls are this process's. On another shard's slave, only far legs of this shard's calls
+    /// matter: near legs with the same run id are the other shard's to count and hang up.
     fn is_own(&self) -> bool {
         self.plan.shard.owns(self.index)
     }
 
     async fn work(&mut self, start: Instant) {
-        let mut alarm = PreciseTimer::new();
+        let mut timer = PreciseTimer::new();
         let mut tick = interval_at(start + TICK, TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut open = true;
@@ -183,11 +186,11 @@ impl SlaveTask {
                 self.on_peer_message(message);
             }
             let offer = self.offer().await;
-            self.look_after_calls();
+            self.handle_deadlines();
             self.shared.slave_states.set_active(self.index, self.calls.len());
             self.set_awaits(self.calls.awaited());
             if let Some(connection) = &mut self.connection {
-                // Of another slave's call, the far leg may be here.
+                // The far leg of another slave's call may be on this server.
                 let far = self.far_legs_matter && self.shared.is_awaiting();
                 connection.set_awaited(self.awaits || far || self.probing.awaited());
                 if let Err(error) = unconstrained(connection.try_flush()).await {
@@ -195,18 +198,18 @@ impl SlaveTask {
                 }
             }
             let next = if let Offer::Wait(until) = offer { until } else { None };
-            // Where commands have to wait, a reply wakes.
-            let alarm_of_calls = if self.has_room() { self.calls.next_deadline() } else { None };
-            let wake = [next, alarm_of_calls].into_iter().flatten().min();
+            // While commands have to wait, the next reply wakes the task.
+            let call_deadline = if self.has_room() { self.calls.next_deadline() } else { None };
+            let wake = [next, call_deadline].into_iter().flatten().min();
             tokio::select! {
                 biased;
-                () = alarm.until(wake.unwrap_or(start)), if wake.is_some() => {}
+                () = timer.until(wake.unwrap_or(start)), if wake.is_some() => {}
                 changed = self.stages.changed() => match changed {
-                    Ok(()) => self.obey(),
-                    // The run is gone: nobody waits for these calls.
+                    Ok(()) => self.follow_stage(),
+                    // The run has ended without this task.
                     Err(_) => break,
                 },
-                handed = self.placements.recv(), if open => match handed {
+                handed = self.assigned.recv(), if open => match handed {
                     Some(calls) => self.take(calls),
                     None => {
                         open = false;
@@ -221,11 +224,11 @@ impl SlaveTask {
                         Err(error) => self.connect_later(&error),
                     }
                 }
-                heard = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
-                    self.handle_batch(heard);
+                incoming = async { self.connection.as_mut().expect("it is there").next().await }, if self.connection.is_some() => {
+                    self.handle_batch(incoming);
                 }
                 Some(message) = self.inbox.recv() => self.on_peer_message(message),
-                // Another slave has a call whose far leg may come here: the listener is to be kept awake.
+                // A far leg of another slave's call may come to this server: its listener has to be kept awake.
                 () = self.shared.begins_to_await(), if self.far_legs_matter => {}
             }
         }
@@ -238,8 +241,8 @@ impl SlaveTask {
         }
     }
 
-    /// Hangs up whose hold is over, gives up who is overdue, goes on with what apps wait for.
-    fn look_after_calls(&mut self) {
+    /// Handles the deadlines of calls: hold times that are over, calls that are overdue, steps of apps.
+    fn handle_deadlines(&mut self) {
         let now = Instant::now();
         let plan = self.plan.clone();
         while self.has_room()
@@ -257,12 +260,12 @@ impl SlaveTask {
         }
     }
 
-    /// Whether the server can be told more; one that is away cannot be told anything, and holds nothing up.
+    /// Whether a command can be queued. True without a connection, which holds nothing up.
     fn has_room(&self) -> bool {
         self.connection.as_ref().is_none_or(SlaveConnection::has_room)
     }
 
-    /// Does what has come of a call.
+    /// Carries out what a change of a call requires.
     fn follow(&mut self, attempt: u64, done: Option<(Transition, Option<Call>)>) {
         match done {
             Some((Transition::End(outcome), Some(call))) => self.ended(attempt, outcome, &call),
@@ -283,7 +286,7 @@ impl SlaveTask {
         let uuid = self.plan.calls.uuid(self.index, attempt);
         self.recorder.record(call.record(uuid, self.index, outcome, Instant::now()));
         self.shared.slots.give_back();
-        self.shared.open_calls.settle(1);
+        self.shared.open_calls.remove(1);
         self.unconfirmed.known(attempt);
         if let Some(row) = self.plan.calls.far_row(attempt) {
             self.shared.owners.give_back(row, self.index, attempt);
@@ -296,14 +299,14 @@ impl SlaveTask {
             self.anomaly(kind);
         }
         if outcome == Outcome::Lost {
-            debug!(slave = self.name, attempt, "nobody knows what became of a call");
+            debug!(slave = self.name, attempt, "lost a call");
         }
     }
 
     fn hang_up(&mut self, attempt: u64) {
         let uuid = self.plan.calls.uuid(self.index, attempt);
         let cause = self.calls.get(attempt).map_or(HangupCause::NORMAL_CLEARING, Call::cause_asked);
-        // The cause that it has by itself is not said.
+        // The default cause is left out.
         let command = match cause {
             HangupCause::NORMAL_CLEARING => format!("uuid_kill {uuid}"),
             cause => format!("uuid_kill {uuid} {cause}"),
@@ -323,27 +326,27 @@ impl SlaveTask {
         let mut next = first.map(Some);
         for _ in 0..EVENTS_AT_ONCE {
             match next {
-                Ok(Some(heard)) => self.handle(heard),
+                Ok(Some(incoming)) => self.handle(incoming),
                 Ok(None) => return,
                 Err(error) => return self.disconnected(&error),
             }
-            // Hearing may have ended the connection.
+            // Handling the event may have ended the connection.
             let Some(connection) = &mut self.connection else { return };
             next = connection.buffered();
         }
-        // The last one that was taken out has to be heard too.
+        // The last event was taken out of the buffer and has to be handled too.
         match next {
-            Ok(Some(heard)) => self.handle(heard),
+            Ok(Some(incoming)) => self.handle(incoming),
             Ok(None) => {}
             Err(error) => self.disconnected(&error),
         }
     }
 
-    fn handle(&mut self, heard: Incoming) {
-        match heard {
+    fn handle(&mut self, incoming: Incoming) {
+        match incoming {
             Incoming::Event(event, at) => {
                 self.status.events += 1;
-                self.probing.heard(at);
+                self.probing.record_event(at);
                 match call_event::read(&event, self.plan.run_id, self.index) {
                     CallEvent::Call(..) | CallEvent::Near(_) | CallEvent::Stray(..) if !self.is_own() => {}
                     CallEvent::Call(attempt, change) => {
@@ -367,7 +370,7 @@ impl SlaveTask {
             Incoming::Reply(Purpose::Originate(attempt), reply) => {
                 let job = self.plan.calls.uuid(self.index, attempt);
                 if reply.job_uuid().is_some_and(|of| of != job) {
-                    // A reply got lost, and every one after it would be taken for another one's.
+                    // A reply was lost, and each later one would be matched to the wrong command.
                     self.anomaly("replies_out_of_step");
                     return self.disconnected(&Error::timed_out("the reply to a command", Duration::ZERO));
                 }
@@ -377,31 +380,31 @@ impl SlaveTask {
             }
             Incoming::Reply(Purpose::LegCommand, reply) => {
                 if let Err(refusal) = reply.ok() {
-                    debug!(slave = self.name, %refusal, "the server does not do what an app asks for");
+                    debug!(slave = self.name, %refusal, "the server refused a command of an app");
                     self.anomaly("app_command_refused");
                 }
             }
             Incoming::Reply(Purpose::Channels, reply) => self.channels_there(&reply),
             Incoming::Reply(Purpose::Exists(attempt), reply) => self.exists(attempt, &reply),
             Incoming::Reply(Purpose::Probe, reply) => self.probe_answered(&reply),
-            // A call that is gone already is what was wanted.
+            // A channel that is gone already needs no hangup.
             Incoming::Reply(Purpose::HangUp(_) | Purpose::HangUpAll | Purpose::Question | Purpose::Sweep, _) => {}
         }
     }
 
     fn changed(&mut self, attempt: u64, change: NearLegEvent, at: Instant) {
-        // For a comparison with a capture, call by call: the line's own time less `ago_us` is the event's.
+        // For a comparison with a capture, call by call: the event arrived `ago_us` before the line's own time.
         trace!(call = %self.plan.calls.uuid(self.index, attempt), ?change, ago_us = at.elapsed().as_micros() as u64);
         let recorder = &mut self.recorder;
         let done = self.calls.with(attempt, |call| call.on(change, at, recorder));
         if done.is_none() {
             match change {
-                // A call that was given up has a channel after all: it must not stay.
+                // A call that was given up has a channel after all, which must not stay.
                 NearLegEvent::Created | NearLegEvent::Answered => {
                     self.anomaly("channel_after_end");
                     self.hang_up(attempt);
                 }
-                // A failed call's result may come after its last event.
+                // The result of a failed call may follow its last event.
                 NearLegEvent::Job(_) => {}
                 _ => self.anomaly("event_after_end"),
             }
@@ -413,7 +416,7 @@ impl SlaveTask {
         *self.status.anomalies.entry(kind).or_default() += 1;
     }
 
-    fn obey(&mut self) {
+    fn follow_stage(&mut self) {
         let stage = *self.stages.borrow_and_update();
         if let (RunStage::Drain | RunStage::HangUp, Some(originator)) = (stage, &mut self.originator) {
             let dropped = originator.stop(Instant::now(), &mut self.recorder);
@@ -425,7 +428,7 @@ impl SlaveTask {
         }
     }
 
-    /// Hangs up every call of this run, and only those.
+    /// Hangs up every call of this run, and no others.
     fn hang_up_all(&mut self) {
         let now = Instant::now();
         self.hanging_up = true;
@@ -433,7 +436,7 @@ impl SlaveTask {
             return;
         }
         for attempt in self.calls.attempts() {
-            // One command is for all of them.
+            // One command hangs up all of them.
             self.calls.with(attempt, |call| call.hang_up(now, HangupReason::Stopped));
         }
         self.send(&Command::api(marks::hang_up_run(self.plan.run_id)), Purpose::HangUpAll);
@@ -441,16 +444,16 @@ impl SlaveTask {
 
     async fn tick(&mut self) {
         let now = Instant::now();
-        self.look_for_silence(now);
+        self.check_silence(now);
         if self.hanging_up {
-            // Again: calls whose originate was under way were not met the first time.
+            // Calls whose originate was still under way were not hung up before.
             self.hang_up_all();
         }
         self.send_probe().await;
         self.report().await;
     }
 
-    /// Hands the shard over. The run always takes it: that is what it waits for.
+    /// Hands the slave's figures over. The run always receives them, so this does not block.
     async fn report(&mut self) {
         if let Some(malformed) =
             self.connection.as_mut().map(SlaveConnection::take_malformed).filter(|malformed| *malformed > 0)
@@ -460,6 +463,6 @@ impl SlaveTask {
         self.status.up = self.connection.is_some();
         self.status.active = self.calls.len() as u64;
         let report = SlaveMessage::Delta(self.index, Box::new(self.recorder.take()), Box::new(self.status.clone()));
-        let _ = self.reports.send(report).await;
+        let _ = self.messages.send(report).await;
     }
 }

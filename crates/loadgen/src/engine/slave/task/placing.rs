@@ -1,4 +1,4 @@
-//! Placing calls: what is handed to this slave is sent when it is due, passed on, or skipped.
+//! Placing calls: an assigned call is sent when it is due, passed on, or skipped.
 
 use tokio::task::{unconstrained, yield_now};
 use tokio::time::Instant;
@@ -13,13 +13,13 @@ use crate::engine::slave::shared::PeerMessage;
 use crate::engine::slave::{AssignedCall, RunStage};
 use crate::measure::{CallRecord, Outcome, Refusal, Skip};
 
-/// Calls that leave before others on this thread have their turn: some milliseconds' work.
+/// Calls that are sent before other tasks on this thread get their turn: a few milliseconds of work.
 const SENT_AT_ONCE: u32 = 64;
 
 impl SlaveTask {
-    /// Calls from the schedule.
+    /// Takes calls that were assigned to this slave.
     pub(super) fn take(&mut self, calls: Vec<AssignedCall>) {
-        // What was under way when the run was stopped.
+        // The run was stopped while the calls were on their way.
         let stopped = matches!(*self.stages.borrow(), RunStage::Drain | RunStage::HangUp);
         match &mut self.originator {
             Some(originator) if !stopped => calls.into_iter().for_each(|call| originator.hand(call)),
@@ -36,15 +36,15 @@ impl SlaveTask {
         }
     }
 
-    /// Calls that are not due yet and never will be.
+    /// Drops calls that are not due yet.
     pub(super) fn dropped(&mut self, calls: &[AssignedCall]) {
         for _ in calls.iter().filter(|call| call.has_slot) {
             self.shared.slots.give_back();
         }
-        self.shared.open_calls.settle(calls.len());
+        self.shared.open_calls.remove(calls.len());
     }
 
-    /// Sends every call that is due and may go.
+    /// Sends every call that is due and can be sent.
     pub(super) async fn offer(&mut self) -> Offer {
         let Some(mut originator) = self.originator.take() else {
             return Offer::Done;
@@ -83,11 +83,11 @@ impl SlaveTask {
         self.plan.slaves[self.index].limit.is_some_and(|limit| self.calls.len() as u64 >= limit)
     }
 
-    /// A call cannot be placed here: another slave's, where there is one for it, or skipped.
+    /// Passes a call that cannot be placed here on to another slave, or skips it.
     fn pass_on(&mut self, call: AssignedCall, reason: Skip) {
         let elsewhere = match reason {
             Skip::SlaveDown => self.plan.redistribute,
-            // Where all slots are taken, nobody else has one.
+            // Where all slots are taken, no other slave has one.
             Skip::Limit => !self.shared.slots.is_full(),
             Skip::Ceiling => true,
             Skip::Late | Skip::Stopped => false,
@@ -112,7 +112,7 @@ impl SlaveTask {
         self.dropped(std::slice::from_ref(call));
     }
 
-    /// A call that the conductor has kept a place for here is counted by itself by now.
+    /// Releases the place that was reserved for a call, which is counted by itself now.
     pub(super) fn arrived(&self, call: &AssignedCall) {
         if call.has_slot {
             self.shared.slave_states.release(self.index);
@@ -125,16 +125,16 @@ impl SlaveTask {
         let Some(connection) = &mut self.connection else {
             return self.pass_on(call, Skip::SlaveDown);
         };
-        // Another slave may have taken the last slot since it was looked at.
+        // Another slave may have taken the last slot since it was checked.
         if !call.has_slot && !self.shared.slots.take() {
             return self.skip(&call, Skip::Limit);
         }
         let call = AssignedCall { has_slot: true, ..call };
         let command = match self.plan.calls.originate(self.index, &call.call) {
             Ok(Some(command)) => command,
-            Ok(None) => return self.not_sent(&call, "not_allowed", "its address is not one of those in `allow`"),
+            Ok(None) => return self.not_sent(&call, "not_allowed", "its address matches no pattern of `allow`"),
             Err(error) => {
-                warn!(slave = self.name, %error, "a call's text cannot be carried");
+                warn!(slave = self.name, %error, "a command cannot carry a call's text");
                 return self.not_sent(&call, "not_carried", &error.to_string());
             }
         };
@@ -142,7 +142,7 @@ impl SlaveTask {
             self.skip(&call, Skip::SlaveDown);
             return self.disconnected(&error);
         }
-        // What the runtime allows a task to write at once is no limit of the server's: a burst leaves as one.
+        // Tokio's budget for one task is not the server's: a burst is sent as one.
         let flushed = unconstrained(connection.try_flush()).await;
         let sent = Instant::now();
         self.shared.placed(self.recorder.measures(call.call.labels));
@@ -164,7 +164,7 @@ impl SlaveTask {
         }
     }
 
-    /// A call that the plan was wrong about: counted as refused here, with a word for it.
+    /// Counts a call that the plan should not have made as refused, with an anomaly.
     fn not_sent(&mut self, call: &AssignedCall, anomaly: &'static str, why: &str) {
         self.anomaly(anomaly);
         let (now, outcome) = (Instant::now(), Outcome::Refused(Refusal::Command));

@@ -1,4 +1,4 @@
-//! What became of calls while the connection was away, and whether any is left at the end.
+//! Finds out after a reconnection what has become of the calls, and at the end whether any channel is left.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,33 +14,34 @@ use crate::measure::ServerHealth;
 use crate::plan::marks;
 use crate::server::read_channels;
 
-/// Questions about single calls that are under way at once: far fewer than a connection holds.
+/// Queries about single calls that are under way at a time: far fewer than a connection queues.
 const ASKED_AT_ONCE: usize = 5000;
-/// How long the last looks at a server may take.
+/// How long the last look at a server may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);
-/// Looks in a row that find nothing, until nothing is left, where something may come yet.
+/// How many looks in a row have to find nothing, where channels may still appear.
 const LOOKS: u32 = 3;
-/// Between two of them.
+/// The pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Attempts of calls of which it is not known whether they are still there.
+/// The attempts of calls of which it is not known whether they still exist.
 #[derive(Debug, Default)]
 pub(super) struct UnconfirmedCalls {
     calls: BTreeSet<u64>,
-    /// Those that are to be asked about.
+    /// The attempts that are still to be queried.
     to_ask: Vec<u64>,
 }
 
 impl UnconfirmedCalls {
-    /// What became of it is known.
+    /// The fate of a call is known.
     pub(super) fn known(&mut self, attempt: u64) {
         self.calls.remove(&attempt);
     }
 }
 
 impl SlaveTask {
-    /// Asks which channels of this run the server has. The listener is subscribed already: nothing falls in between.
-    pub(super) fn ask_what_is_there(&mut self) {
+    /// Lists the channels of this run on the server. The listener is subscribed already, so that no event is missed in
+    /// between.
+    pub(super) fn list_channels(&mut self) {
         if !self.is_own() {
             return;
         }
@@ -49,7 +50,7 @@ impl SlaveTask {
         self.send(&Command::api(command), Purpose::Channels);
     }
 
-    /// The attempts of this slave's channels that a list has, with the state of their calls.
+    /// The attempts of this slave in a list of channels, and whether each is answered.
     fn of_this_slave(&mut self, reply: &Reply) -> Vec<(u64, bool)> {
         let Some(channels) = read_channels(&reply.text()) else {
             warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
@@ -58,7 +59,7 @@ impl SlaveTask {
         };
         let ours = channels.into_iter().filter_map(|channel| {
             let (slave, attempt) = self.plan.run_id.parse(Uuid::try_parse(&channel.uuid).ok()?)?;
-            // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
+            // The server finds the prefix anywhere in a channel's fields, so the UUID has to be checked.
             (slave == self.index).then(|| (attempt, channel.callstate == "ACTIVE"))
         });
         ours.collect()
@@ -76,7 +77,7 @@ impl SlaveTask {
             }
             self.follow(attempt, done);
         }
-        // The list is made from a database that runs behind the calls: what is not in it is asked for by itself.
+        // The list is made from a database that lags behind: calls that are not in it are queried one by one.
         self.unconfirmed.to_ask = self.unconfirmed.calls.iter().copied().collect();
         for _ in 0..ASKED_AT_ONCE {
             self.ask_about_next();
@@ -101,7 +102,7 @@ impl SlaveTask {
         let done = match reply.text().as_ref() {
             "true" => self.calls.with(attempt, |call| call.still_there(false, now, recorder)),
             "false" => self.calls.with(attempt, |call| call.vanished()),
-            // The server does not say: the call's own alarm will end it.
+            // Without an answer, the call's own deadline ends it.
             _ => return self.anomaly("exists_unanswered"),
         };
         self.follow(attempt, done);
@@ -121,11 +122,11 @@ impl SlaveTask {
                 self.status.channels_left = Some(left);
             }
             Ok(Err(error)) => {
-                warn!(slave = self.name, %error, "could not see whether a channel is left");
+                warn!(slave = self.name, %error, "could not check whether a channel is left");
                 return self.anomaly("sweep_failed");
             }
             Err(_) => {
-                warn!(slave = self.name, "the server does not say whether a channel is left");
+                warn!(slave = self.name, "the server did not answer whether a channel is left");
                 self.anomaly("sweep_failed");
             }
         }
@@ -134,16 +135,16 @@ impl SlaveTask {
 
     async fn hang_up_what_is_left(&mut self, connection: &mut SlaveConnection) -> Result<u64, Error> {
         let mut left = 0;
-        // Channels of calls that were given up may come yet.
+        // Channels of calls that were given up may still appear.
         let mut looks = if self.hanging_up || self.gave_up { LOOKS } else { 1 };
-        // Far legs whose end nobody told of: those of other slaves' calls too.
+        // Far legs whose end has not been seen, of other slaves' calls too.
         let mut commands: Vec<_> = self.far_legs.known().into_iter().map(|leg| format!("uuid_kill {leg}")).collect();
         while looks > 0 {
             let listed = ask_all(connection, &[marks::list_channels(self.plan.run_id)]).await?;
             let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
             let near = ours.iter().map(|(attempt, _)| self.plan.calls.uuid(self.index, *attempt));
             commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
-            // Most are gone, and the list has not heard of it.
+            // Most of them are gone, and the list lags behind.
             let replies = ask_all(connection, &commands).await?;
             let hit = replies.iter().filter(|reply| reply.ok().is_ok()).count() as u64;
             left += hit;
@@ -159,7 +160,7 @@ impl SlaveTask {
     }
 }
 
-/// The replies to some commands, in their order, in as few round trips as can be.
+/// The replies to several commands, in their order, in as few round trips as possible.
 async fn ask_all(connection: &mut SlaveConnection, commands: &[String]) -> Result<Vec<Reply>, Error> {
     let mut replies = Vec::with_capacity(commands.len());
     for commands in commands.chunks(ASKED_AT_ONCE) {

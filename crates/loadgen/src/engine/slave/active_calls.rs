@@ -1,4 +1,4 @@
-//! The calls of one slave that have not ended, with their alarms.
+//! The calls of one slave that have not ended, with their deadlines.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -11,42 +11,42 @@ use crate::engine::call::{Call, Transition};
 #[derive(Debug, Default)]
 pub(super) struct ActiveCalls {
     calls: HashMap<u64, Call>,
-    /// When a call wants to be looked at. A call whose alarm was moved has more than one entry; only the one that
-    /// agrees with it counts.
+    /// The deadlines of calls. A call whose deadline has moved has several entries; only the entry that equals its
+    /// deadline counts.
     deadlines: BinaryHeap<Reverse<(Instant, u64)>>,
     /// How many calls await an event whose time is measured.
     awaited: usize,
 }
 
 impl ActiveCalls {
-    /// How many there are.
+    /// The number of calls.
     pub(super) fn len(&self) -> usize {
         self.calls.len()
     }
 
-    /// Whether one of them awaits an event whose time is measured.
+    /// Whether a call awaits an event whose time is measured.
     pub(super) fn awaited(&self) -> bool {
         self.awaited > 0
     }
 
-    /// One of them.
+    /// The call of an attempt.
     pub(super) fn get(&self, attempt: u64) -> Option<&Call> {
         self.calls.get(&attempt)
     }
 
-    /// Whose they are.
+    /// The attempts of all calls.
     pub(super) fn attempts(&self) -> Vec<u64> {
         self.calls.keys().copied().collect()
     }
 
-    /// A call has been sent.
+    /// Adds a call that was sent.
     pub(super) fn insert(&mut self, attempt: u64, call: Call) {
         self.awaited += usize::from(call.is_awaiting_measured_event());
         self.deadlines.push(Reverse((call.next_deadline(), attempt)));
         self.calls.insert(attempt, call);
     }
 
-    /// Does something to a call, and takes it out where that ends it. `None` where there is no such call.
+    /// Applies a change to a call, and removes the call if that ends it. `None` where there is no such call.
     pub(super) fn with(
         &mut self,
         attempt: u64,
@@ -66,7 +66,7 @@ impl ActiveCalls {
         Some((transition, None))
     }
 
-    /// When the next alarm goes off. Those that were moved are forgotten here: nobody is woken for them.
+    /// The next deadline. Entries of deadlines that have moved are dropped, so that they wake nothing.
     pub(super) fn next_deadline(&mut self) -> Option<Instant> {
         while let Some(&Reverse((at, attempt))) = self.deadlines.peek() {
             if self.is_set(at, attempt) {
@@ -77,7 +77,7 @@ impl ActiveCalls {
         None
     }
 
-    /// The attempt of a call whose alarm has gone off.
+    /// The attempt of a call whose deadline has passed.
     pub(super) fn due(&mut self, now: Instant) -> Option<u64> {
         while let Some(&Reverse((at, attempt))) = self.deadlines.peek()
             && at <= now
