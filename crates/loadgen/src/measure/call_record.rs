@@ -1,4 +1,4 @@
-//! One call as it is written down: what became of it, and when.
+//! The record of one call: its outcome and its instants.
 
 use esl_core::HangupCause;
 use tokio::time::Instant;
@@ -11,15 +11,15 @@ use super::RtpStats;
 /// A call that has ended, with both of its legs.
 #[derive(Clone, Debug)]
 pub struct CallRecord {
-    /// Its near leg's UUID: the call's own.
+    /// The UUID of its near leg.
     pub uuid: Uuid,
     /// The slave that placed it.
     pub slave: usize,
-    /// What it counts under.
+    /// What it is counted under.
     pub labels: Labels,
-    /// What became of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// Why its near leg ended, where that is known.
+    /// The near leg's hangup cause, where it is known.
     pub cause: Option<HangupCause>,
     /// The final SIP status, where there was one.
     pub sip: Option<u16>,
@@ -27,9 +27,9 @@ pub struct CallRecord {
     pub due: Instant,
     /// When it was sent.
     pub sent: Instant,
-    /// When its near leg was there.
+    /// When its near leg was created.
     pub created: Option<Instant>,
-    /// When it rang, had early media or was answered.
+    /// The first of ringing, early media and answer.
     pub progressed: Option<Instant>,
     /// When it was answered.
     pub answered: Option<Instant>,
@@ -39,11 +39,11 @@ pub struct CallRecord {
     pub ended: Instant,
     /// Its far leg, where one was seen.
     pub far: Option<FarRecord>,
-    /// How its near leg's audio arrived.
+    /// The RTP statistics of its near leg.
     pub rtp: Option<RtpStats>,
-    /// Where its app failed, in words.
+    /// Where its app failed.
     pub failure: Option<String>,
-    /// The files that it recorded, on its servers.
+    /// The files that its app recorded, on the servers.
     pub files: Vec<String>,
 }
 
@@ -52,16 +52,16 @@ pub struct CallRecord {
 pub struct FarRecord {
     /// Its UUID.
     pub uuid: Uuid,
-    /// The slave on which it was seen.
+    /// The slave on whose server it was.
     pub slave: usize,
-    /// When it was there, where that was seen.
+    /// When it was created, where that event arrived.
     pub created: Option<Instant>,
     /// When it was answered.
     pub answered: Option<Instant>,
     /// When it was hung up.
     pub hung_up: Option<Instant>,
-    /// Why.
+    /// Its hangup cause.
     pub cause: Option<HangupCause>,
-    /// How its audio arrived.
+    /// Its RTP statistics.
     pub rtp: Option<RtpStats>,
 }

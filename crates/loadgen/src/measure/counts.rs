@@ -1,4 +1,4 @@
-//! How many calls there are of what, and the identity that holds between these numbers.
+//! The counts of calls by what became of them, and the identity between these counts.
 
 use std::ops::Add;
 
@@ -6,15 +6,15 @@ use super::{Outcome, Refusal, Skip};
 
 macro_rules! counts {
     ($($(#[$doc:meta])* $field:ident,)*) => {
-        /// What became of the calls that were due.
+        /// Counts of calls that were due.
         ///
-        /// At every moment `scheduled = attempted + skipped + pending` and
-        /// `attempted = refused + failed + completed + app_failed + dropped + lost + canceled + active`.
+        /// At every moment `scheduled = attempted + skipped + pending` and `attempted = refused + failed + completed +
+        /// app_failed + dropped + lost + canceled + active`.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counts {
-            /// Due, never sent, by reason.
+            /// Due and never sent, by reason.
             pub skipped: [u64; Skip::COUNT],
-            /// Sent, no channel came of it, by reason.
+            /// Sent, and no channel was created, by reason.
             pub refused: [u64; Refusal::COUNT],
             $($(#[$doc])* pub $field: u64,)*
         }
@@ -36,38 +36,38 @@ macro_rules! counts {
 counts! {
     /// Due so far.
     scheduled,
-    /// Due, and held back by a ceiling or for a slot.
+    /// Due, and waiting for a rate ceiling or a slot.
     pending,
     /// Sent.
     attempted,
-    /// Sent and not ended, ringing included.
+    /// Sent and not ended, ringing calls included.
     active,
-    /// Were answered, whatever came after: a milestone, no outcome.
+    /// Answered, whatever came after: a milestone, not an outcome.
     answered,
-    /// Had a channel, never answered.
+    /// Had a channel, and were never answered.
     failed,
     /// Answered, and ended as planned.
     completed,
-    /// The app's own check failed.
+    /// Failed a check of their app.
     app_failed,
-    /// Answered, and ended by somebody else before their time.
+    /// Answered, and ended by the other side before their time.
     dropped,
-    /// Nobody can know.
+    /// Of unknown outcome.
     lost,
-    /// Stopped by this program before an answer.
+    /// Hung up by this program before an answer.
     canceled,
-    /// Left over 100 ms late for no other reason than that this program was late: a milestone, no outcome.
+    /// Sent over 100 ms late without waiting for the server or a ceiling: a milestone, not an outcome.
     left_late,
-    /// Answered, and nobody saw when, since the event was lost: a milestone, no outcome.
+    /// Answered, and the answer's event was lost: a milestone, not an outcome.
     answer_missed,
-    /// Answered, and got audio: a milestone, no outcome.
+    /// Answered, and received audio: a milestone, not an outcome.
     with_media,
-    /// Answered, and did not get a single packet of audio: a milestone, no outcome.
+    /// Answered, and did not receive a single packet of audio: a milestone, not an outcome.
     without_media,
 }
 
 impl Counts {
-    /// A call that was active has ended.
+    /// Counts the outcome of a call that was active.
     pub(super) fn ended_as(&mut self, outcome: Outcome) {
         self.active -= 1;
         let count = match outcome {
@@ -82,28 +82,28 @@ impl Counts {
         *count += 1;
     }
 
-    /// All that were skipped.
+    /// All calls that were skipped.
     pub fn skipped(&self) -> u64 {
         self.skipped.iter().sum()
     }
 
-    /// All that were refused.
+    /// All calls that were refused.
     pub fn refused(&self) -> u64 {
         self.refused.iter().sum()
     }
 
-    /// All that ended after they were sent.
+    /// All calls that were sent and have ended.
     pub fn ended(&self) -> u64 {
         let Self { failed, completed, app_failed, dropped, lost, canceled, .. } = self;
         self.refused() + failed + completed + app_failed + dropped + lost + canceled
     }
 
-    /// Whether nothing is unaccounted for.
+    /// Whether the identity holds.
     pub fn balanced(&self) -> bool {
         self.scheduled == self.attempted + self.skipped() + self.pending && self.attempted == self.ended() + self.active
     }
 
-    /// completed / (scheduled − pending − active), `None` without a denominator.
+    /// Completed / (scheduled − pending − active). `None` without a denominator.
     pub fn success(&self) -> Option<f64> {
         ratio(self.completed, self.scheduled - self.pending - self.active)
     }

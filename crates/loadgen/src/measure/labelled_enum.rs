@@ -10,12 +10,12 @@ macro_rules! labelled_enum {
         }
 
         impl $name {
-            /// All of them, in the order of their numbers.
+            /// Every variant, in the order of their discriminants.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
-            /// How many there are.
+            /// The number of variants.
             pub const COUNT: usize = Self::ALL.len();
 
-            /// Its name in reports and metrics.
+            /// The label in reports and metrics.
             pub fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $label,)*

@@ -1,13 +1,13 @@
 //! What calls are counted under.
 
-/// What a call counts under, by the numbers of the plan.
+/// What a call is counted under, by index in the plan.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Labels {
-    /// The phase in which it was due.
+    /// The phase in which the call was due.
     pub phase: u16,
-    /// The app that it runs.
+    /// The app that the call runs.
     pub app: u16,
-    /// Whom it calls.
+    /// The address that is called.
     pub target: u16,
 }
 

@@ -1,4 +1,4 @@
-//! The latencies that are measured: HDR histograms for percentiles, fixed buckets for Prometheus.
+//! The latencies: HDR histograms for percentiles, fixed buckets for Prometheus.
 
 use std::time::Duration;
 
@@ -7,48 +7,49 @@ use hdrhistogram::Histogram;
 use super::labelled_enum::labelled_enum;
 
 labelled_enum! {
-    /// What is measured, from when to when.
+    /// A latency, from one instant of a call to another.
     Latency {
         /// Due → sent.
         ScheduleLag = "schedule_lag",
         /// Sent → near leg created.
         Originate = "originate",
-        /// Near leg created → far leg created, where the far leg is seen.
+        /// Near leg created → far leg created, where the far leg comes to a slave.
         Invite = "invite",
         /// Sent → first of ringing, early media, answered.
         PostDialDelay = "post_dial_delay",
-        /// Due → answered: what counts, since a stall of the generator cannot hide the calls that should have been placed.
+        /// Due → answered. It counts from the due time, so that a stall of the generator does not hide the calls that
+        /// should have been placed.
         Setup = "setup",
         /// Sent → answered.
         SetupUncorrected = "setup_uncorrected",
-        /// Far leg answered → near leg answered, where the far leg is seen.
+        /// Far leg answered → near leg answered, where the far leg comes to a slave.
         AnswerPropagation = "answer_propagation",
         /// Answered → hung up.
         Hold = "hold",
         /// Hangup requested → channel gone.
         Teardown = "teardown",
-        /// A probe sent on the client's connection → its arrival at the listener.
+        /// A probe event's sending on the client's connection → its arrival at the listener.
         EventDelay = "event_delay",
     }
 }
 
-/// Recorded in microseconds …
+/// Values are recorded in microseconds …
 const UNIT: f64 = 1e6;
-/// … with three significant digits: a value is off by 0.1 % at the most …
+/// … with three significant digits, so that a value is off by at most 0.1 %, …
 const DIGITS: u8 = 3;
-/// … up to a day; longer ones count as a day.
+/// … up to a day; longer durations count as a day.
 const MICROSECONDS_MAX: u64 = 86_400_000_000;
 
-/// Upper bounds of the buckets that Prometheus sees, in seconds: a step of about 1.5, from half a millisecond, since a
-/// schedule's lag is that short, to two minutes, since a callee may ring that long.
+/// Upper bounds of the buckets that Prometheus sees, in seconds. They grow by a factor of about 1.5, from half a
+/// millisecond, for the schedule lag, to two minutes, for a callee that rings long.
 const BOUNDS: [f64; 26] = [
     0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75,
     1.0, 2.0, 3.0, 5.0, 10.0, 30.0, 60.0, 120.0,
 ];
 
-/// Measured values of one kind: durations in seconds, or what else is measured from 0 on, such as a MOS.
+/// Samples of one kind: durations in seconds, or other values from 0 on, such as a MOS.
 ///
-/// Without any, it takes no room: most combinations of a slave, an app or a phase with a latency stay empty.
+/// Without samples it takes no memory: most combinations of a latency with a slave, an app or a phase stay empty.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Option<Box<Histogram<u64>>>);
 
@@ -64,7 +65,7 @@ impl Samples {
         histogram.record(micros.min(MICROSECONDS_MAX)).expect("a histogram that resizes takes them all");
     }
 
-    /// Adds others' samples.
+    /// Adds the samples of another.
     pub fn add(&mut self, others: &Self) {
         match (&mut self.0, &others.0) {
             (_, None) => {}
@@ -75,24 +76,24 @@ impl Samples {
         }
     }
 
-    /// How many there are.
+    /// The number of samples.
     pub fn count(&self) -> u64 {
         self.0.as_ref().map_or(0, |histogram| histogram.len())
     }
 
-    /// The histogram, in microseconds, where there are samples.
+    /// The histogram in microseconds; `None` without samples.
     pub fn histogram(&self) -> Option<&Histogram<u64>> {
         self.0.as_deref()
     }
 
-    /// The value that this share of the samples, from 0 to 1, does not exceed. `None` without samples.
+    /// The value that a share of the samples, from 0 to 1, does not exceed. `None` without samples.
     pub fn quantile(&self, quantile: f64) -> Option<f64> {
         let histogram = self.histogram()?;
         Some(histogram.value_at_quantile(quantile).min(histogram.max()) as f64 / UNIT)
     }
 
     /// A statistic by its name: `min`, `mean`, `stdev`, `max`, or a percentile such as `p50` or `p99.9` (also `p999`).
-    /// `None` where there is no such statistic; `Some(None)` without samples.
+    /// `None` for an unknown name; `Some(None)` without samples.
     pub fn statistic(&self, name: &str) -> Option<Option<f64>> {
         let of = |value: fn(&Histogram<u64>) -> f64| self.histogram().map(|histogram| value(histogram) / UNIT);
         Some(match name {
@@ -105,7 +106,7 @@ impl Samples {
     }
 }
 
-/// A time in seconds as people write it: `950 µs`, `12.3 ms`, `2.05 s`.
+/// Formats a time in seconds: `950 µs`, `12.3 ms`, `2.05 s`.
 pub fn seconds(seconds: f64) -> String {
     if seconds == 0.0 {
         "0".to_owned()
@@ -124,7 +125,7 @@ pub fn seconds(seconds: f64) -> String {
     }
 }
 
-/// A duration as it is recorded.
+/// A duration in the unit of the histograms.
 pub fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
@@ -135,12 +136,12 @@ fn empty() -> Histogram<u64> {
     histogram
 }
 
-/// How many durations fell into each of the buckets that Prometheus sees: small, and of a fixed size.
+/// The number of durations in each of Prometheus' buckets; of a fixed size.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Buckets {
-    /// By bucket, not cumulative; what is over the last bound is in none.
+    /// By bucket, not cumulative. Durations over the last bound are in none.
     counts: [u64; BOUNDS.len()],
-    /// All of them.
+    /// The number of all durations.
     count: u64,
     /// Their sum in seconds.
     sum: f64,
@@ -157,17 +158,17 @@ impl Buckets {
         self.sum += seconds;
     }
 
-    /// How many there are.
+    /// The number of durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// The sum of all, in seconds.
+    /// The sum of all durations, in seconds.
     pub fn sum_seconds(&self) -> f64 {
         self.sum
     }
 
-    /// For each of [`BOUNDS`], how many are at or below it.
+    /// For each of the bounds, in seconds, the number of durations at or below it.
     pub fn cumulative(&self) -> impl Iterator<Item = (f64, u64)> + '_ {
         BOUNDS.iter().zip(&self.counts).scan(0, |sum, (bound, count)| {
             *sum += count;
@@ -176,7 +177,7 @@ impl Buckets {
     }
 }
 
-/// `p50` is 0.5, `p99.9` and `p999` are 0.999.
+/// The quantile of a percentile's name: `p50` is 0.5, `p99.9` and `p999` are 0.999.
 fn percentile(name: &str) -> Option<f64> {
     let digits = name.strip_prefix('p')?;
     if !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
@@ -184,7 +185,7 @@ fn percentile(name: &str) -> Option<f64> {
     }
     let value: f64 = digits.parse().ok()?;
     let quantile = match digits {
-        // Without a point, what follows the first two digits is behind it.
+        // Without a point, the digits after the first two are decimals.
         _ if digits.contains('.') || digits.len() <= 2 => value / 100.0,
         "100" => 1.0,
         _ => value / 10_f64.powi(digits.len() as i32),

@@ -1,4 +1,4 @@
-//! What becomes of a call: the words for it and the closed sets of reasons.
+//! The outcomes of calls, and the reasons why calls are skipped or refused.
 
 use esl_core::HangupCause;
 
@@ -7,15 +7,15 @@ use super::labelled_enum::labelled_enum;
 labelled_enum! {
     /// Why a call that was due was never sent.
     Skip {
-        /// As many calls as allowed were up.
+        /// The limit on concurrent calls was reached.
         Limit = "limit",
-        /// The slave's ceiling held it back for too long.
+        /// The slave's rate ceiling held it back for too long.
         Ceiling = "ceiling",
-        /// It was older than `max_lag` when it could have been sent.
+        /// It was later than `max_lag` when it could have been sent.
         Late = "late",
-        /// There was no connection to its slave.
+        /// Its slave was not connected.
         SlaveDown = "slave_down",
-        /// The run was stopped first.
+        /// The run was stopped before it was sent.
         Stopped = "stopped",
     }
 }
@@ -23,17 +23,17 @@ labelled_enum! {
 labelled_enum! {
     /// Why a call that was sent had no channel.
     Refusal {
-        /// The server's own limit, or it is paused, or it could not take the dial string apart: it gives the same words
-        /// for all three.
+        /// The server is at its session limit, is paused, or cannot parse the dial string: it gives the same answer for
+        /// all three.
         Limit = "limit",
-        /// The server does not know the endpoint, the profile or the gateway.
+        /// The server does not know the endpoint, the SIP profile or the gateway.
         Endpoint = "endpoint",
-        /// The server's `originate` could not be used so.
+        /// The `originate` command is not usable.
         Command = "command",
         /// The user may not use the command.
         Permission = "permission",
-        /// A channel with this UUID was there: the server made one with another (`null/`), or refused with the words of a
-        /// limit (`sofia/`), which cannot be told apart from it.
+        /// A channel with this UUID existed: the server created one with another UUID (`null/`), or refused as it does
+        /// at a limit (`sofia/`), which cannot be told apart.
         Duplicate = "duplicate",
         /// Anything else.
         Other = "other",
@@ -41,7 +41,7 @@ labelled_enum! {
 }
 
 impl Refusal {
-    /// The reason behind the server's words, without their `-ERR`.
+    /// The reason behind the text of a server's answer, without its `-ERR`.
     pub fn of(words: &str) -> Self {
         let words = words.to_ascii_uppercase();
         let first = words.split_whitespace().next().unwrap_or_default();
@@ -57,32 +57,32 @@ impl Refusal {
     }
 }
 
-/// How a call that was sent ended.
+/// The outcome of a call that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// No channel came of it.
+    /// No channel was created.
     Refused(Refusal),
     /// It had a channel and was never answered.
     Failed {
-        /// Why the channel ended.
+        /// The hangup cause of its channel.
         cause: HangupCause,
         /// The final SIP status, where there was one.
         sip: Option<u16>,
     },
     /// Answered, and ended as planned.
     Completed,
-    /// Its app's own check failed: of what it does, or of a step that its far leg had to do before the answer.
+    /// Its app's own check failed: a check after the answer, or a step of the far leg before it.
     AppFailed,
-    /// Answered, and ended by somebody else before its time.
+    /// Answered, and ended by the other side before its time.
     Dropped,
-    /// Nobody can know.
+    /// Unknown: events were lost, or the connection was away.
     Lost,
-    /// Stopped by this program before an answer.
+    /// Hung up by this program before an answer.
     Canceled,
 }
 
 impl Outcome {
-    /// Its name in reports and call records.
+    /// The name in reports and call records.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Refused(_) => "refused",

@@ -1,5 +1,4 @@
-//! Counts what becomes of calls, and takes down how long they take. One shard for each slave, owned by its task: no lock,
-//! no clock.
+//! Counts the outcomes of calls and records their latencies. Each slave's task owns one recorder: no lock, no clock.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -13,14 +12,14 @@ use super::{Dimensions, Labels, Outcome, Skip};
 use super::{Latency, micros};
 use super::{RtpMetric, RtpStats};
 
-/// What became of some calls: of a phase's, of an app's, of all.
+/// The outcomes of some calls: of a phase, of an app, of all.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// How many there are of what.
+    /// How many calls had which outcome.
     pub counts: Counts,
-    /// Why those that failed did.
+    /// The hangup causes of failed calls.
     pub causes: BTreeMap<HangupCause, u64>,
-    /// The final SIP statuses of those that failed, where there was one.
+    /// The final SIP statuses of failed calls.
     pub sip_statuses: BTreeMap<u16, u64>,
 }
 
@@ -48,12 +47,12 @@ impl AddAssign<&Tally> for Tally {
     }
 }
 
-/// What an app says of its calls.
+/// What an app counts of its calls.
 #[derive(Clone, Debug, Default)]
 pub struct AppTally {
-    /// Its results, by their number in its kind's table.
+    /// Its results, by their index in its kind's table.
     pub results: Vec<u64>,
-    /// Its failures, by side and step: how many, and the words of the first one.
+    /// Its failures, by leg and step: how many, and the message of the first.
     pub failures: BTreeMap<(usize, usize), (u64, String)>,
 }
 
@@ -71,37 +70,37 @@ impl AddAssign<&AppTally> for AppTally {
     }
 }
 
-/// What was measured.
+/// What a sample is a measurement of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measured {
-    /// How long something took.
+    /// A latency.
     Latency(Latency),
-    /// How a call's audio was.
+    /// A property of the received audio.
     RtpSamples(RtpMetric),
 }
 
-/// One measured value.
+/// A measured value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sample {
-    /// Of which call.
+    /// What its call is counted under.
     pub labels: Labels,
     /// What was measured.
     pub measured: Measured,
-    /// In millionths of its unit.
+    /// The value in millionths of its unit.
     pub micros: u64,
 }
 
-/// How long a probe event was on its way.
+/// The delay of a probe event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventDelaySample {
-    /// From sending it to its arrival.
+    /// From its sending to its arrival.
     pub delay: Duration,
-    /// Whether that was in a phase that is measured.
+    /// Whether it was sent in a measured phase.
     pub measured: bool,
 }
 
-/// One slave's part of the record. Every call is counted under its phase; under its app and its target too where its
-/// phase is measured.
+/// Counts and samples of one slave's calls. Every call is counted under its phase; under its app and target too where
+/// the phase is measured.
 #[derive(Debug)]
 pub struct SlaveRecorder {
     /// By phase.
@@ -110,32 +109,32 @@ pub struct SlaveRecorder {
     measured: Vec<bool>,
     /// By app, of the measured calls.
     apps: Vec<Tally>,
-    /// What the apps themselves say, of the measured calls.
+    /// What the apps count, of the measured calls.
     app_tallies: Vec<AppTally>,
     /// By target, of the measured calls.
     targets: Vec<Tally>,
-    /// What was measured since it was last taken.
+    /// Samples since the last [`SlaveRecorder::take`].
     samples: Vec<Sample>,
-    /// What was measured and belongs to no call.
+    /// Event delays since then.
     probes: Vec<EventDelaySample>,
-    /// The calls that ended since it was last taken.
+    /// Calls that ended since then.
     records: Vec<CallRecord>,
 }
 
-/// A shard as it stands: counts since the start, the rest since it was last taken.
+/// The figures of one slave: counts since the start of the run, samples and records since the last delta.
 #[derive(Clone, Debug, Default)]
 pub struct ShardDelta {
     /// By phase, all calls.
     pub phases: Vec<Tally>,
     /// By app, the measured calls.
     pub apps: Vec<Tally>,
-    /// What the apps say of them.
+    /// What the apps count of them.
     pub app_tallies: Vec<AppTally>,
     /// By target, the measured calls.
     pub targets: Vec<Tally>,
-    /// What was measured.
+    /// Samples.
     pub samples: Vec<Sample>,
-    /// Delays of probe events.
+    /// Event delays.
     pub probes: Vec<EventDelaySample>,
     /// Calls that ended.
     pub records: Vec<CallRecord>,
@@ -162,7 +161,7 @@ impl SlaveRecorder {
         self.measured[usize::from(labels.phase)]
     }
 
-    /// Everything that a call counts under.
+    /// Applies a change to every tally that a call is counted in.
     fn tallies(&mut self, labels: Labels, change: impl Fn(&mut Tally)) {
         change(&mut self.phases[usize::from(labels.phase)]);
         if self.measures(labels) {
@@ -175,7 +174,7 @@ impl SlaveRecorder {
         self.tallies(labels, |tally| change(&mut tally.counts));
     }
 
-    /// A call is due.
+    /// Counts a call that is due.
     pub fn scheduled(&mut self, labels: Labels) {
         self.counts(labels, |counts| {
             counts.scheduled += 1;
@@ -183,7 +182,7 @@ impl SlaveRecorder {
         });
     }
 
-    /// A call that was due will not be sent.
+    /// Counts a call that was due and will not be sent.
     pub fn skipped(&mut self, labels: Labels, reason: Skip) {
         self.counts(labels, |counts| {
             counts.pending -= 1;
@@ -191,7 +190,7 @@ impl SlaveRecorder {
         });
     }
 
-    /// A call that was due is another slave's to place.
+    /// Uncounts a call that was due and is passed on to another slave.
     pub fn passed_on(&mut self, labels: Labels) {
         self.counts(labels, |counts| {
             counts.pending -= 1;
@@ -199,7 +198,7 @@ impl SlaveRecorder {
         });
     }
 
-    /// A call that was due was sent, so much later.
+    /// Counts a call that was sent, `lag` after it was due.
     pub fn attempted(&mut self, labels: Labels, lag: Duration) {
         self.counts(labels, |counts| {
             counts.pending -= 1;
@@ -209,32 +208,32 @@ impl SlaveRecorder {
         self.measured(labels, Latency::ScheduleLag, lag);
     }
 
-    /// A call left late, and this program was the reason.
+    /// Counts a call that this program sent late.
     pub fn left_late(&mut self, labels: Labels) {
         self.counts(labels, |counts| counts.left_late += 1);
     }
 
-    /// A call was answered, and nobody saw when.
+    /// Counts a call whose answer's event was lost.
     pub fn answer_missed(&mut self, labels: Labels) {
         self.counts(labels, |counts| counts.answer_missed += 1);
     }
 
-    /// A call was answered.
+    /// Counts an answer.
     pub fn answered(&mut self, labels: Labels) {
         self.counts(labels, |counts| counts.answered += 1);
     }
 
-    /// A call has ended.
+    /// Counts an outcome.
     pub fn ended(&mut self, labels: Labels, outcome: Outcome) {
         self.tallies(labels, |tally| tally.ended(outcome));
     }
 
-    /// Something was measured on a call.
+    /// Records a latency of a call.
     pub fn measured(&mut self, labels: Labels, latency: Latency, duration: Duration) {
         self.samples.push(Sample { labels, measured: Measured::Latency(latency), micros: micros(duration) });
     }
 
-    /// How a call's audio was is known.
+    /// Records the RTP statistics of an answered call.
     pub fn rtp(&mut self, labels: Labels, rtp: RtpStats) {
         if rtp.packets == 0 {
             return self.counts(labels, |counts| counts.without_media += 1);
@@ -251,7 +250,7 @@ impl SlaveRecorder {
         }
     }
 
-    /// What a call's app says of it: its results by their numbers, and where it failed, with the words for it.
+    /// Counts the results of a call's app, by their index, and its failure, by leg and step with its message.
     pub fn app_said(&mut self, labels: Labels, results: &[u32], failure: Option<((usize, usize), String)>) {
         if !self.measures(labels) {
             return;
@@ -268,17 +267,17 @@ impl SlaveRecorder {
         }
     }
 
-    /// An event's way through the server was measured, in a phase that counts or not.
+    /// Records the delay of a probe event.
     pub fn probed(&mut self, delay: Duration, measured: bool) {
         self.probes.push(EventDelaySample { delay, measured });
     }
 
-    /// A call that has ended is to be written down.
+    /// Keeps the record of a call that has ended.
     pub fn record(&mut self, record: CallRecord) {
         self.records.push(record);
     }
 
-    /// What is known. The samples and records start anew.
+    /// The figures since the last delta.
     pub fn take(&mut self) -> ShardDelta {
         ShardDelta {
             phases: self.phases.clone(),
@@ -318,7 +317,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Whatever becomes of calls, nothing is unaccounted for, under none of their labels.
+        /// Whatever becomes of calls, the identity holds for every label.
         #[test]
         fn the_identity_holds_at_every_moment(
             fates in prop::collection::vec((0_u16..2, 0_u16..2, 0_u16..3, 0_u8..11), 0..100),

@@ -1,4 +1,4 @@
-//! How a call's audio arrived, by FreeSWITCH's own RTP statistics of it.
+//! The quality of received audio, from FreeSWITCH's RTP statistics of each leg.
 
 use std::time::Duration;
 
@@ -7,20 +7,22 @@ use tokio::time::Instant;
 use super::Samples;
 use super::labelled_enum::labelled_enum;
 
-/// How long a leg's audio lasts before FreeSWITCH works out how much of it was lost.
+/// The interval at which FreeSWITCH computes the loss of a leg.
 const LOSS_AFTER: Duration = Duration::from_secs(5);
 
-/// What one leg received, from its last events' `variable_rtp_audio_in_…` (`switch_core_media.c`, `set_stats`).
+/// The RTP statistics of one leg, from `variable_rtp_audio_in_…` of its last event (`switch_core_media.c`,
+/// `set_stats`).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct RtpStats {
     /// RTP packets that arrived.
     pub packets: u64,
-    /// The mean opinion score that FreeSWITCH estimates from the packets' flaws, 1 to 4.5. Without a packet it says 4.5.
+    /// The mean opinion score that FreeSWITCH estimates from the flaws of the packets, 1 to 4.5. Without a packet it is
+    /// 4.5.
     pub mos: f64,
     /// The largest standard deviation of the time between packets, in seconds.
     pub jitter_seconds: f64,
-    /// The share of the packets that were lost, 0 to 1. FreeSWITCH works it out every 5 s, and tells hundredths
-    /// (`switch_rtp.c`, `check_jitter`): of a shorter call it does not know it, and says 0.
+    /// The share of the packets that were lost, 0 to 1, in hundredths. FreeSWITCH computes it every 5 s
+    /// (`switch_rtp.c`, `check_jitter`), and reports 0 for a shorter call, which is unknown here.
     pub loss_ratio: Option<f64>,
 }
 
@@ -32,13 +34,13 @@ impl RtpStats {
         Some(Self {
             packets: packets as u64,
             mos: number("mos")?.clamp(0.0, 5.0),
-            // A variance in ms² (`switch_rtp.c`, `check_jitter`).
+            // FreeSWITCH reports a variance in ms² (`switch_rtp.c`, `check_jitter`).
             jitter_seconds: number("jitter_max_variance")?.max(0.0).sqrt() / 1e3,
             loss_ratio: Some(number("jitter_loss_rate")?.clamp(0.0, 1.0)),
         })
     }
 
-    /// What is known of it when the leg is over: nothing of its losses where it was too short for that.
+    /// The statistics of a leg that has ended: without a loss where it was too short for one.
     pub fn over(self, answered: Option<Instant>, ended: Instant) -> Self {
         let lasted = answered.map(|answered| ended.saturating_duration_since(answered));
         Self { loss_ratio: self.loss_ratio.filter(|_| lasted.is_some_and(|lasted| lasted >= LOSS_AFTER)), ..self }
@@ -46,7 +48,7 @@ impl RtpStats {
 }
 
 labelled_enum! {
-    /// What is known of the audio of calls.
+    /// A property of the received audio.
     RtpMetric {
         /// The estimated mean opinion score.
         Mos = "mos",
@@ -57,7 +59,7 @@ labelled_enum! {
     }
 }
 
-/// The audio of some calls.
+/// The RTP statistics of several calls.
 #[derive(Clone, Debug, Default)]
 pub struct RtpSamples {
     samples: [Samples; RtpMetric::COUNT],
@@ -69,7 +71,7 @@ impl RtpSamples {
         self.samples[measure as usize].record_micros(micros);
     }
 
-    /// The values of one kind, of the calls with a packet.
+    /// The values of one kind, of the calls that received a packet.
     pub fn get(&self, measure: RtpMetric) -> &Samples {
         &self.samples[measure as usize]
     }

@@ -2,18 +2,18 @@
 
 use esl_core::Event;
 
-/// How a server is, by its HEARTBEAT or its `status`.
+/// The load of a FreeSWITCH server, as far as it reported it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ServerHealth {
-    /// Sessions now.
+    /// Sessions at the moment.
     pub sessions: Option<u64>,
-    /// Sessions at most.
+    /// The limit on sessions.
     pub sessions_max: Option<u64>,
-    /// New sessions a second at most.
+    /// The limit on new sessions a second.
     pub sessions_per_second_max: Option<u64>,
     /// Sessions since its start.
     pub sessions_since_startup: Option<u64>,
-    /// The share of its processors' time that was idle, 0 to 1.
+    /// The idle share of its processors' time, 0 to 1.
     pub idle_cpu: Option<f64>,
 }
 

@@ -4,23 +4,24 @@ use std::collections::BTreeMap;
 
 use super::ServerHealth;
 
-/// How a slave is.
+/// The state of one slave.
 #[derive(Clone, Debug, Default)]
 pub struct SlaveStatus {
     /// Whether it is connected.
     pub up: bool,
     /// Calls that are up on it.
     pub active: u64,
-    /// How often it was connected again.
+    /// How often it was reconnected.
     pub reconnects: u64,
-    /// Events that came from it.
+    /// Events that arrived from it.
     pub events: u64,
-    /// Its version, in its own words.
+    /// The version that its server reported.
     pub version: Option<String>,
-    /// How it said last that it is.
+    /// The load that its server reported last.
     pub health: ServerHealth,
-    /// What was not as it should be, by kind.
+    /// Anomalies by their kind.
     pub anomalies: BTreeMap<&'static str, u64>,
-    /// Channels of this run that were found on it at the end, and hung up; `None` where nobody could see.
+    /// Channels of this run that were found on its server at the end and hung up; `None` where the server could not be
+    /// asked.
     pub channels_left: Option<u64>,
 }

@@ -1,4 +1,5 @@
-//! The one view of a run that all outputs read: made once a second from every slave's shard, and whole at its end.
+//! The snapshot of a run that every output reads: made once a second from every slave's figures, and complete at the
+//! end.
 
 use std::collections::BTreeMap;
 use std::ops::AddAssign;
@@ -11,14 +12,14 @@ use super::{Buckets, Latencies, Latency, Samples};
 use super::{Dimensions, SlaveStatus};
 use super::{RtpMetric, RtpSamples};
 
-/// A run as it stands.
+/// The figures of a run at some moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// Since the first call was due.
+    /// The time since the first call was due.
     pub elapsed: Duration,
-    /// The rate that the plan, or who changed it, asks for now, in calls per second.
+    /// The rate that the plan or the operator asks for, in calls per second.
     pub rate_target: f64,
-    /// All calls, those of phases that are not measured too.
+    /// All calls, including phases that are not measured.
     pub all: Tally,
     /// The measured calls.
     pub total: Figures,
@@ -26,20 +27,20 @@ pub struct Snapshot {
     pub phases: Vec<Tally>,
     /// The measured calls by app, in the plan's order.
     pub apps: Vec<Tally>,
-    /// What the apps say of them.
+    /// What the apps count of them.
     pub app_tallies: Vec<AppTally>,
     /// All calls by slave, in the plan's order.
     pub slaves: Vec<SlaveView>,
 }
 
-/// Everything that is known of some calls.
+/// The figures of some calls.
 #[derive(Clone, Debug, Default)]
 pub struct Figures {
-    /// What became of them.
+    /// Their outcomes.
     pub tally: Tally,
-    /// How long it took.
+    /// Their latencies.
     pub latencies: Latencies,
-    /// How their audio was.
+    /// Their RTP statistics.
     pub media: RtpSamples,
 }
 
@@ -51,24 +52,24 @@ impl Figures {
         }
     }
 
-    /// The values of a measure of the audio.
+    /// The values of one property of their audio.
     pub fn media(&self, measure: RtpMetric) -> &Samples {
         self.media.get(measure)
     }
 }
 
-/// One slave's part.
+/// The figures of one slave.
 #[derive(Clone, Debug, Default)]
 pub struct SlaveView {
-    /// What became of its calls.
+    /// The outcomes of its calls.
     pub tally: Tally,
-    /// How long it took.
+    /// Their latencies.
     pub latencies: [Buckets; Latency::COUNT],
-    /// How the slave is.
+    /// The state of the slave.
     pub status: SlaveStatus,
 }
 
-/// A run that is over, with all figures, of the measured calls but for the phases.
+/// The figures of a run that has ended: of the measured calls, except for the phases.
 #[derive(Clone, Debug)]
 pub struct FinalResults {
     /// The last snapshot.
@@ -83,12 +84,12 @@ pub struct FinalResults {
     pub slaves: Vec<Figures>,
 }
 
-/// What took how long in a while.
+/// The latencies of an interval.
 #[derive(Clone, Debug, Default)]
 pub struct Interval {
-    /// In phases that are measured: what the report has.
+    /// In measured phases, as in the report.
     pub measured: Latencies,
-    /// In the others.
+    /// In other phases.
     pub unmeasured: Latencies,
 }
 
@@ -98,11 +99,11 @@ impl Interval {
     }
 }
 
-/// Puts the shards together.
+/// Adds up the figures of all slaves.
 #[derive(Debug)]
 pub struct Collector {
     measured: Vec<bool>,
-    /// By slave: counts since the start, nothing else.
+    /// By slave: the counts since the start.
     counted: Vec<ShardDelta>,
     slaves: Vec<SlaveView>,
     of_slaves: Vec<Figures>,
@@ -110,7 +111,7 @@ pub struct Collector {
     apps: Vec<Figures>,
     targets: Vec<Figures>,
     total: Figures,
-    /// Samples since they were taken last, for the log.
+    /// Latencies since they were taken last.
     interval: Interval,
     /// Records since they were taken last.
     records: Vec<CallRecord>,
@@ -134,7 +135,7 @@ impl Collector {
         }
     }
 
-    /// A slave's shard as it stands, and how the slave is.
+    /// Adds the figures of a slave since its last delta.
     pub fn add(&mut self, slave: usize, mut delta: ShardDelta, status: SlaveStatus) {
         for sample in delta.samples.drain(..) {
             self.sample(slave, &sample);
@@ -164,7 +165,7 @@ impl Collector {
         self.phases[usize::from(labels.phase)].take(sample);
         if measured {
             self.total.take(sample);
-            // Of one alone the figures are those of all, see `close`.
+            // The figures of a single slave, app or target are those of all, see `close`.
             for (figures, index) in [
                 (&mut self.of_slaves, slave),
                 (&mut self.apps, usize::from(labels.app)),
@@ -177,17 +178,17 @@ impl Collector {
         }
     }
 
-    /// The samples since the last time.
+    /// Takes the latencies since the last time.
     pub fn take_interval(&mut self) -> Interval {
         std::mem::take(&mut self.interval)
     }
 
-    /// The calls that have ended since the last time.
+    /// Takes the records of the calls that ended since the last time.
     pub fn take_records(&mut self) -> Vec<CallRecord> {
         std::mem::take(&mut self.records)
     }
 
-    /// The run as it stands.
+    /// The figures at this moment.
     pub fn snapshot(&self, elapsed: Duration, rate_target: f64) -> Arc<Snapshot> {
         let phases = sums(self.phases.len(), self.counted.iter().map(|delta| &delta.phases));
         let all = sum(&phases);
@@ -213,7 +214,7 @@ impl Collector {
         tally
     }
 
-    /// Everything, at the end, with the last snapshot.
+    /// All figures, at the end of the run.
     pub fn close(mut self, last: Arc<Snapshot>) -> FinalResults {
         let targets = sums(self.targets.len(), self.counted.iter().map(|delta| &delta.targets));
         for (figures, tally) in self.phases.iter_mut().zip(&last.phases) {
@@ -244,7 +245,7 @@ fn sum(parts: &[Tally]) -> Tally {
     whole
 }
 
-/// Adds up lists of one length, place by place.
+/// Adds up lists of the same length, element by element.
 fn sums<'a, T>(length: usize, lists: impl Iterator<Item = &'a Vec<T>>) -> Vec<T>
 where
     T: Default + Clone + for<'b> AddAssign<&'b T> + 'a,
@@ -259,18 +260,18 @@ where
 }
 
 impl Snapshot {
-    /// The counts of all calls, whether their phases are measured or not.
+    /// The counts of all calls, including phases that are not measured.
     pub fn counts(&self) -> &Counts {
         &self.all.counts
     }
 
-    /// Whether nothing is unaccounted for, at any slave and in any phase.
+    /// Whether the identity of the counts holds for every slave and phase.
     pub fn is_balanced(&self) -> bool {
         let slaves = self.slaves.iter().map(|slave| &slave.tally);
         slaves.chain(&self.phases).chain([&self.all]).all(|tally| tally.counts.balanced())
     }
 
-    /// What was not as it should be, by kind, over all slaves.
+    /// The anomalies of all slaves by their kind.
     pub fn anomalies(&self) -> BTreeMap<&'static str, u64> {
         let mut anomalies = BTreeMap::new();
         for (kind, count) in self.slaves.iter().flat_map(|slave| &slave.status.anomalies) {

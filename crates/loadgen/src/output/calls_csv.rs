@@ -45,7 +45,7 @@ const COLUMNS: [&str; 30] = [
     "files",
 ];
 
-/// The record of every call.
+/// Writes the record of every call.
 struct CallLog {
     path: PathBuf,
     names: Arc<Names>,
@@ -127,7 +127,7 @@ fn write(file: &mut csv::Writer<File>, call: &CallRecord, names: &Names, start: 
     Ok(())
 }
 
-/// Packets, score, jitter and loss; the scores are of audio that came at all.
+/// Packets, MOS, jitter and loss. A leg without packets has no scores.
 fn rtp_fields(rtp: Option<RtpStats>) -> [String; 4] {
     match rtp {
         None => Default::default(),

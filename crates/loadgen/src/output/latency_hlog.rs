@@ -1,5 +1,6 @@
-//! `latency.hlog`: every latency's histogram of each second, in HdrHistogram's log format, tagged with its name. What was
-//! not to be measured, in a phase that warms up, has a tag of its own: those of a latency's name add up to the report's.
+//! `latency.hlog`: the histogram of every latency in each second, in HdrHistogram's log format, tagged with the
+//! latency's name. Phases that are not measured have tags of their own, so that the tags without a prefix add up to the
+//! report.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -15,10 +16,10 @@ use crate::measure::{Interval, Latency};
 /// The columns, as other readers of the format expect them.
 const LEGEND: &str = r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
 
-/// What stands before a latency's name where its phase is not measured.
+/// The prefix of a latency's tag in phases that are not measured.
 const UNMEASURED: &str = "unmeasured.";
 
-/// The log of a run.
+/// Writes the log of a run.
 struct LatencyLog {
     path: PathBuf,
     /// The file; `None` before the run.
@@ -62,7 +63,7 @@ impl LogFile {
         Ok(Self { file, serializer })
     }
 
-    /// Adds what was measured between two moments after the start.
+    /// Adds the latencies of an interval.
     fn add(&mut self, from: Duration, to: Duration, interval: &Interval) -> io::Result<()> {
         // Without comments and times, a writer adds nothing of its own.
         let mut log = IntervalLogWriterBuilder::new().begin_log_with(&mut self.file, &mut self.serializer)?;

@@ -1,5 +1,5 @@
-//! What Prometheus scrapes: made from the latest snapshot at the moment it asks, so that its series agree with each other
-//! and with the report.
+//! The metrics that Prometheus scrapes: made from the latest snapshot at each scrape, so that the series agree with
+//! each other and with the report.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ pub(super) struct Metrics {
 }
 
 impl Metrics {
-    /// Metrics made from what `snapshots` has at the time of a scrape.
+    /// Metrics of the snapshot that `snapshots` has at the time of a scrape.
     ///
     /// # Errors
     /// The run's name cannot be a label.
@@ -35,7 +35,7 @@ impl Metrics {
         Ok(Self { registry })
     }
 
-    /// The text that Prometheus reads, and its type.
+    /// The exposition text, and its content type.
     ///
     /// # Errors
     /// Never, with the metrics that there are.
@@ -54,7 +54,7 @@ struct FromSnapshot {
 }
 
 impl Collector for FromSnapshot {
-    /// None: what is collected is made anew each time.
+    /// No descriptions: the metrics are made at each scrape.
     fn desc(&self) -> Vec<&Desc> {
         Vec::new()
     }
@@ -88,12 +88,12 @@ impl Collector for FromSnapshot {
     }
 }
 
-/// A count out of [`Counts`].
+/// A count from [`Counts`].
 type CountOf = fn(&Counts) -> u64;
 
 fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let counts: [(&str, &str, CountOf); 9] = [
-        // Not those that are still held back: one of them may become another slave's, and a counter never goes down.
+        // Without pending calls: another slave may take one over, and a counter never goes down.
         ("scheduled", "Calls that were due, and were sent or skipped.", |counts| counts.scheduled - counts.pending),
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
         ("answered", "Calls that were answered.", |counts| counts.answered),
@@ -121,7 +121,7 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
             .map(move |reason| (with(slave, "reason", reason.as_str()), view.tally.counts.refused[*reason as usize]))
     });
     families.push(counters("loadgen_calls_refused_total", "Calls that were sent and had no channel.", refused));
-    // The usual causes are there from the start, so that a rate over their first failure is right.
+    // The usual causes exist from the start, so that a rate over their first failure is right.
     let usual = [
         "CALL_REJECTED",
         "DESTINATION_OUT_OF_ORDER",
@@ -175,7 +175,7 @@ fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily
     }
 }
 
-/// What became of each app's calls, and what the apps say of them: of the measured calls, as in the report.
+/// The outcomes and results of each app's calls, of the measured calls, as in the report.
 fn apps(names: &Names, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
     let tallies = || names.apps.iter().zip(snapshot.apps.iter().zip(&snapshot.app_tallies));
     let label = |app: &AppNames, name: &'static str, value: &str| -> LabelPairs {
@@ -205,7 +205,7 @@ fn apps(names: &Names, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
     }
 }
 
-/// A value of a slave's, where it is known.
+/// A value of a slave that may be unknown.
 type Known = fn(&SlaveView) -> Option<f64>;
 
 fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
@@ -215,7 +215,7 @@ fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>)
     families.push(counters("loadgen_slave_reconnects_total", "How often a slave was connected again.", reconnects));
     let events = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.events));
     families.push(counters("loadgen_slave_events_total", "Events that came from a slave.", events));
-    // A value that is not known has no series.
+    // An unknown value has no series.
     let known: [(&str, &str, Known); 3] = [
         ("loadgen_slave_sessions", "Sessions on a slave, everybody's.", |view| {
             view.status.health.sessions.map(|sessions| sessions as f64)

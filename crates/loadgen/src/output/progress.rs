@@ -73,7 +73,7 @@ fn show(snapshots: &Receiver<Arc<Snapshot>>) {
     }
 }
 
-/// How wide the terminal is: a line that is wider would be wrapped, and only its end drawn again.
+/// The width of the terminal. A wider line would be wrapped, and only its end redrawn.
 fn columns() -> usize {
     #[cfg(target_os = "linux")]
     if let Ok(size) = rustix::termios::tcgetwinsize(std::io::stderr())

@@ -12,7 +12,7 @@ use crate::atomic_file::write_atomically;
 use crate::measure::{AppTally, Counts, Figures, Latencies, Latency, Refusal, RtpMetric, Samples, Skip, SlaveView};
 use crate::verdict::Verdict;
 
-/// Goes up whenever a reader of an older one would misread it.
+/// Incremented whenever a reader of an older report would misread a newer one.
 const SCHEMA_VERSION: u32 = 1;
 
 /// Writes the report into the run folder.
@@ -56,17 +56,17 @@ struct RunReport {
     seed: u64,
     started_at: String,
     duration_seconds: f64,
-    /// For how long calls were offered.
+    /// How long calls were offered.
     offered_seconds: f64,
-    /// How much of that was in measured phases: what the rates are over.
+    /// How much of that was in measured phases: the rates are over this time.
     measured_seconds: f64,
-    /// How often listeners were kept awake while something was awaited, the longest of all slaves; `null` where one of
-    /// them was not.
+    /// How often listeners were kept awake while an event was awaited, the longest of all slaves; `null` where one was
+    /// not kept awake.
     keep_awake_seconds: Option<f64>,
     shard: Option<String>,
 }
 
-/// The same figures for all calls, a slave's, an app's.
+/// The figures of all calls, or of one slave, app, phase or target.
 #[derive(Debug, Serialize)]
 struct CallsReport {
     calls: CallCounts,
@@ -108,18 +108,18 @@ struct Rates {
     peak_concurrent: Option<u64>,
 }
 
-/// How the audio of answered calls arrived at their near legs. Scores are of the calls that got a packet at all.
+/// The audio that arrived at the near legs of answered calls. Scores are of the calls that received a packet.
 #[derive(Debug, Serialize)]
 struct MediaReport {
     /// The mean opinion score that FreeSWITCH estimates, 1 to 4.5.
     mos: LatencyReport,
     /// The largest standard deviation of the time between a call's packets.
     jitter_seconds: LatencyReport,
-    /// The share of packets lost.
+    /// The share of packets that were lost.
     loss_ratio: LatencyReport,
-    /// Calls that got a packet.
+    /// Calls that received a packet.
     with_media: u64,
-    /// Calls that did not get a single one.
+    /// Calls that did not receive a single packet.
     without_media: u64,
 }
 
@@ -152,7 +152,7 @@ struct SlaveReport {
     sessions_since_startup: Option<u64>,
     reconnects: u64,
     events: u64,
-    /// Found at the end, and hung up; `null` where the server could not be asked.
+    /// Channels that were found at the end and hung up; `null` where the server could not be asked.
     channels_left: Option<u64>,
     keep_awake_seconds: Option<f64>,
     anomalies: BTreeMap<&'static str, u64>,
@@ -164,9 +164,9 @@ struct SlaveReport {
 struct AppReport {
     name: String,
     kind: &'static str,
-    /// What it counts of its calls, by the names of its kind.
+    /// What it counts of its calls, by name.
     results: BTreeMap<&'static str, u64>,
-    /// Where it failed.
+    /// The steps at which it failed.
     failures: Vec<FailureReport>,
     #[serde(flatten)]
     calls: CallsReport,
@@ -175,7 +175,7 @@ struct AppReport {
 /// A step of an app at which calls failed.
 #[derive(Debug, Serialize)]
 struct FailureReport {
-    /// In words, of the first call that failed there.
+    /// The message of the first call that failed there.
     example: String,
     /// How many calls failed there.
     count: u64,
@@ -316,7 +316,7 @@ fn failures(tally: &AppTally) -> Vec<FailureReport> {
 }
 
 impl CallsReport {
-    /// The figures of calls that were offered in so much time.
+    /// The figures of calls that were offered in this time.
     fn new(figures: &Figures, time: Duration) -> Self {
         let counts = &figures.tally.counts;
         let per_second = |count: u64| match time.as_secs_f64() {
@@ -395,8 +395,8 @@ impl Serialize for LatencyReport {
 }
 
 impl Ratios {
-    /// By ITU-T E.425 (asr, abr, ner) and RFC 6076 §4.6 to §4.9 (ser, seer, isa, scr). An attempt that had a channel
-    /// is an INVITE; a seizure is one that was not canceled.
+    /// By ITU-T E.425 (asr, abr, ner) and RFC 6076 §4.6 to §4.9 (ser, seer, isa, scr). An attempt that had a channel is
+    /// an INVITE; a seizure is one that was not canceled.
     fn new(figures: &Figures) -> Self {
         let Counts { attempted, answered, canceled, completed, .. } = figures.tally.counts;
         let invites = attempted - figures.tally.counts.refused();
@@ -406,7 +406,7 @@ impl Ratios {
         let redirected = statuses(&|status| status / 100 == 3);
         let by_user = statuses(&|status| matches!(status, 480 | 486 | 600 | 603));
         let ineffective = statuses(&|status| matches!(status, 408 | 500 | 503 | 504));
-        // The network did its part where the user was busy, did not answer or refused.
+        // The network did its part where the user was busy, did not answer or rejected the call.
         let effective: u64 = figures
             .tally
             .causes

@@ -1,4 +1,4 @@
-//! The table at the end of a run, for a person.
+//! The summary that a run prints at its end.
 
 use std::fmt::Write;
 use std::io;
@@ -140,7 +140,7 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     Ok(())
 }
 
-/// What the last look at the servers found.
+/// Writes how many channels the last look at the servers found.
 fn write_left(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     let own = run.results.last.slaves.iter().zip(&run.facts.slaves).filter(|(_, slave)| slave.is_own);
     let left: Vec<Option<u64>> = own.map(|(slave, _)| slave.status.channels_left).collect();
@@ -153,7 +153,7 @@ fn write_left(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     writeln!(out, "\n  no channel of this run is left on {seen} of {} slaves{hung_up}{unseen}", left.len())
 }
 
-/// How the audio was, where there was any.
+/// Writes the quality of the audio, where there was any.
 fn write_media(out: &mut String, figures: &Figures) -> std::fmt::Result {
     let Counts { with_media, without_media, .. } = figures.tally.counts;
     if with_media + without_media == 0 {
@@ -171,7 +171,7 @@ fn write_media(out: &mut String, figures: &Figures) -> std::fmt::Result {
     writeln!(out)
 }
 
-/// A count, and what it is made of.
+/// Writes a count with its breakdown.
 fn reasons<'a>(
     out: &mut String,
     name: &str,

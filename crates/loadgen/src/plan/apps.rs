@@ -1,4 +1,4 @@
-//! What calls do.
+//! The apps of a plan.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -13,7 +13,7 @@ use crate::apps::{self, APPS, DEFAULT};
 use crate::config::{AppConfig, ConfigError, ToConfig, did_you_mean};
 
 impl Validator<'_> {
-    /// The apps, with their weights. What they call is added to the targets.
+    /// The apps and their weights. The addresses that they call are added to the targets.
     pub(super) fn apps(
         &self,
         configs: &[AppConfig],

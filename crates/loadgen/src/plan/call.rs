@@ -1,4 +1,4 @@
-//! What every call is: whom it calls, as whom, and how its far leg is known.
+//! The calls of a plan: their addresses, their callers, and how their far legs are matched.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,9 +16,9 @@ use crate::config::template::{Context, Template};
 use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, did_you_mean, resolve_relative};
 use crate::schedule::RoundRobin;
 
-/// Targets at most: each has figures of its own in every slave's record.
+/// Targets at most: each has figures of its own at every slave.
 const TARGETS_MAX: usize = 1000;
-/// The variables that an originate has from `loadgen` itself, and what a call's caller is said by.
+/// The variables that `loadgen` sets on every call, and those that other keys set.
 const RESERVED: [&str; 9] = [
     ARGUMENT,
     "origination_uuid",
@@ -31,39 +31,39 @@ const RESERVED: [&str; 9] = [
     "origination_caller_id_name",
 ];
 
-/// How a far leg is known to be a call's.
+/// How a far leg is matched to its call.
 #[derive(Clone, Debug)]
 pub enum FarLegMatch {
-    /// It is not looked for.
+    /// Far legs are not matched.
     Ignored,
     /// By the header `X-loadgen-call`, which travels with the call.
     Header,
-    /// By the number that it has as its caller's; rows by what that is.
+    /// By the caller's number that the far leg shows; the rows by number.
     CallerId(HashMap<String, u32>),
-    /// By the number that was called.
+    /// By the number that was called; the rows by number.
     Destination(HashMap<String, u32>),
 }
 
-/// Some targets, and whose turn it is.
+/// Targets that take turns by weight.
 #[derive(Clone, Debug)]
 pub struct Targets {
-    /// By their numbers in the plan.
+    /// Their indices in the plan.
     pub(super) members: Vec<u16>,
     pub(super) turns: RoundRobin,
 }
 
 impl Targets {
-    /// The target of an app's call of that number.
+    /// The target of the *n*-th call of an app.
     pub fn of(&self, n: u64) -> u16 {
         self.members[self.turns.turn(n)]
     }
 
-    /// The numbers of all of them.
+    /// The indices of all of them in the plan.
     pub fn members(&self) -> &[u16] {
         &self.members
     }
 
-    /// The numbers of all of them, each with its share of the calls, 0 to 1.
+    /// The index of each, with its share of the calls, 0 to 1.
     pub fn shares(&self) -> impl Iterator<Item = (u16, f64)> {
         self.members.iter().enumerate().map(|(n, member)| (*member, self.turns.share(n)))
     }

@@ -1,4 +1,4 @@
-//! How many calls, and when.
+//! The load of a plan: how many calls, and when.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -14,16 +14,16 @@ use crate::schedule::check::{self, Misfit, Place, SlaveCapacity};
 use crate::schedule::draw::{STREAM_HOLD, draw};
 use crate::schedule::{Arrivals, Phase, Rate, RoundRobin, Schedule, hold_to_fill};
 
-/// Calls of a run at most, where it is limited by their number: their due times are gone through once before it starts.
+/// Calls of a run at most, where their number limits it: their due times are computed once before the run starts.
 const OFFERED_MAX: u64 = 100_000_000;
-/// A run with an end may last so long at most: ten years. One without may last longer.
+/// The longest run with an end: ten years. A run without one may last longer.
 const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
-/// Phases at most: each has figures of its own in every slave's record.
+/// Phases at most: each has figures of its own at every slave.
 const PHASES_MAX: usize = 1000;
-/// Calls at once at most, in a burst.
+/// Calls of a burst at most.
 const BURST_MAX: u64 = 100_000;
 
-/// What becomes of a call that is due while as many are up as may be.
+/// What becomes of a call that is due at the limit of concurrent calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     /// It is skipped and counted: an open loop.
@@ -35,10 +35,10 @@ pub enum Mode {
 /// How long calls last from their answer on.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Hold {
-    /// So long, drawn for each call.
+    /// A time that is drawn for each call.
     Drawn(Delay),
-    /// As long as keeps all slots in use at the rate: limit / rate, both as they are when the call is due, on a ramp the
-    /// highest rate of it.
+    /// The time that keeps all slots in use: limit / rate, both as they are when the call is due; on a ramp, the
+    /// highest rate of the ramp.
     Computed {
         /// Concurrent calls, as planned.
         limit: u64,
@@ -46,8 +46,8 @@ pub enum Hold {
 }
 
 impl Hold {
-    /// That of one call: the same whenever it is asked for. `rate` is what is asked for when the call is due, and `limit`
-    /// how many calls may be up then, where somebody has changed what the plan says.
+    /// The hold time of a call, always the same for the same arguments. `rate` is the rate asked for when the call is
+    /// due; `limit` is the limit on concurrent calls then, where it has changed.
     pub fn of(&self, seed: u64, attempt: u64, rate: f64, limit: Option<u64>) -> Duration {
         match self {
             Self::Drawn(Delay::Constant(hold)) => *hold,
@@ -58,7 +58,8 @@ impl Hold {
         }
     }
 
-    /// The average, in seconds, at this rate. Of a distribution, that of its first thousand draws where it is cut off.
+    /// The mean in seconds, at this rate. For a distribution, the mean of its first thousand draws, since it is cut
+    /// off.
     pub fn mean(&self, seed: u64, rate: f64) -> f64 {
         const DRAWS: u64 = 1000;
         match self {
@@ -67,7 +68,7 @@ impl Hold {
         }
     }
 
-    /// In words.
+    /// A description for people.
     pub fn describe(&self) -> String {
         match self {
             Self::Drawn(Delay::Constant(hold)) => format!("{hold:?}"),
@@ -81,7 +82,7 @@ impl Hold {
     }
 }
 
-/// What `[load]` and `[[phases]]` come to.
+/// The result of `[load]` and `[[phases]]`.
 pub(super) struct LoadPlan {
     pub(super) schedule: Schedule,
     pub(super) mode: Mode,
@@ -287,7 +288,7 @@ impl Validator<'_> {
         self.turns(&weights, "apps")
     }
 
-    /// What cannot work together, with the place of who asks for more than there can be.
+    /// Checks that the rate, the limits and the hold times fit each other.
     pub(super) fn fits(
         &self,
         config: &Config,

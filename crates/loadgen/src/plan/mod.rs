@@ -88,11 +88,11 @@ pub struct Plan {
 pub struct App {
     /// Its name in the results.
     pub name: String,
-    /// What it is.
+    /// Its kind.
     pub kind: &'static AppKind,
     /// What its calls do.
     pub script: Arc<Script>,
-    /// Where its calls go.
+    /// The addresses that its calls go to.
     pub targets: Targets,
 }
 
@@ -117,42 +117,42 @@ pub struct Target {
 pub struct SlavePlan {
     /// Its name in the results.
     pub name: String,
-    /// Where it is.
+    /// Its server.
     pub server: ServerPlan,
-    /// Its share of the calls, against the others' weights.
+    /// Its share of the calls, relative to the other slaves' weights.
     pub weight: u64,
     /// Concurrent calls on it at most.
     pub limit: Option<u64>,
-    /// The least time between two calls.
+    /// The shortest time between two calls.
     pub gap: Option<Duration>,
-    /// How its listener is kept awake, within the budget.
+    /// How often its listener is kept awake, within the budget.
     pub keep_awake: KeepAwake,
-    /// Where the configuration speaks of it.
+    /// Where the configuration defines it.
     span: Range<usize>,
 }
 
 /// A real server, or one that is simulated in this process.
 #[derive(Debug)]
 pub enum ServerPlan {
-    /// One that is there.
+    /// A real server.
     Real {
         /// `host:port`
         address: String,
-        /// How to get in.
+        /// The login for its Event Socket.
         credentials: Credentials,
     },
-    /// One that is started for the run.
+    /// A server that is started for the run.
     Simulated(Box<fs_sim::Config>),
 }
 
-/// A call that is to be placed: everything about it that does not depend on how the run goes.
+/// A call to be placed: everything about it that does not depend on the course of the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// Its number in the whole schedule.
     pub attempt: u64,
     /// When it is due.
     pub due: Instant,
-    /// What it counts under.
+    /// What it is counted under.
     pub labels: Labels,
     /// How long it lasts from its answer on.
     pub hold: Duration,
@@ -162,7 +162,7 @@ impl Plan {
     /// Checks and resolves a configuration.
     ///
     /// # Errors
-    /// The first thing that cannot work, with its place in the file.
+    /// The first mistake, with its place in the file.
     pub fn new(config: Config, source: &Source, run_id: RunId) -> Result<Self, ConfigError> {
         let check = Validator { source };
         let seed = config.run.seed.map_or(1, |seed| seed.0);
@@ -224,11 +224,11 @@ impl Plan {
         })
     }
 
-    /// This process's part of it, where others have the rest: its own slaves' calls, and a part of the limit that is
-    /// theirs by weight, so that all parts together are the limit.
+    /// The part of the plan that a shard carries out: its slaves' calls, and a share of the limit by weight, so that
+    /// the shares of all shards add up to the limit.
     ///
     /// # Errors
-    /// There is nothing for it to do.
+    /// The shard has nothing to do.
     pub fn shared_out(mut self, shard: Shard) -> Result<Self, String> {
         let weight = |of: &dyn Fn(usize) -> bool| -> u128 {
             let slaves = self.slaves.iter().enumerate().filter(|(slave, _)| of(*slave));
@@ -263,7 +263,8 @@ impl Plan {
         own.map(|(_, slave)| slave.weight as f64).sum::<f64>() / self.weight_of_all() as f64
     }
 
-    /// Whether a slave places calls of this shard's. One without a weight, or another shard's, only listens for far legs.
+    /// Whether a slave places calls of this shard. A slave without a weight, or of another shard, only listens for far
+    /// legs.
     pub fn places_calls(&self, slave: usize) -> bool {
         self.shard.owns(slave) && self.slaves[slave].weight > 0
     }

@@ -1,4 +1,4 @@
-//! Numbers and whatever else calls differ in: rows of a CSV file, or a range.
+//! The values in which calls differ: rows of a CSV file, or a range of numbers.
 
 use std::path::Path;
 
@@ -6,15 +6,15 @@ use std::path::Path;
 const ROWS_MAX: usize = 1_000_000;
 /// Columns at most.
 const COLUMNS_MAX: usize = 100;
-/// A file may have so many bytes: more than a million rows have.
+/// The largest file, in bytes: more than a million rows take.
 const BYTES_MAX: u64 = 512 << 20;
 /// Digits of a number at most: E.164 has 15, and prefixes go before them.
 const DIGITS_MAX: usize = 24;
 
-/// Rows with named columns. Call *n* of the schedule has row *n* modulo their number.
+/// Rows with named columns. Call *n* of the schedule has row *n* modulo the number of rows.
 #[derive(Clone, Debug, Default)]
 pub struct Numbers {
-    /// What the columns are called: placeholders of texts.
+    /// The names of the columns, which texts use as placeholders.
     pub columns: Vec<String>,
     /// The rows, each with a value for every column.
     pub rows: Vec<Vec<String>>,
@@ -30,7 +30,7 @@ impl Numbers {
     /// Reads a CSV file (RFC 4180) whose first record names the columns.
     ///
     /// # Errors
-    /// Says what is wrong with which line of it.
+    /// The mistake, with its line.
     pub(super) fn read(path: &Path) -> Result<Self, String> {
         let shown = path.display();
         let length = std::fs::metadata(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.len();
@@ -60,10 +60,10 @@ impl Numbers {
         Ok(Self { columns, rows })
     }
 
-    /// So many numbers from one on, as the column `number`.
+    /// A range of `count` numbers, as the column `number`.
     ///
     /// # Errors
-    /// Says what is wrong with them.
+    /// A value that is not such a range.
     pub(super) fn range(from: &str, count: u64) -> Result<Self, String> {
         let digits = from.trim_start_matches(|c: char| !c.is_ascii_digit());
         let prefix = &from[..from.len() - digits.len()];

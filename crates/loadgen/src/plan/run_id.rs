@@ -1,24 +1,24 @@
-//! Whose call it is, read off its UUID: the first digits name the run, the last ones number the attempt.
+//! The run's id, and the UUIDs of its calls: the first digits are the run, the last ones number the attempt.
 
 use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
 
-/// How many hexadecimal digits a run has.
+/// The number of hexadecimal digits of a run id.
 const DIGITS: usize = 12;
 
-/// The attempts of a preflight's probe calls are numbered from here on: no run gets there.
+/// The attempts of preflight probe calls are numbered from here on, beyond those of any run.
 pub const FIRST_PROBE: u64 = 0xffff_ffff_0000;
 
-/// The run's number: 48 bits, random unless it is given, shared by all shards of a run.
+/// The id of a run: 48 bits, random by default, the same for all shards of a run.
 ///
 /// A call's UUID is `rrrrrrrr-rrrr-4sss-8sss-aaaaaaaaaaaa`: the run, the slave, the attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId(u64);
 
 impl RunId {
-    /// One that nobody else has.
+    /// A random id.
     pub fn random() -> Self {
         Self(rand::random::<u64>() >> 16)
     }
@@ -31,7 +31,7 @@ impl RunId {
         Uuid::from_u128(u128::from(self.0) << 80 | fixed | slave | u128::from(attempt & 0xffff_ffff_ffff))
     }
 
-    /// The slave and the attempt of a call's UUID, `None` where it is not of this run.
+    /// The slave and the attempt of a call's UUID; `None` for another run's.
     pub fn parse(self, call: Uuid) -> Option<(usize, u64)> {
         let bits = call.as_u128();
         let slave = (bits >> 64 & 0xfff) << 12 | (bits >> 48 & 0xfff);
@@ -46,7 +46,7 @@ impl RunId {
         has_form.then(|| uuid[..DIGITS].parse().ok())?
     }
 
-    /// How the UUIDs of the run's calls begin, as FreeSWITCH writes them.
+    /// The beginning of the UUIDs of the run's calls, as FreeSWITCH writes them.
     pub fn prefix(self) -> String {
         let digits = self.to_string();
         format!("{}-{}", &digits[..8], &digits[8..])

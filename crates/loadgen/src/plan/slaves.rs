@@ -1,4 +1,4 @@
-//! The servers that place the calls.
+//! The slaves of a plan.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,15 +12,15 @@ use super::validator::Validator;
 use super::{ServerPlan, SlavePlan};
 use crate::config::{ConfigError, Number, SlaveConfig, Time, resolve_relative};
 
-/// Slaves at most: a UUID has room for more, an operator's screen has not.
+/// Slaves at most: a UUID has room for more, an operator's screen does not.
 const SLAVES_MAX: usize = 1000;
-/// How often a listener is kept awake, unless it is said: costs 2.4 % of a core a slave here.
+/// How often a listener is kept awake by default. It costs 2.4 % of a core a slave on the machine of README's figures.
 const KEEP_AWAKE: Duration = Duration::from_millis(2);
-/// A listener is kept awake so often at most: more helps nothing and harms the server.
+/// The shortest interval at which a listener is kept awake: shorter ones do not help, and harm the server.
 const KEEP_AWAKE_MIN: Duration = Duration::from_millis(1);
-/// What keeping the listeners awake may cost together, as a share of one core, unless it is said.
+/// What keeping all listeners awake may cost by default, as a share of one core.
 const KEEP_AWAKE_BUDGET: f64 = 0.1;
-/// The sessions, and the new ones a second, that simulated slaves take unless they are told.
+/// The session limits of simulated slaves by default.
 const ROOMY: u32 = 100_000;
 
 impl Validator<'_> {
@@ -111,7 +111,7 @@ impl Validator<'_> {
                     return Err(self.source.error(span, "this is for a real slave: a simulated one has its \"listen\" and its \"password\" in \"simulated\""));
                 }
                 let base = given.unwrap_or_else(|| "sim".to_owned());
-                // Not the stock limits: a simulated server is to carry what is asked, unless it is told otherwise.
+                // Not FreeSWITCH's stock limits: a simulated server carries any load by default.
                 let defaults = fs_sim::Config {
                     name: base.clone(),
                     seed,
@@ -159,7 +159,7 @@ impl Validator<'_> {
         }
     }
 
-    /// As `userauth` takes it.
+    /// Checks a user of the directory, as `userauth` takes it.
     fn user(&self, user: &Spanned<String>) -> Result<String, ConfigError> {
         let sound = |part: &str| !part.is_empty() && !part.contains([':', '@']) && !part.contains(char::is_whitespace);
         match user.get_ref().split_once('@') {
@@ -189,10 +189,10 @@ impl Validator<'_> {
     }
 }
 
-/// The first line of a file.
+/// The password in the first line of a file.
 ///
 /// # Errors
-/// It cannot be read, or is empty.
+/// The file cannot be read, or its first line is empty.
 pub fn read_password(path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     match text.lines().next().map(str::trim) {

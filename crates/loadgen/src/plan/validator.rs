@@ -1,4 +1,4 @@
-//! Checks values against what can work, and says where in the file they stand.
+//! Validates values, and reports mistakes at their place in the file.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use toml::Spanned;
 use crate::config::{ConfigError, Count, Number, Source, Time};
 use crate::schedule::RoundRobin;
 
-/// Calls per second at most: far over what one machine can place, far under what arithmetic cannot bear.
+/// The highest rate: far more calls per second than one machine can place, far less than arithmetic can represent.
 pub const RATE_MAX: f64 = 100_000.0;
-/// Calls per second at least: one in eleven days. Below it, times are beyond what a clock can hold.
+/// The lowest rate: one call in eleven days. Below it, times exceed the range of a clock.
 const RATE_MIN: f64 = 1e-6;
-/// A call may ring or last so long at most: FreeSWITCH counts both in whole seconds of 32 bits.
+/// The longest time that a call may ring or last: FreeSWITCH counts both in whole seconds of 32 bits.
 pub(super) const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);
 
-/// The checks, with the text that their messages point into.
+/// Validates values of one file.
 pub(super) struct Validator<'a> {
     pub(super) source: &'a Source,
 }
@@ -38,7 +38,7 @@ impl Validator<'_> {
         Err(self.source.error(rate.span(), message))
     }
 
-    /// A rate at which a ramp begins or ends: none is one too.
+    /// A rate at which a ramp begins or ends: 0 is allowed.
     pub(super) fn ramp_rate(&self, what: &str, rate: &Spanned<Number>) -> Result<f64, ConfigError> {
         if rate.get_ref().0 == 0.0 { Ok(0.0) } else { self.rate(what, rate) }
     }
@@ -59,12 +59,12 @@ impl Validator<'_> {
         }
     }
 
-    /// A share of the calls against the others': 0 is none of them.
+    /// A weight: 1 by default, and 0 for no calls.
     pub(super) fn weight(&self, weight: Option<&Spanned<Count>>) -> u64 {
         weight.map_or(1, |weight| weight.get_ref().0)
     }
 
-    /// Somebody has to have the calls.
+    /// Checks that at least one weight is above 0.
     pub(super) fn not_all_zero<'b>(
         &self,
         of: &str,
@@ -89,18 +89,18 @@ impl Validator<'_> {
         Ok(value)
     }
 
-    /// None at all is a grace too.
+    /// A grace period: 0 is allowed.
     pub(super) fn grace(&self, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
         if time.get_ref().0.is_zero() { Ok(Duration::ZERO) } else { self.time("grace", time, TIME_MAX) }
     }
 
-    /// FreeSWITCH counts these in whole seconds: rounded up.
+    /// A time that FreeSWITCH counts in whole seconds, rounded up.
     pub(super) fn seconds(&self, what: &str, time: &Spanned<Time>) -> Result<Duration, ConfigError> {
         let value = self.time(what, time, TIME_MAX)?;
         Ok(Duration::from_secs(value.as_millis().div_ceil(1000) as u64))
     }
 
-    /// Names become labels and columns.
+    /// A name, which becomes a label and a column.
     pub(super) fn name(&self, what: &str, name: &Spanned<String>) -> Result<String, ConfigError> {
         let text = name.get_ref().trim();
         if text.is_empty() || text.chars().any(char::is_control) || text.chars().count() > 64 {
@@ -110,7 +110,7 @@ impl Validator<'_> {
         Ok(text.to_owned())
     }
 
-    /// Whose turn it is by these weights, of which one at least is above 0.
+    /// The order in which members with these weights take turns.
     pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<RoundRobin, ConfigError> {
         RoundRobin::new(weights).ok_or_else(|| {
             let message = format!(

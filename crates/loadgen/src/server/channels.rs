@@ -1,15 +1,15 @@
-//! Whose a server's channels are, as far as a list of them and their variables say. No I/O.
+//! The list of a server's channels. No I/O.
 
 use serde::Deserialize;
 
-/// `show channels as json` (`mod_commands`): there are no `rows` where there is none.
+/// The output of `show channels as json` (`mod_commands`), which has no `rows` without channels.
 #[derive(Debug, Deserialize)]
 struct List {
     #[serde(default)]
     rows: Vec<Listed>,
 }
 
-/// A channel as a list has it.
+/// A channel in the list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Listed {
     /// Its UUID, as FreeSWITCH writes it.
@@ -20,12 +20,12 @@ pub struct Listed {
     /// When it was created, as the server writes it.
     #[serde(default)]
     pub created: String,
-    /// The state of its call, `ACTIVE` once it is answered.
+    /// The state of its call: `ACTIVE` once it is answered.
     #[serde(default)]
     pub callstate: String,
 }
 
-/// Reads the output of `show channels … as json`, `None` where it is none.
+/// Reads the output of `show channels … as json`; `None` where it is not such a list.
 pub fn read_channels(text: &str) -> Option<Vec<Listed>> {
     serde_json::from_str::<List>(text).ok().map(|list| list.rows)
 }

@@ -1,4 +1,4 @@
-//! Queries to one FreeSWITCH server, apart from the connections that a run drives it with.
+//! Access to one FreeSWITCH server: its address, its limits, and queries apart from the connections of a run.
 
 mod channels;
 mod limit;
@@ -12,11 +12,11 @@ pub use limit::{RaisedLimit, ServerLimit};
 pub use query_connection::QueryConnection;
 pub use servers::{Servers, start};
 
-/// Where a slave's server is.
+/// The address of a server and the login for it.
 #[derive(Clone, Debug)]
 pub struct Server {
     /// `host:port`
     pub address: String,
-    /// How to get in.
+    /// The login for its Event Socket.
     pub credentials: Credentials,
 }

@@ -1,4 +1,4 @@
-//! A connection for a few questions to a server, beside those of a run: several at once, and never for long.
+//! A connection for a few queries to a server, apart from the connections of a run.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tokio::time::timeout;
 
 use crate::server::Server;
 
-/// How long a server may take to answer what it is asked at once. A healthy one takes milliseconds.
+/// How long a server may take to answer the queries of one batch. A healthy server takes milliseconds.
 const ANSWER_MAX: Duration = Duration::from_secs(15);
 
-/// Questions that are under way at once: far fewer than a connection holds, and no more than a server answers before it
-/// would be taken for silent.
+/// Queries that are under way at a time: far fewer than a connection queues, and no more than a server answers before
+/// it counts as silent.
 const ASKED_AT_ONCE: usize = 5000;
 
-/// A connection that commands go out on.
+/// A connection that API commands are sent on.
 #[derive(Debug)]
 pub struct QueryConnection {
     connection: Connection<()>,
@@ -30,16 +30,16 @@ impl QueryConnection {
         Ok(Self { connection })
     }
 
-    /// Sends one command and waits for its answer.
+    /// Sends a command and waits for its reply.
     ///
     /// # Errors
-    /// The connection is over, or the server does not answer in time.
+    /// The connection has ended, or the server does not answer in time.
     pub async fn send(&mut self, command: &Command<'_>) -> Result<Reply, Error> {
         self.connection.send(command, ())?;
         self.reply().await
     }
 
-    /// The words of the answer to one `api` command.
+    /// The text of the reply to an `api` command.
     ///
     /// # Errors
     /// As [`QueryConnection::send`].
@@ -47,7 +47,7 @@ impl QueryConnection {
         Ok(self.send(&Command::api(command)).await?.text().into_owned())
     }
 
-    /// The words of the answers to `api` commands, in their order; it takes few round trips.
+    /// The texts of the replies to `api` commands, in their order and in few round trips.
     ///
     /// # Errors
     /// As [`QueryConnection::send`].
@@ -67,7 +67,7 @@ impl QueryConnection {
     async fn reply(&mut self) -> Result<Reply, Error> {
         let replied = timeout(ANSWER_MAX, async {
             loop {
-                // Events may come too, where it was subscribed to any.
+                // Events may arrive in between, after a subscription.
                 if let Incoming::Reply((), reply) = self.connection.next().await? {
                     return Ok(reply);
                 }

@@ -1,4 +1,4 @@
-//! Whether a run passed, failed, or says nothing.
+//! Judges a run: pass, fail, or inconclusive.
 
 pub mod threshold;
 
@@ -9,51 +9,51 @@ use crate::measure::{Skip, Snapshot};
 use crate::signals::Signal;
 use threshold::{Threshold, ThresholdResult};
 
-/// The share of calls that the generator itself may have been too late for, or whose events may be missing, before its
-/// figures are not to be trusted.
+/// The share of calls that the generator may have sent too late, or whose events may be lost, before the result is
+/// inconclusive.
 const TROUBLED_MAX: f64 = 0.001;
-/// With more calls than this share that left late, the generator, not what is tested, was the bottleneck.
+/// The share of calls that may be sent late before the generator, not the system under test, counts as the bottleneck.
 const LATE_MAX: f64 = 0.01;
 
 /// The verdict on a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Verdict {
-    /// Every threshold held.
+    /// Every threshold passed.
     Pass,
-    /// One did not.
+    /// A threshold failed.
     Fail,
-    /// The run says nothing, neither good nor bad.
+    /// The result is inconclusive.
     Invalid,
-    /// It was cut short.
+    /// The run was cut short.
     Aborted,
 }
 
-/// A verdict with what led to it.
+/// A verdict, with its reasons.
 #[derive(Clone, Debug)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// Why it is not a pass.
+    /// Why the verdict is not a pass.
     pub reasons: Vec<String>,
-    /// What came of each threshold, in the plan's order.
+    /// The result of each threshold, in the plan's order.
     pub thresholds: Vec<ThresholdResult>,
     /// How the program exits.
     pub exit: Exit,
 }
 
-/// What befell a run besides its calls.
+/// Everything that counts against a run besides its calls.
 #[derive(Clone, Debug, Default)]
 pub struct Incidents {
-    /// What stopped it.
+    /// The signal that stopped the run.
     pub signal: Option<Signal>,
-    /// What went wrong in this program.
+    /// Errors of this program.
     pub internal: Vec<String>,
-    /// What of the report could not be made.
+    /// Outputs that could not be written.
     pub incomplete: Vec<String>,
 }
 
-/// Judges a run that is over.
+/// Judges a run that has ended.
 pub fn judge(thresholds: &[Threshold], has_end: bool, last: &Snapshot, incidents: &Incidents) -> Judgement {
     let results: Vec<ThresholdResult> = thresholds.iter().map(|threshold| threshold.judge(&last.total)).collect();
     let mut invalid_reasons = invalid_reasons(last);
@@ -68,7 +68,7 @@ pub fn judge(thresholds: &[Threshold], has_end: bool, last: &Snapshot, incidents
             _ => {}
         }
     }
-    // A run that has no end of its own ends by a signal as it should.
+    // A run whose schedule has no end is meant to be ended by a signal.
     let signal = incidents.signal.filter(|_| has_end);
     let Incidents { internal, incomplete, .. } = incidents;
     let (verdict, exit) = match signal {
@@ -84,7 +84,7 @@ pub fn judge(thresholds: &[Threshold], has_end: bool, last: &Snapshot, incidents
     Judgement { verdict, reasons, thresholds: results, exit }
 }
 
-/// Why the figures are not to be trusted, whatever they are.
+/// Why the result is inconclusive, whatever the figures are.
 fn invalid_reasons(last: &Snapshot) -> Vec<String> {
     let counts = &last.total.tally.counts;
     let mut invalid_reasons = Vec::new();
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// Each kind of trouble has its own bound, and is said in its own words.
+    /// Each kind of problem has its own bound and its own message.
     #[test]
     fn a_run_whose_figures_are_not_to_be_trusted_says_why() {
         type Incident = fn(&mut Counts, u64);

@@ -1,4 +1,4 @@
-//! What has to hold for a run to pass: `"setup.p99" = "< 250ms"`, `"success" = "> 99.5%"`, `"skipped" = "< 5"`.
+//! Thresholds: `"setup.p99" = "< 250ms"`, `"success" = "> 99.5%"`, `"skipped" = "< 5"`.
 
 use crate::config::Time;
 use crate::measure::{Counts, Figures, Latency, RtpMetric, Samples};
@@ -6,25 +6,25 @@ use crate::measure::{Counts, Figures, Latency, RtpMetric, Samples};
 /// One line of `[thresholds]`.
 #[derive(Clone, Debug)]
 pub struct Threshold {
-    /// What it is about, as it was written.
+    /// The subject, as it is written.
     pub name: String,
-    /// What has to hold, as it was written.
+    /// The condition, as it is written.
     pub expression: String,
     subject: Subject,
     comparison: Comparison,
     limit: f64,
-    /// The limit is a share of all, not a number of calls.
+    /// Whether the limit is a share of the calls instead of their number.
     share: bool,
 }
 
-/// What came of it.
+/// The result of a threshold.
 #[derive(Clone, Debug)]
 pub struct ThresholdResult {
-    /// What was measured: seconds, a ratio or a number of calls. `None` without samples.
+    /// The measured value: seconds, a ratio or a number of calls. `None` without samples.
     pub value: Option<f64>,
-    /// Whether it held. `None` without samples.
+    /// Whether the threshold passed. `None` without samples.
     pub ok: Option<bool>,
-    /// How many samples it stands on.
+    /// The number of samples that the value stands on.
     pub samples: u64,
 }
 
@@ -45,7 +45,7 @@ enum Comparison {
 }
 
 impl Comparison {
-    /// Longer signs first.
+    /// Longer operators first.
     const SIGNS: [(&str, Self); 4] =
         [("<=", Self::LessOrEqual), (">=", Self::GreaterOrEqual), ("<", Self::Less), (">", Self::Greater)];
 
@@ -67,7 +67,7 @@ fn attempted(counts: &Counts) -> u64 {
     counts.attempted
 }
 
-/// What a threshold without a dot can be about.
+/// The subjects without a dot.
 const SUBJECTS: [(&str, Subject); 12] = [
     ("success", Subject::Ratio(Counts::success)),
     ("asr", Subject::Ratio(Counts::asr)),
@@ -90,10 +90,10 @@ const SUBJECTS: [(&str, Subject); 12] = [
 ];
 
 impl Threshold {
-    /// Reads a line.
+    /// Parses a threshold.
     ///
     /// # Errors
-    /// Says what is wrong with it, and what would be right.
+    /// The mistake, and what is expected instead.
     pub fn parse(name: &str, expression: &str) -> Result<Self, String> {
         let subject = subject(name)?;
         let expression = expression.trim();
@@ -120,7 +120,7 @@ impl Threshold {
         Ok(Self { name: name.to_owned(), expression: expression.to_owned(), subject, comparison, limit: value, share })
     }
 
-    /// What comes of it for these figures.
+    /// Evaluates the threshold.
     pub fn judge(&self, figures: &Figures) -> ThresholdResult {
         let counts = &figures.tally.counts;
         let (value, samples) = match &self.subject {
@@ -142,7 +142,7 @@ impl Threshold {
         ThresholdResult { value, ok: value.map(|value| self.comparison.holds(value, self.limit)), samples }
     }
 
-    /// A value as the threshold's reader would write it.
+    /// A value in the unit of the threshold.
     pub fn display(&self, value: f64) -> String {
         match self.subject {
             Subject::Latency(..) | Subject::RtpSamples(RtpMetric::Jitter, _) => crate::measure::seconds(value),
