@@ -63,7 +63,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let mut settings = vec![
         ("bert_timeout_ms", constant(options.time("timeout")?.as_millis().to_string())),
         ("bert_max_err", constant(options.count("max_error", 100)?.to_string())),
-        // Without a timer of its own it sends only as often as it hears something.
+        // Without a timer of its own, the test sends a packet only for each packet that it receives.
         ("bert_timer_name", constant("soft".to_owned())),
     ];
     let on_callee = settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
@@ -75,7 +75,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
             vec![Action::SetVariables(on_callee).into(), Action::Answer.into(), super::run_on("bert_test")]
         }
     };
-    // On one side, nobody has to hear of the other one.
+    // With one side, the far leg only echoes.
     let side = (sides == 1).then_some(Side::Caller);
     let rule = |subclass, result| {
         let watch = Watch { side, ..Watch::custom(subclass) };

@@ -7,7 +7,7 @@ use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::config::template::Template;
 
-/// Whom to connect a leg to.
+/// The address that a leg is bridged to.
 pub(super) const TO: AppOption = AppOption {
     name: "bridge_to",
     shape: "an address",
@@ -46,12 +46,12 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Caller);
     Ok(Script {
         application: Application { name: DIAL, argument },
-        // The new leg is the run's too, so that nothing of it stays.
+        // The new leg carries the run's variable too, so that it can be hung up.
         settings: vec![("export_vars", Template::constant("loadgen_run"))],
         callee,
         rules: vec![
             Rule { watch, then: Then::Count(0) },
-            // Where it cannot be bridged, the near leg is hung up with the reason.
+            // Where the bridge fails, the near leg is hung up with its cause.
             Rule { watch: hung_up, then: Then::Fail { expected: "a bridge".to_owned(), unless: Some(0) } },
         ],
         requires: vec![Require { result: 0, times: 1..=u32::MAX, expected: "a bridge".to_owned() }],

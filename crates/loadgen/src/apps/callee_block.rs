@@ -54,7 +54,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     Ok(Script { callee, rules, ..Script::default() })
 }
 
-/// A final status that turns a call down (RFC 3261 §21), and words after it.
+/// Checks a final status that rejects a call (RFC 3261 §21), with an optional reason phrase.
 pub(super) fn check_response(text: &str) -> Result<&str, String> {
     let (status, words) = text.split_once(' ').unwrap_or((text, ""));
     match status.parse::<u16>() {

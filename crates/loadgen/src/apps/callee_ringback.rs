@@ -47,7 +47,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let hang_up = Action::HangUp { side, cause: options.cause("cause")? };
     callee.push(Action::Wait(options.time("after")?).into());
     callee.push(Step { action: hang_up, met: Some(0), missed: None });
-    // It is not to be answered by anybody.
+    // No other party may answer the call.
     let watch = Watch::new(EventName::ChannelAnswer).on(Side::Caller);
     let rules = vec![Rule { watch, then: Then::Fail { expected: "no answer".to_owned(), unless: None } }];
     Ok(Script { callee, rules, ..Script::default() })

@@ -1,4 +1,4 @@
-//! What `loadgen apps` prints, from the same table that the configuration is read with.
+//! What `loadgen apps` prints, from the same table that configurations are read with.
 
 use std::fmt::Write;
 
@@ -6,10 +6,10 @@ use super::flow::STEPS;
 use super::{APPS, AppKind, AppOption, AppResult};
 use crate::config::did_you_mean;
 
-/// How wide the text is.
+/// The width of the text.
 const WIDTH: usize = 100;
 
-/// How far the second column is from the first one's beginning.
+/// The start of the second column.
 const COLUMN: usize = 18;
 
 /// Every app with its options, their defaults, and its results.
@@ -30,10 +30,10 @@ pub fn describe() -> String {
             all of one.\n"
 }
 
-/// All of one app.
+/// One app in detail.
 ///
 /// # Errors
-/// There is none of that name: the nearest one.
+/// An unknown name, with the nearest known one.
 pub fn describe_one(name: &str) -> Result<String, String> {
     let kind = AppKind::of(name).ok_or_else(|| {
         let known: Vec<&str> = APPS.iter().map(|kind| kind.name).collect();
@@ -89,12 +89,12 @@ fn of_option(option: &AppOption) -> String {
     }
 }
 
-/// A default as it would be written.
+/// A default as it is written in a file.
 fn written(default: &str) -> String {
     if default.parse::<f64>().is_ok() { default.to_owned() } else { format!("{default:?}") }
 }
 
-/// A word, and beside it a text in lines.
+/// A word with a text beside it, wrapped.
 fn paragraph(text: &mut String, indent: usize, word: &str, about: &str) {
     let mut line = format!("{:indent$}{word:<width$}", "", width = COLUMN - indent);
     for word in about.split_whitespace() {

@@ -49,10 +49,10 @@ pub(super) const KIND: AppKind = AppKind {
 const MATCHED: usize = 0;
 const MISMATCHED: usize = 1;
 
-/// The pauses of FreeSWITCH's own are no digits that arrive.
+/// FreeSWITCH's own pauses, which do not arrive as digits.
 const PAUSES: [char; 2] = ['w', 'W'];
 
-/// Digits before and after which there is silence: the far leg's media have to be there before the first one.
+/// The silence before the first digit: the far leg's media have to be set up.
 const BEFORE: Duration = Duration::from_millis(500);
 
 fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {

@@ -1,5 +1,5 @@
-//! The call apps: what a call does once it is answered, and its far leg when it comes in. One file and one line of the
-//! table for each.
+//! The call apps, as data: what a call does once it is answered, and what its far leg does. One file and one line of
+//! the table each.
 
 mod bert;
 mod bridge;
@@ -31,31 +31,31 @@ pub struct AppKind {
     pub name: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
-    /// What can be said of it, beside `kind`, `name`, `weight` and `to`.
+    /// Its options, besides the keys `kind`, `name`, `weight` and `to`.
     pub options: &'static [AppOption],
-    /// What it counts.
+    /// The results that it counts.
     pub results: &'static [AppResult],
-    /// The modules that its slaves need, beside those that every one has.
+    /// The modules that its slaves need, besides the usual ones.
     pub modules: &'static [&'static str],
-    /// Whether it can tell the far leg what to do, which has to be parked on a slave for that.
+    /// Whether it can control the far leg, which has to be parked on a slave for that.
     pub far: bool,
-    /// Works out what its calls do.
+    /// Makes the script of its calls.
     build: fn(&AppOptions<'_>) -> Result<Script, ConfigError>,
 }
 
 /// Results of an app at most: every call has a counter for each.
 pub const RESULTS_MAX: usize = 4;
 
-/// Something that an app counts.
+/// A result that an app counts.
 #[derive(Clone, Copy, Debug)]
 pub struct AppResult {
     /// Its name in reports and metrics.
     pub name: &'static str,
-    /// What it says.
+    /// Its meaning.
     pub about: &'static str,
 }
 
-/// Every app, in the order in which they are shown.
+/// Every app, in the order of the help.
 pub const APPS: &[AppKind] = &[
     park::KIND,
     echo::KIND,
@@ -74,7 +74,7 @@ pub const APPS: &[AppKind] = &[
 /// The app that calls run when the configuration names none.
 pub const DEFAULT: &AppKind = &APPS[0];
 
-/// Whether the far leg is an app's to control, for those that can do without.
+/// For apps that work with and without controlling the far leg.
 const CALLEE: AppOption = AppOption {
     name: "callee",
     shape: "\"app\" or \"none\"",
@@ -83,7 +83,7 @@ const CALLEE: AppOption = AppOption {
 };
 
 impl AppKind {
-    /// The least that an app can be.
+    /// The defaults of a kind.
     const PLAIN: Self = Self {
         name: "",
         about: "",
@@ -99,10 +99,10 @@ impl AppKind {
         APPS.iter().find(|kind| kind.name == name)
     }
 
-    /// What its calls do, with the options of `config`, or without any.
+    /// The script of its calls, with the options of `config`, or with the defaults.
     ///
     /// # Errors
-    /// An option that it does not have, or that cannot be as it is, with its place.
+    /// An unknown option, or an invalid value, with its place.
     pub fn script(
         &'static self,
         config: Option<&AppConfig>,
@@ -117,7 +117,7 @@ fn is_callee_ours(options: &AppOptions<'_>) -> Result<bool, ConfigError> {
     Ok(options.choice(CALLEE.name, &["app", "none"])? == "app")
 }
 
-/// Runs an application until something else ends it.
+/// Executes an application until it is ended from outside.
 fn run_on(application: &str) -> Step {
     Action::Execute { application: application.to_owned(), argument: Template::default(), timeout: None }.into()
 }

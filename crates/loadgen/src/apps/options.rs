@@ -1,4 +1,4 @@
-//! An app's options, as its kind names them: read from the configuration, or their defaults.
+//! The options of an app: read from the configuration, or their defaults.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -18,27 +18,27 @@ use crate::config::{APP_KEYS, AppConfig, ConfigError, Source, Time, Value, did_y
 pub struct AppOption {
     /// Its key.
     pub name: &'static str,
-    /// What it is: a time, text, one of some words.
+    /// Its type: a time, text, one of some words.
     pub shape: &'static str,
-    /// What it is where it is left out, as it would be written; empty for nothing.
+    /// Its default, as it is written in a file; empty for none.
     pub default: &'static str,
     /// What it does, in a sentence.
     pub about: &'static str,
 }
 
-/// What the texts of an app's options are read with.
+/// What the texts of an app's options may refer to.
 #[derive(Clone, Copy)]
 pub struct TextScope<'a> {
-    /// The columns of the CSV file, which placeholders can name.
+    /// The columns of the CSV file, which placeholders name.
     pub columns: &'a [String],
-    /// Says why an address is none that may be dialled.
+    /// Checks that an address may be dialled.
     pub may_dial: &'a dyn Fn(&Template) -> Result<(), String>,
-    /// Only some addresses may be dialled.
+    /// Whether only some addresses may be dialled.
     pub dials_are_held: bool,
 }
 
 impl TextScope<'_> {
-    /// Without a CSV file; whatever is there may be dialled.
+    /// No CSV file, and no restriction on addresses.
     pub fn plain() -> Self {
         Self { columns: &[], may_dial: &|_| Ok(()), dials_are_held: false }
     }
@@ -52,7 +52,7 @@ pub struct AppOptions<'a> {
     source: &'a Source,
 }
 
-/// A value that was given, or a default.
+/// The value of an option, given or by default.
 #[derive(Clone)]
 struct Given<'a> {
     value: Cow<'a, Value>,
@@ -60,10 +60,10 @@ struct Given<'a> {
 }
 
 impl<'a> AppOptions<'a> {
-    /// Those of an app of this kind.
+    /// Reads the options of an app of this kind.
     ///
     /// # Errors
-    /// One that the kind does not have, with the nearest one that it has.
+    /// An option that the kind does not have, with the nearest one that it has.
     pub(super) fn new(
         kind: &'static AppKind,
         config: Option<&'a AppConfig>,
@@ -80,34 +80,34 @@ impl<'a> AppOptions<'a> {
         Ok(Self { kind, config, texts, source })
     }
 
-    /// The value of an option as it stands, where it was given.
+    /// The value of an option, where it is given.
     pub(super) fn value(&self, name: &str) -> Option<&'a Spanned<Value>> {
         let options = self.config.map_or(&[][..], |config| &config.options);
         options.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
     }
 
-    /// An error about an option, at its place; at its app's where it was left out.
+    /// An error about an option, at its place, or at its app's where the option is left out.
     pub(super) fn error(&self, name: &str, message: impl Into<String>) -> ConfigError {
         self.source.error(self.get(name).span, message)
     }
 
-    /// What errors about values that an app reads itself are made with.
+    /// The text that errors point into.
     pub(super) fn source(&self) -> &'a Source {
         self.source
     }
 
-    /// What the texts of values that an app reads itself are read with.
+    /// What texts may refer to.
     pub(super) fn texts(&self) -> TextScope<'a> {
         self.texts
     }
 
-    /// A time above nothing.
+    /// A time above 0.
     pub(super) fn time(&self, name: &str) -> Result<Duration, ConfigError> {
         let given = self.get(name);
         read_time(name, &given.value).map_err(|message| self.source.error(given.span, message))
     }
 
-    /// A time, where one was given or is the default.
+    /// A time, where one is given or is the default.
     pub(super) fn time_or_none(&self, name: &str) -> Result<Option<Duration>, ConfigError> {
         if self.is_empty(name) { Ok(None) } else { self.time(name).map(Some) }
     }
@@ -137,7 +137,7 @@ impl<'a> AppOptions<'a> {
         }
     }
 
-    /// A text with placeholders. Empty only where nothing is the default.
+    /// A text with placeholders. It is empty only where the default is.
     pub(super) fn template(&self, name: &str) -> Result<Template, ConfigError> {
         let given = self.get(name);
         let text = read_text(name, &given.value).and_then(|text| template(name, text, self.texts.columns));
@@ -148,7 +148,7 @@ impl<'a> AppOptions<'a> {
         Ok(text)
     }
 
-    /// The same with something behind it.
+    /// A text with placeholders and a suffix.
     pub(super) fn template_with(&self, name: &str, suffix: &str) -> Result<Template, ConfigError> {
         let given = self.get(name);
         let text = read_text(name, &given.value).map(|text| format!("{text}{suffix}"));
@@ -156,13 +156,13 @@ impl<'a> AppOptions<'a> {
         text.map_err(|message| self.source.error(given.span, message))
     }
 
-    /// Text, or a number that can stand for it.
+    /// Text, or a number as text.
     pub(super) fn words(&self, name: &str) -> Result<String, ConfigError> {
         let given = self.get(name);
         read_words(name, &given.value).map_err(|message| self.source.error(given.span, message))
     }
 
-    /// A text that has to be there.
+    /// A text that must not be empty.
     pub(super) fn required(&self, name: &str) -> Result<Template, ConfigError> {
         match self.is_empty(name) {
             true => Err(self.error(name, format!("the app {} needs the option {name:?}", self.kind.name))),
@@ -210,7 +210,7 @@ impl<'a> AppOptions<'a> {
         digits.map_err(|message| self.source.error(given.span, message))
     }
 
-    /// Whether nothing was given and nothing is the default.
+    /// Whether the option is neither given nor has a default.
     pub(super) fn is_empty(&self, name: &str) -> bool {
         matches!(&*self.get(name).value, Value::Text(text) if text.is_empty())
     }
@@ -228,7 +228,7 @@ impl<'a> AppOptions<'a> {
     }
 }
 
-/// A text of an app, with its placeholders, that a command can carry.
+/// A text of an app that a command can carry.
 pub(super) fn template(name: &str, text: &str, columns: &[String]) -> Result<Template, String> {
     let template = Template::parse_in_app(text, columns).map_err(|message| format!("{name}: {message}"))?;
     if template.constants().any(|text| text.contains(['\r', '\n', '\0'])) {
@@ -237,7 +237,7 @@ pub(super) fn template(name: &str, text: &str, columns: &[String]) -> Result<Tem
     Ok(template)
 }
 
-/// A cause by its name.
+/// Parses a hangup cause by its name.
 pub(super) fn cause(text: &str) -> Result<HangupCause, String> {
     match HangupCause::of(text) {
         HangupCause::UNKNOWN => {
@@ -248,10 +248,10 @@ pub(super) fn cause(text: &str) -> Result<HangupCause, String> {
     }
 }
 
-/// What a telephone has, and the two pauses of FreeSWITCH (half a second, a second).
+/// The digits of a telephone, and FreeSWITCH's pauses of half a second and a second.
 const DIGITS: &str = "0123456789*#ABCDabcdFfwW";
 
-/// Whether they can be sent.
+/// Checks that digits can be sent.
 pub(super) fn check_digits(text: &str) -> Result<(), String> {
     match text.chars().find(|c| !DIGITS.contains(*c)) {
         Some(c) => Err(format!("{c:?} is no digit: there are {DIGITS}")),
@@ -260,7 +260,7 @@ pub(super) fn check_digits(text: &str) -> Result<(), String> {
     }
 }
 
-/// A time above nothing.
+/// Reads a time above 0.
 pub(super) fn read_time(name: &str, value: &Value) -> Result<Duration, String> {
     let Value::Text(text) = value else {
         return Err(format!("{name} is {}: it must be a time such as \"250ms\", \"3s\" or \"1h\"", value.what()));
@@ -273,7 +273,7 @@ pub(super) fn read_time(name: &str, value: &Value) -> Result<Duration, String> {
     }
 }
 
-/// `true` or `false`.
+/// Reads `true` or `false`.
 pub(super) fn read_flag(name: &str, value: &Value) -> Result<bool, String> {
     match value {
         Value::Flag(flag) => Ok(*flag),
@@ -283,7 +283,7 @@ pub(super) fn read_flag(name: &str, value: &Value) -> Result<bool, String> {
     }
 }
 
-/// Text, or a whole number that is meant as one: digits, a status.
+/// Reads text, or a whole number that stands for text: digits, a status.
 pub(super) fn read_words(name: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::Whole(number) if *number >= 0 => Ok(number.to_string()),
@@ -291,7 +291,7 @@ pub(super) fn read_words(name: &str, value: &Value) -> Result<String, String> {
     }
 }
 
-/// Text.
+/// Reads text.
 pub(super) fn read_text<'v>(name: &str, value: &'v Value) -> Result<&'v str, String> {
     match value {
         Value::Text(text) => Ok(text),
@@ -299,5 +299,5 @@ pub(super) fn read_text<'v>(name: &str, value: &'v Value) -> Result<&'v str, Str
     }
 }
 
-/// A step may take so long at most: as long as a call may last.
+/// The longest time of a step: a call lasts no longer.
 const TIME_MAX: Duration = Duration::from_secs(7 * 86_400);

@@ -104,10 +104,10 @@ fn muted_play_rec(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     Ok(Script { caller, callee, rules: unplayable(&file, None), ..Script::default() })
 }
 
-/// A turn is so long at least: one packet of speech.
+/// The shortest turn: one packet of speech.
 const TURN_MIN: Duration = Duration::from_millis(20);
 
-/// What begins a leg's recording, where it is to be recorded.
+/// The steps that begin a leg's recording, where the leg is to be recorded.
 fn recording(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigError> {
     let every = options.count(EVERY.name, u16::MAX)?;
     if every == 0 || !options.sides(RECORD.name)?.contains(&side) {
@@ -118,7 +118,7 @@ fn recording(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigEr
     Ok(vec![Step { action: Action::Record { path, every: u64::from(every) }, met: Some(0), missed: None }])
 }
 
-/// A file that the server cannot play is a failure, wherever it was to be played. Streams are always there.
+/// Rules for a file that the server cannot play, wherever it is to be played. A stream always exists.
 fn unplayable(file: &Template, side: Option<Side>) -> Vec<Rule> {
     if file.to_string().contains("_stream://") {
         return Vec::new();

@@ -29,14 +29,14 @@ pub(super) const KIND: AppKind = AppKind {
     ..AppKind::PLAIN
 };
 
-/// How long beyond its own time-out the server may take to say so.
+/// How long beyond its own time-out the server may take to report a failure.
 const GRACE: Duration = Duration::from_secs(5);
 
 fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let timeout = options.time("timeout")?;
     let seconds = timeout.as_millis().div_ceil(1000);
     let variables = vec![
-        // When one side hangs up, so does the other.
+        // When one side hangs up, the other does too.
         ("hangup_after_bridge".to_owned(), Template::constant("true")),
         ("call_timeout".to_owned(), Template::constant(seconds.to_string())),
     ];

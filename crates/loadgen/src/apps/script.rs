@@ -1,5 +1,4 @@
-//! What an app's calls do, as data: worked out once from its options, and then performed for each call
-//! ([`ScriptRun`](super::performance::Performance)).
+//! What an app's calls do, as data: made once from the app's options. The engine runs it for each call.
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -10,7 +9,7 @@ use regex_lite::Regex;
 
 use crate::config::template::{Context, Template};
 
-/// How long what was asked for may take to show, unless it is said.
+/// How long a step's effect may take to show by default.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A leg of a call.
@@ -18,7 +17,7 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Side {
     /// The near leg: the one that was originated.
     Caller,
-    /// The far leg: the call as it came in again, on a slave.
+    /// The far leg: the call where it comes in on a slave.
     Callee,
 }
 
@@ -26,7 +25,7 @@ impl Side {
     /// Both of them.
     pub const BOTH: [Self; 2] = [Self::Caller, Self::Callee];
 
-    /// The other one.
+    /// The other side.
     #[must_use]
     pub fn other(self) -> Self {
         match self {
@@ -42,17 +41,17 @@ pub const ARGUMENT: &str = "loadgen_argument";
 /// What an app's calls do.
 #[derive(Debug, Default)]
 pub struct Script {
-    /// The application that the near leg runs when it is answered (`mod_dptools`), with its argument.
+    /// The application that the near leg executes when it is answered (`mod_dptools`), with its argument.
     pub application: Application,
-    /// Variables of the near leg, on top of the call's own, see [`Script::variables`].
+    /// Variables of the near leg besides the call's own, see [`Script::variables`].
     pub settings: Vec<(&'static str, Template)>,
-    /// What is done on the near leg, from its answer on.
+    /// The steps of the near leg, from its answer on.
     pub caller: Vec<Step>,
-    /// What is done on the far leg, from the moment that it is parked. Where it is empty, the far leg is left alone.
+    /// The steps of the far leg, from its parking on. Without any, the far leg is not controlled.
     pub callee: Vec<Step>,
-    /// What events mean besides.
+    /// What events mean, whenever they come.
     pub rules: Vec<Rule>,
-    /// What must have happened by the end of an answered call.
+    /// The results that an answered call must have at its end.
     pub requires: Vec<Require>,
 }
 
@@ -61,24 +60,23 @@ pub struct Script {
 pub struct Application {
     /// Its name.
     pub name: &'static str,
-    /// What it is given.
+    /// Its argument.
     pub argument: Template,
 }
 
 /// The application that dials: its argument is an address.
 pub const DIAL: &str = "bridge";
 
-/// Whether an application is the one that dials: FreeSWITCH looks them up in any case (`application_hash` in
-/// `switch_loadable_module.c`).
+/// Whether an application is [`DIAL`]. FreeSWITCH ignores case (`application_hash` in `switch_loadable_module.c`).
 pub fn is_dial(application: &str) -> bool {
     application.eq_ignore_ascii_case(DIAL)
 }
 
-/// A near leg that is parked runs what it is told from outside.
+/// The application that waits for commands from outside.
 const PARK: &str = "park";
 
 impl Application {
-    /// Without an argument.
+    /// An application without an argument.
     pub fn new(name: &'static str) -> Self {
         Self { name, argument: Template::default() }
     }
@@ -87,7 +85,7 @@ impl Application {
         self.argument.constants().next().is_some() || !self.argument.is_constant()
     }
 
-    /// Whether it does what it is told from outside.
+    /// Whether the application waits for commands from outside.
     pub fn is_park(&self) -> bool {
         self.name == PARK
     }
@@ -99,14 +97,14 @@ impl Default for Application {
     }
 }
 
-/// One thing that is done or awaited, after what stands before it.
+/// An action or expectation, after the step before it.
 #[derive(Debug)]
 pub struct Step {
-    /// What it is.
+    /// The action.
     pub action: Action,
-    /// The result to count when it is done, as an index of the app's results.
+    /// The result to count when it is done, by index.
     pub met: Option<usize>,
-    /// The result to count when it fails.
+    /// The result to count when it fails, by index.
     pub missed: Option<usize>,
 }
 
@@ -116,83 +114,83 @@ impl From<Action> for Step {
     }
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug)]
 pub enum Action {
-    /// Lets time pass.
+    /// Waits.
     Wait(Duration),
     /// Answers the far leg (`uuid_answer`).
     Answer,
-    /// Has the far leg ring (180, `uuid_ring_ready`).
+    /// Makes the far leg ring (180, `uuid_ring_ready`).
     Ring,
     /// Opens the far leg's media before it is answered (183, `uuid_pre_answer`).
     EarlyMedia,
     /// Plays a file or a stream (`playback`), to its end unless it is in the background.
     Play {
-        /// What.
+        /// The file or stream.
         file: Template,
         /// Whether the next step follows at once.
         background: bool,
     },
-    /// Ends what is being played (`uuid_break`).
+    /// Stops playing (`uuid_break`).
     StopPlay,
-    /// Records what the leg says and hears into a file of its server (`uuid_record`).
+    /// Records both directions of the leg into a file on its server (`uuid_record`).
     Record {
         /// The file.
         path: Template,
-        /// Every how many attempts of the slave; the others go on at once.
+        /// Records every *n*-th attempt of a slave only.
         every: u64,
     },
-    /// Ends all recordings of the leg.
+    /// Stops all recordings of the leg.
     StopRecord,
-    /// Sends silence instead of what the leg says, or no longer (`uuid_audio`).
+    /// Sends silence instead of the leg's audio, or ends that (`uuid_audio`).
     Mute(bool),
-    /// Sends digits (`uuid_send_dtmf`). The next step follows at once: the server needs its time for each digit.
+    /// Sends digits (`uuid_send_dtmf`). The next step follows at once, while the server sends them.
     SendDigits {
-        /// Which.
+        /// The digits.
         digits: Template,
-        /// How long each of them, where it is not the server's own choice.
+        /// The length of each digit; the server's default otherwise.
         duration: Option<Duration>,
     },
-    /// Awaits digits on this leg. Those that came earlier count, since its beginning.
+    /// Awaits digits on this leg. Digits since the start of the leg count.
     ExpectDigits {
-        /// Which.
+        /// The digits.
         digits: Template,
-        /// For how long.
+        /// How long to wait.
         timeout: Duration,
     },
-    /// Awaits an event. One that came before its step was reached counts: each event for the first open step it fits.
+    /// Awaits an event. An event that comes before its step counts: each event for the first open step that it matches.
     ExpectEvent {
-        /// Which.
+        /// The event.
         watch: Watch,
-        /// For how long.
+        /// How long to wait.
         timeout: Duration,
     },
-    /// Sets channel variables (`uuid_setvar`). An empty value unsets one.
+    /// Sets channel variables (`uuid_setvar`). An empty value removes one.
     SetVariables(Vec<(String, Template)>),
-    /// Runs an application (`sendmsg`).
+    /// Executes an application (`sendmsg`).
     Execute {
         /// Its name.
         application: String,
-        /// What it is given.
+        /// Its argument.
         argument: Template,
-        /// How long it may take; the next step follows at once where nobody waits for its end.
+        /// How long the application may take; `None` for not waiting for its end.
         timeout: Option<Duration>,
     },
-    /// Connects the leg to somebody else (`bridge`).
+    /// Bridges the leg to another party (`bridge`).
     Bridge {
-        /// To whom, as FreeSWITCH writes it.
+        /// The address, as FreeSWITCH writes it.
         to: Template,
-        /// How long that may take to come about.
+        /// How long the bridge may take to come about.
         timeout: Duration,
     },
     /// Answers the far leg's INVITE with a final SIP status (`respond`).
     Respond(Template),
     /// Ends the call, as planned.
     HangUp {
-        /// By which leg.
+        /// The leg that hangs up.
         side: Side,
-        /// Why, as the server is told.
+        /// The hangup cause.
         cause: HangupCause,
     },
     /// Goes back to the step at this index.
@@ -205,7 +203,7 @@ impl Action {
         self.words(|text| text.render(context).into_owned())
     }
 
-    /// The same with its placeholders, for all calls of the app.
+    /// What a failure says was expected, with placeholders, for all calls of the app.
     pub fn label(&self) -> String {
         self.words(Template::to_string)
     }
@@ -237,12 +235,12 @@ impl Action {
         }
     }
 
-    /// Whether a call has failed that ends before this was done.
+    /// Whether a call that ends before this step is done has failed.
     pub fn is_expectation(&self) -> bool {
         matches!(self, Self::ExpectDigits { .. } | Self::ExpectEvent { .. } | Self::Bridge { .. })
     }
 
-    /// The event that says that it is done, besides those that an [`Action::ExpectEvent`] names.
+    /// The events that complete the step, besides those that an [`Action::ExpectEvent`] names.
     fn event(&self) -> &'static [EventName] {
         match self {
             Self::Answer => &[EventName::ChannelAnswer],
@@ -260,16 +258,16 @@ impl Action {
     }
 }
 
-/// Which event is meant.
+/// A pattern for events.
 #[derive(Debug)]
 pub struct Watch {
-    /// On which leg; on either where it is not said.
+    /// The leg; either leg where it is `None`.
     pub side: Option<Side>,
     /// Its name.
     pub name: EventName,
     /// A CUSTOM event's subclass.
     pub subclass: Option<String>,
-    /// What its headers say.
+    /// The headers that the event must have.
     pub headers: Vec<(String, Pattern)>,
 }
 
@@ -284,20 +282,20 @@ impl Watch {
         Self { subclass: Some(subclass.to_owned()), ..Self::new(EventName::Custom) }
     }
 
-    /// Those of one leg.
+    /// Restricts the pattern to one leg.
     #[must_use]
     pub fn on(self, side: Side) -> Self {
         Self { side: Some(side), ..self }
     }
 
-    /// Those whose header has this value.
+    /// Requires a header with this value.
     #[must_use]
     pub fn with(mut self, header: &str, value: &str) -> Self {
         self.headers.push((header.to_owned(), Pattern::Is(Template::constant(value))));
         self
     }
 
-    /// Whether an event on this leg is meant.
+    /// Whether an event on this leg matches.
     pub fn fits(&self, side: Side, event: &Event, context: &Context<'_>) -> bool {
         self.name == event.name()
             && self.side.is_none_or(|of| of == side)
@@ -318,15 +316,15 @@ impl Watch {
     }
 }
 
-/// What `playback` says of a file that it could not play (`mod_dptools`).
+/// The responses of `playback` for a file that it cannot play (`mod_dptools`).
 pub const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
 
-/// What a header's value has to be.
+/// A pattern for a header's value.
 #[derive(Debug)]
 pub enum Pattern {
-    /// This.
+    /// Exactly this value.
     Is(Template),
-    /// Something that this regular expression finds itself in.
+    /// A value that the regular expression matches.
     Matches(Regex),
 }
 
@@ -339,25 +337,25 @@ impl Pattern {
     }
 }
 
-/// What an event means, whenever it comes.
+/// The effect of an event, whenever it comes.
 #[derive(Debug)]
 pub struct Rule {
     /// The event.
     pub watch: Watch,
-    /// What it means.
+    /// Its effect.
     pub then: Then,
 }
 
-/// What an event means.
+/// The effect of an event.
 #[derive(Debug)]
 pub enum Then {
-    /// A result to be counted, as an index of the app's results.
+    /// Counts a result, by index.
     Count(usize),
     /// The call has failed.
     Fail {
         /// What was expected instead.
         expected: String,
-        /// Not where this result was counted, by its index.
+        /// Except where this result has been counted, by index.
         unless: Option<usize>,
     },
 }
@@ -365,21 +363,21 @@ pub enum Then {
 /// How often a result must have been counted by the end of an answered call.
 #[derive(Debug)]
 pub struct Require {
-    /// The result, as an index of the app's results.
+    /// The result, by index.
     pub result: usize,
-    /// How often.
+    /// The permitted counts.
     pub times: RangeInclusive<u32>,
     /// What a failure says was expected.
     pub expected: String,
 }
 
 impl Script {
-    /// A near leg that runs this application, and nothing else.
+    /// A near leg that only executes this application.
     pub fn running(application: Application) -> Self {
         Self { application, ..Self::default() }
     }
 
-    /// What the near leg runs when it is answered, as an originate is told. The argument is in a variable.
+    /// The application that the originate names. Its argument is in a variable.
     pub fn on_answer(&self) -> esl_core::Application {
         let application = esl_core::Application::new(self.application.name);
         match self.application.has_argument() {
@@ -388,7 +386,7 @@ impl Script {
         }
     }
 
-    /// The variables of the near leg's originate, beside the call's own.
+    /// The variables of the near leg's originate, besides the call's own.
     pub fn variables<'a>(&'a self, context: &'a Context<'_>) -> impl Iterator<Item = (&'static str, Cow<'a, str>)> {
         let argument = &self.application.argument;
         let argument = self.application.has_argument().then_some((ARGUMENT, argument));
@@ -396,22 +394,22 @@ impl Script {
         argument.into_iter().chain(settings).map(|(name, value)| (name, value.render(context)))
     }
 
-    /// What the near leg dials when it is answered, where it does.
+    /// The address that the near leg dials when it is answered, if any.
     pub fn dials(&self) -> Option<&Template> {
         is_dial(self.application.name).then_some(&self.application.argument)
     }
 
-    /// Whether there is nothing to be done or watched on its calls.
+    /// Whether there is nothing to do or watch.
     pub fn is_empty(&self) -> bool {
         self.caller.is_empty() && self.callee.is_empty() && self.rules.is_empty() && self.requires.is_empty()
     }
 
-    /// Whether it tells the far leg what to do, which has to be parked for that.
+    /// Whether the script controls the far leg, which has to be parked for that.
     pub fn controls_far_leg(&self) -> bool {
         !self.callee.is_empty()
     }
 
-    /// Whether it has to know what happens to the far leg.
+    /// Whether the script needs the far leg's events.
     pub fn hears_far_leg(&self) -> bool {
         self.controls_far_leg() || self.watches().any(|watch| watch.side != Some(Side::Caller))
     }
@@ -424,7 +422,7 @@ impl Script {
         }
     }
 
-    /// The events that have to be subscribed to.
+    /// The events to subscribe to.
     pub fn events(&self) -> Vec<EventName> {
         let mut names: Vec<EventName> = self.watches().map(|watch| watch.name).collect();
         names.extend(Side::BOTH.iter().flat_map(|side| self.steps(*side)).flat_map(|step| step.action.event()));
@@ -435,7 +433,7 @@ impl Script {
         names
     }
 
-    /// The CUSTOM events that have to be subscribed to.
+    /// The CUSTOM events to subscribe to, by subclass.
     pub fn customs(&self) -> Vec<String> {
         let mut customs: Vec<String> = self.watches().filter_map(|watch| watch.subclass.clone()).collect();
         customs.sort();

@@ -2,7 +2,7 @@ use super::script::Side;
 use super::*;
 use crate::config::{Config, parse};
 
-/// Reads an app's table, behind its kind.
+/// The script of an app with these options.
 pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
     let text =
         format!("[load]\nrate = 1\n[call]\nto = \"null/x\"\nhold = \"1s\"\n[[apps]]\nkind = {kind:?}\n{options}\n");
@@ -19,7 +19,7 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
     result.map_err(|error| error.to_string())
 }
 
-/// What it needs to be built at all.
+/// The options without which the app cannot be built.
 fn least(kind: &AppKind) -> &'static str {
     match kind.name {
         "bridge" | "proxy" => "bridge_to = \"sofia/external/9196@127.0.0.1\"",

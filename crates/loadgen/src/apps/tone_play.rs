@@ -24,7 +24,7 @@ pub(super) const KIND: AppKind = AppKind {
 };
 
 fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
-    // As the near leg's own application it needs no event and no command of its own.
+    // As the near leg's own application it needs no event and no command.
     let application = Application { name: "playback", argument: options.required("tone")? };
     let callee = match super::is_callee_ours(options)? {
         true => vec![Action::Answer.into(), super::run_on("echo")],

@@ -1,4 +1,4 @@
-//! `loadgen check`: the plan, for a person to read before it is run.
+//! `loadgen check`
 
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub(super) async fn run(args: CheckArgs) -> anyhow::Result<CommandResult> {
     prepare::check(&plan).await
 }
 
-/// Describes a plan.
+/// The description of a plan.
 fn describe(plan: &Plan) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.

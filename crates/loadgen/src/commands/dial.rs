@@ -1,7 +1,7 @@
-//! `loadgen dial`: a test from flags alone, named after those of switchio's `dial` and of the same meaning.
+//! `loadgen dial`: a test from flags alone, with the flags of switchio's `dial` and their meaning.
 //!
-//! The flags become the configuration that says the same, and that becomes the plan: what holds for a file holds here,
-//! and what is wrong is said of the flag.
+//! The flags become a configuration, and that becomes the plan: the rules of a file hold here too, and messages name
+//! the flag.
 
 use std::path::PathBuf;
 
@@ -13,10 +13,9 @@ use crate::config::{self, APP_KEYS, Config, ConfigError, Source};
 use crate::exit::CommandResult;
 use crate::plan::{Plan, RunId};
 
-/// The environment variable that has the servers' password, and what it is where nothing else is said, as a FreeSWITCH
-/// comes.
+/// The environment variable with the servers' password. Its default is FreeSWITCH's.
 const PASSWORD: &str = "FS_PASSWORD";
-/// What messages that are about no flag in particular name.
+/// What messages name that are about no flag in particular.
 const NAME: &str = "dial";
 
 /// Run a test from flags alone, with switchio's names; a file can say more.
@@ -25,20 +24,21 @@ const NAME: &str = "dial";
 /// those of "loadgen run".
 #[derive(Clone, Debug, Args)]
 pub(super) struct DialArgs {
-    /// The FreeSWITCH servers that place the calls: where their Event Sockets listen, at port 8021 unless it is said.
+    /// The FreeSWITCH servers that place the calls: HOST or HOST:PORT of each Event Socket. The port is 8021 by
+    /// default.
     #[arg(required = true, value_name = "HOST[:PORT]")]
     hosts: Vec<String>,
-    /// Whom to call: USER@HOST[:PORT], a number at the proxy or gateway, or a whole dial string such as
-    /// sofia/external/9196@pbx.example:5060. Given several times, they take turns.
+    /// The address to call: USER@HOST[:PORT], a number at the proxy or gateway, or a whole dial string such as
+    /// sofia/external/9196@pbx.example:5060. Several addresses take turns.
     #[arg(long, required = true, visible_alias = "dest-url", value_name = "ADDRESS")]
     to: Vec<String>,
-    /// The proxy that calls go through, usually what is tested.
+    /// The proxy that calls go through, usually the system under test.
     #[arg(long, value_name = "HOST[:PORT]")]
     proxy: Option<String>,
-    /// The Sofia profile that calls leave by.
+    /// The Sofia profile of the calls.
     #[arg(long, default_value = "internal", value_name = "NAME")]
     profile: String,
-    /// The gateway that calls leave by, instead of a profile.
+    /// The gateway of the calls, instead of a profile.
     #[arg(long, conflicts_with = "profile", value_name = "NAME")]
     gateway: Option<String>,
     /// Calls per second, over all servers.
@@ -50,7 +50,7 @@ pub(super) struct DialArgs {
     /// What becomes of a call that is due at the limit: it waits for a slot, or is skipped and counted.
     #[arg(long, value_enum, default_value_t = LimitAction::Wait)]
     mode: LimitAction,
-    /// Calls at most.
+    /// Calls to place at most.
     #[arg(long, value_name = "CALLS")]
     max_offered: Option<String>,
     /// How long a call lasts once it is answered, such as 10s; left out with a limit, limit / rate.
@@ -62,14 +62,14 @@ pub(super) struct DialArgs {
     /// How long a call may ring.
     #[arg(long, default_value = "60s", value_name = "TIME")]
     timeout: String,
-    /// What calls do once they are answered, see "loadgen apps".
+    /// The app that calls run, see "loadgen apps".
     #[arg(long, default_value = "park", value_name = "NAME")]
     app: String,
-    /// An option of the app. Can be given several times.
+    /// An option of the app. Can be repeated.
     #[arg(long = "option", value_name = "KEY=VALUE")]
     options: Vec<String>,
     /// A file whose first line is the servers' password, instead of the environment variable FS_PASSWORD. Without
-    /// either it is ClueCon.
+    /// either the password is ClueCon.
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
     /// Raise the servers' own limits for the run where they are too low, and put them back at its end.
@@ -78,7 +78,7 @@ pub(super) struct DialArgs {
     /// The run folder.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// The run's id, 12 hexadecimal digits: the first ones of its calls' UUIDs. Random where it is left out.
+    /// The run's id, 12 hexadecimal digits: the first digits of its calls' UUIDs. Random by default.
     #[arg(long, value_name = "ID")]
     run_id: Option<RunId>,
     /// Skip the preflight checks of the servers.
@@ -96,9 +96,9 @@ pub(super) async fn run(args: DialArgs) -> anyhow::Result<CommandResult> {
 /// What becomes of a call that is due at the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LimitAction {
-    /// It is due when one ends.
+    /// It waits for a slot.
     Wait,
-    /// It is skipped.
+    /// It is skipped and counted.
     Skip,
 }
 
@@ -106,10 +106,10 @@ enum LimitAction {
 type Lines = Vec<(String, String)>;
 
 impl DialArgs {
-    /// The configuration that says the same.
+    /// The configuration that the flags stand for.
     ///
     /// # Errors
-    /// What is wrong with which flag.
+    /// A mistake, with its flag.
     fn config(&self, environment: impl Fn(&str) -> Option<String>) -> Result<(Config, Source), ConfigError> {
         let waits = self.mode == LimitAction::Wait && self.limit.is_some();
         if self.hold.is_none() && !waits {
@@ -118,7 +118,7 @@ impl DialArgs {
             return Err(ConfigError::new("--hold", message));
         }
         let lines = self.lines()?;
-        // Nothing else of the environment is meant by a text: a shell has been there before.
+        // Only the password comes from the environment: the shell has expanded everything else.
         config::parse_flags(NAME.to_owned(), lines, |name| environment(name).filter(|_| name == PASSWORD))
     }
 
@@ -155,7 +155,7 @@ impl DialArgs {
         Ok(lines)
     }
 
-    /// The list of whom to call.
+    /// The list of addresses.
     fn targets(&self) -> Result<String, ConfigError> {
         let target = |to: &String| {
             let address = self.address(to).map_err(|message| ConfigError::new(format!("--to {to}"), message))?;
@@ -202,14 +202,14 @@ impl DialArgs {
         lines.extend(port.map(|port| line(given, "port", quoted(port))));
         lines.push(match &self.password_file {
             Some(path) => line("--password-file", "password_file", quoted(&path.to_string_lossy())),
-            // Read from the environment where passwords of files are, so that no text has it.
+            // Read from the environment as in a file, so that no text contains it.
             None => line(PASSWORD, "password", format!("\"${{{PASSWORD}:-ClueCon}}\"")),
         });
         Ok(lines)
     }
 }
 
-/// `host:port`, `[::1]:port`, or one without a port.
+/// Splits `host:port` or `[::1]:port`; the port may be missing.
 fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
     let wrong = || "a server is HOST or HOST:PORT, such as 10.0.0.1:8021 or [::1]:8021".to_owned();
     let (host, rest) = match text.strip_prefix('[') {
@@ -228,7 +228,8 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
     }
 }
 
-/// `key=value`. A value that is a list or a table in TOML is one; all others are text, which stands for numbers too.
+/// Reads `key=value`. A value that is a list or a table in TOML is one; any other is text, which stands for numbers
+/// too.
 fn app_option(option: &str) -> Result<(String, String), ConfigError> {
     let flag = format!("--option {option}");
     let Some((key, value)) = option.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
@@ -249,7 +250,7 @@ fn line(flag: &str, key: &str, value: String) -> (String, String) {
     (flag.to_owned(), format!("{key} = {value}"))
 }
 
-/// A text of TOML, whose escapes are those of JSON; what FreeSWITCH calls `${name}` is no variable of the environment.
+/// A TOML string, whose escapes are those of JSON. FreeSWITCH's `${name}` is not a variable of the environment.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text.replace("${", "$${")).to_string()
 }
@@ -330,7 +331,7 @@ mod tests {
             ("fs1 --to @h --rate 5 --hold 1s", "--to @h: there is nobody to call"),
             ("fs1 --to user/1 --proxy p --rate 5 --hold 1s", "--to user/1: a whole dial string says itself"),
             ("fs1 --to 1@h --to 1@h{nope} --rate 5 --hold 1s", "--to: "),
-            // A variable of FreeSWITCH's, none of the environment's.
+            // A variable of FreeSWITCH, not of the environment.
             ("fs1 --to ${a}@h --rate 5 --hold 1s", "--to: an address to call \"sofia/internal/${a}@h\" holds '{'"),
             ("fs1 --to 1@h --app ecko --rate 5 --hold 1s", "--app: unknown app \"ecko\": did you mean \"echo\"?"),
             ("fs1 --to 1@h --option digits --rate 5 --hold 1s", "--option digits: write the option and its value"),

@@ -16,7 +16,7 @@ use crate::config::{self, ConfigError, SimConfig};
 use crate::exit::CommandResult;
 use crate::plan::{Plan, ServerPlan};
 
-/// What only a run's configuration has: such a file is not for `loadgen sim` alone.
+/// Tables that only the configuration of a run has.
 const RUN_TABLES: [&str; 4] = ["run", "load", "call", "slaves"];
 
 /// Run simulated FreeSWITCH servers, alone, until they are stopped.
@@ -59,14 +59,14 @@ pub(super) async fn run(args: SimArgs) -> anyhow::Result<CommandResult> {
     Ok(CommandResult::success(serve(servers, args.format).await?))
 }
 
-/// A server that is to be started, and whether it has a place of its own.
+/// A server to be started, and whether its address is configured.
 #[derive(Debug)]
 pub(super) struct Planned {
     config: Config,
     placed: bool,
 }
 
-/// Whether a file is a list of simulated servers, and no run's configuration.
+/// Whether a file is a list of simulated servers instead of the configuration of a run.
 pub(super) fn is_for_sim(text: &str) -> bool {
     !config::has_key(text, &RUN_TABLES)
 }
@@ -74,7 +74,7 @@ pub(super) fn is_for_sim(text: &str) -> bool {
 /// The servers of a file with `[[servers]]`.
 ///
 /// # Errors
-/// What is wrong with it, with its place.
+/// A mistake, with its place.
 pub(super) fn servers(
     name: String,
     text: String,
@@ -84,7 +84,7 @@ pub(super) fn servers(
     let mut servers = Vec::new();
     let mut names = BTreeSet::new();
     for (table, n) in file.servers.iter().zip(1_u64..) {
-        // One after another, each has another seed.
+        // Each server has a seed of its own.
         let base = Config { name: format!("fs{n}"), seed: servers.len() as u64 + 1, ..Config::default() };
         let configs = table.get_ref().configs(&base).map_err(|message| source.error(table.span(), message))?;
         for config in configs {
@@ -113,13 +113,14 @@ fn slaves(plan: Plan) -> Vec<Planned> {
     servers.collect()
 }
 
-/// So many servers with the default behaviour.
+/// `count` servers with the default behaviour.
 fn defaults(count: u16) -> Vec<Planned> {
     let server = |n: u16| Config { name: format!("fs{n}"), seed: n.into(), ..Config::default() };
     (1..=count).map(|n| Planned { config: server(n), placed: false }).collect()
 }
 
-/// Gives those without a place the ports from `listen` on (port 0: free ones), and all of them seeds from `seed` on.
+/// Gives servers without an address the ports from `listen` on (free ports for port 0), and all of them seeds from
+/// `seed` on.
 ///
 /// # Errors
 /// There are not that many ports.
@@ -135,7 +136,7 @@ fn place(servers: &mut [Planned], listen: SocketAddr, seed: Option<u64>) -> anyh
     Ok(())
 }
 
-/// What would be started, for a person to read.
+/// The description of servers that would be started.
 pub(super) fn describe(servers: &[Planned]) -> String {
     let line = |server: &Planned| {
         let config = &server.config;
@@ -148,13 +149,13 @@ pub(super) fn describe(servers: &[Planned]) -> String {
     servers.iter().map(line).collect()
 }
 
-/// Starts servers on one network, prints where they listen and what they answer to, and keeps them up until SIGINT or
-/// SIGTERM. Returns what they carried, for a person or as one JSON object.
+/// Starts servers on one network, prints their addresses and numbers, and keeps them up until SIGINT or SIGTERM.
+/// Returns their counters, as text or as one JSON object.
 ///
 /// # Errors
-/// A port cannot be had.
+/// A port cannot be bound.
 async fn serve(planned: Vec<Planned>, format: Format) -> anyhow::Result<String> {
-    // One alone is at 127.0.0.1, as the recorded server is; of several, each can call the others by name.
+    // A single server is at 127.0.0.1, as the recorded server is; several can call each other by name.
     let network = (planned.len() > 1).then(fs_sim::Network::new);
     let mut servers = Vec::new();
     for Planned { mut config, .. } in planned {
@@ -181,13 +182,13 @@ async fn serve(planned: Vec<Planned>, format: Format) -> anyhow::Result<String> 
     Ok(end)
 }
 
-/// A server that is up, with the address that it got.
+/// A server that is up, with its actual address.
 struct Running {
     config: Config,
     server: fs_sim::Server,
 }
 
-/// Where they listen, what they answer to, and how to log in.
+/// The addresses and numbers of the servers, and how to log in.
 fn beginning(servers: &[Running]) -> String {
     let mut out = String::new();
     for Running { config, .. } in servers {
@@ -210,7 +211,7 @@ fn beginning(servers: &[Running]) -> String {
         }
     }
     if let Some(Running { config, .. }) = servers.first() {
-        // Only the one that everybody knows is shown.
+        // Only the default password is shown.
         let known = Config::default().password;
         let password = if config.password == known { format!("-p {known}") } else { "and its password".to_owned() };
         let (host, port) = (config.listen.ip(), config.listen.port());
@@ -219,7 +220,7 @@ fn beginning(servers: &[Running]) -> String {
     out
 }
 
-/// The servers that answer to the same numbers, with these.
+/// The servers that answer to the same numbers, with these numbers.
 fn by_numbers(servers: &[Running]) -> Vec<(String, Vec<Number>)> {
     let mut groups: Vec<(Vec<&str>, Vec<Number>)> = Vec::new();
     for Running { config, .. } in servers {
@@ -250,7 +251,7 @@ fn beginning_json(servers: &[Running]) -> String {
     format!("{}\n", json!({ "servers": servers.iter().map(server).collect::<Vec<_>>() }))
 }
 
-/// What one carried, and what it refused and lost.
+/// The counters of a server: what it carried, refused and lost.
 fn carried(Running { config, server }: &Running) -> String {
     let state = server.state();
     let mut out = format!("{} carried {} sessions", config.name, state.sessions_since_startup);
@@ -281,7 +282,7 @@ fn carried_json(Running { config, server }: &Running) -> Value {
     })
 }
 
-/// Waits for SIGINT or SIGTERM; what comes from here on, even before the wait, ends it.
+/// Waits for SIGINT or SIGTERM, from this call on.
 fn signals() -> std::io::Result<impl Future<Output = ()>> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -1,4 +1,4 @@
-//! `[[apps]]`: the keys that every app has, and beside them those of its kind.
+//! `[[apps]]`: the keys that every app has, and the options of its kind.
 
 use std::fmt;
 
@@ -10,19 +10,19 @@ use super::{Count, ToConfig, Value};
 /// `[[apps]]`
 #[derive(Debug)]
 pub struct AppConfig {
-    /// Which app, see `loadgen apps`.
+    /// The kind of app, see `loadgen apps`.
     pub kind: Spanned<String>,
-    /// Its name in the results; its kind where it is left out.
+    /// Its name in the results; its kind by default.
     pub name: Option<Spanned<String>>,
-    /// Its share of the calls, against the others' weights.
+    /// Its share of the calls, relative to the other apps' weights.
     pub weight: Option<Spanned<Count>>,
-    /// Where its calls go, instead of `[call]`'s `to`.
+    /// The address that its calls go to, instead of `[call]`'s `to`.
     pub to: Option<Spanned<ToConfig>>,
-    /// All other keys: its kind's options, see [`crate::apps::AppKind::script`].
+    /// All other keys: the options of its kind, see [`crate::apps::AppKind::script`].
     pub options: Vec<(Spanned<String>, Spanned<Value>)>,
 }
 
-/// The keys that are no options.
+/// The keys that are not options.
 pub const KEYS: [&str; 4] = ["kind", "name", "weight", "to"];
 
 impl<'de> Deserialize<'de> for AppConfig {

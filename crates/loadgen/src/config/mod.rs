@@ -1,6 +1,6 @@
-//! What the configuration file says: its tables and keys, as TOML, before anything is checked against anything else.
+//! The tables and keys of the configuration file, as TOML, before they are checked against each other.
 //!
-//! [`crate::plan`] turns it into something that cannot be invalid.
+//! [`crate::plan`] turns them into a plan, which is valid.
 
 mod app;
 mod read;
@@ -26,24 +26,24 @@ pub struct Config {
     /// The run itself.
     #[serde(default)]
     pub run: RunConfig,
-    /// The look at the slaves before it.
+    /// The checks of the slaves before it.
     #[serde(default)]
     pub preflight: PreflightConfig,
-    /// How many calls, and when.
+    /// The load: how many calls, and when.
     #[serde(default)]
     pub load: Option<Spanned<LoadConfig>>,
-    /// What the load does over time, instead of one rate all the way.
+    /// The load over time, instead of one rate.
     #[serde(default)]
     pub phases: Vec<Spanned<PhaseConfig>>,
-    /// What every call is.
+    /// The properties of every call.
     pub call: Spanned<CallConfig>,
-    /// What calls do once they are answered; without any, they are parked.
+    /// What calls do once they are answered. Without any app they are parked.
     #[serde(default)]
     pub apps: Vec<AppConfig>,
-    /// The servers that place them.
+    /// The slaves.
     #[serde(default)]
     pub slaves: Vec<Spanned<SlaveConfig>>,
-    /// What has to hold for the run to pass.
+    /// The thresholds that the run has to pass.
     #[serde(default)]
     pub thresholds: BTreeMap<String, Spanned<String>>,
     /// The web server, for `/metrics`.
@@ -56,15 +56,15 @@ pub struct Config {
 pub struct RunConfig {
     /// The run's name: the label `run` of every metric.
     pub name: Option<Spanned<String>>,
-    /// For how long calls are offered; until it is stopped where it is left out.
+    /// How long calls are offered; until the run is stopped by default.
     pub duration: Option<Spanned<Time>>,
-    /// What random times are drawn from. The same seed gives the same schedule.
+    /// The seed of everything random. The same seed gives the same schedule.
     pub seed: Option<Count>,
-    /// How long calls may go on when the offering has ended, before they are hung up.
+    /// How long calls may last beyond the end of the offering before they are hung up.
     pub grace: Option<Spanned<Time>>,
     /// The run folder.
     pub out: Option<PathBuf>,
-    /// Whether the slaves' own limits are raised for the run where they are too low, and put back at its end.
+    /// Whether the servers' own limits are raised for the run where they are too low, and put back at its end.
     pub raise_limits: Option<Spanned<bool>>,
 }
 
@@ -72,9 +72,9 @@ pub struct RunConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PreflightConfig {
-    /// Whether every slave is looked at before a run.
+    /// Whether every slave is checked before a run.
     pub enabled: bool,
-    /// Whether a call may be placed for it.
+    /// Whether the check may place a call.
     pub probe: bool,
 }
 
@@ -88,19 +88,19 @@ impl Default for PreflightConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LoadConfig {
-    /// Calls per second, over all slaves; the phases', where there are some.
+    /// Calls per second, over all slaves. Phases have rates of their own.
     pub rate: Option<Spanned<Number>>,
     /// How calls follow each other.
     pub arrivals: Option<Spanned<ArrivalsConfig>>,
     /// Concurrent calls at most, over all slaves.
     pub limit: Option<Spanned<Count>>,
-    /// What becomes of a call that is due when so many are up: `"skip"` or `"wait"`.
+    /// What becomes of a call that is due at the limit: `"skip"` or `"wait"`.
     pub mode: Option<Spanned<String>>,
-    /// Whether the others take over the calls of a slave that is not there.
+    /// Whether other slaves take over the calls of a slave that is not connected.
     pub redistribute: Option<bool>,
     /// Calls offered at most.
     pub max_offered: Option<Spanned<Count>>,
-    /// How late a call may leave; what is later is skipped.
+    /// How late a call may be sent; a later one is skipped.
     pub max_lag: Option<Spanned<Time>>,
     /// What keeping the listeners awake may cost, as a share of one core.
     pub keep_awake_budget: Option<Spanned<Number>>,
@@ -110,9 +110,9 @@ pub struct LoadConfig {
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "\"constant\", \"poisson\", \"uniform\" or { burst = 50 }")]
 pub enum ArrivalsConfig {
-    /// One of the words.
+    /// `"constant"`, `"poisson"` or `"uniform"`.
     Word(String),
-    /// So many at once.
+    /// Bursts.
     Burst(BurstConfig),
 }
 
@@ -128,25 +128,25 @@ pub struct BurstConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhaseConfig {
-    /// Its name in the results; `phase1` and so on where it is left out.
+    /// Its name in the results; `phase1` and so on by default.
     pub name: Option<Spanned<String>>,
-    /// For how long; the last phase may go on until the run is stopped.
+    /// Its length. The last phase may last until the run is stopped.
     pub duration: Option<Spanned<Time>>,
-    /// Calls per second all the way.
+    /// Calls per second in the whole phase.
     pub rate: Option<Spanned<Number>>,
-    /// Calls per second at its beginning …
+    /// Calls per second at the start of a ramp …
     pub from: Option<Spanned<Number>>,
     /// … and at its end.
     pub to: Option<Spanned<Number>>,
-    /// From one to the other in steps of so many calls per second …
+    /// The height of a step, in calls per second, where the ramp has steps …
     pub step: Option<Spanned<Number>>,
-    /// … that last so long each.
+    /// … and the length of a step.
     pub each: Option<Spanned<Time>>,
-    /// No calls at all.
+    /// Whether the phase has no calls.
     pub pause: Option<Spanned<bool>>,
-    /// Whether its calls count in the results: not those of a warm-up.
+    /// Whether its calls count in the results, unlike those of a warm-up.
     pub measured: Option<bool>,
-    /// The apps' weights in it, by their names; those that are not named have no calls in it.
+    /// The apps' weights in this phase, by name; other apps have no calls in it.
     pub mix: Option<Spanned<BTreeMap<String, Spanned<Count>>>>,
 }
 
@@ -154,24 +154,25 @@ pub struct PhaseConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CallConfig {
-    /// Where to, as FreeSWITCH writes it: `sofia/external/9196@pbx.example:5060`. Or a list of addresses with weights.
+    /// The address, as FreeSWITCH writes it: `sofia/external/9196@pbx.example:5060`. Or a list of addresses with
+    /// weights.
     pub to: Option<Spanned<ToConfig>>,
     /// How long a call may ring.
     pub timeout: Option<Spanned<Time>>,
     /// How long a call lasts from its answer on.
     pub hold: Option<Spanned<fs_sim::Delay>>,
-    /// Who calls: the number in the From header.
+    /// The caller's number, for the From header.
     pub caller_id: Option<Spanned<String>>,
-    /// Who calls: the name in the From header.
+    /// The caller's name, for the From header.
     pub caller_name: Option<Spanned<String>>,
     /// Channel variables of each call.
     #[serde(default)]
     pub variables: BTreeMap<String, Spanned<String>>,
     /// A CSV file with a row for each call, whose columns are placeholders; or a range of numbers.
     pub numbers: Option<Spanned<NumbersConfig>>,
-    /// How a far leg is known to be this call's.
+    /// How a far leg is matched to its call.
     pub far_leg: Option<Spanned<FarLegConfig>>,
-    /// Nothing is ever dialled that does not match one of these regular expressions.
+    /// Regular expressions for the addresses that may be dialled; an address that matches none of them never is.
     pub allow: Option<Vec<Spanned<String>>>,
 }
 
@@ -182,9 +183,9 @@ pub struct CallConfig {
     expecting = "an address such as \"sofia/external/9196@host:5060\", or a list of { to = …, weight = … }"
 )]
 pub enum ToConfig {
-    /// One for all.
+    /// One address for all calls.
     One(String),
-    /// By weight.
+    /// Several addresses by weight.
     Weighted(Vec<TargetConfig>),
 }
 
@@ -194,9 +195,9 @@ pub enum ToConfig {
 pub struct TargetConfig {
     /// The address.
     pub to: String,
-    /// Its name in the results; the address where it is left out.
+    /// Its name in the results; the address by default.
     pub name: Option<String>,
-    /// Its share of the calls, against the others' weights; with 0 it places none, and far legs may still come to it.
+    /// Its share of the calls, relative to the other addresses' weights.
     pub weight: Option<Count>,
 }
 
@@ -210,17 +211,17 @@ pub enum NumbersConfig {
     Range(RangeConfig),
 }
 
-/// So many numbers from one on: the placeholder `{number}`.
+/// A range of numbers: the placeholder `{number}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RangeConfig {
-    /// The first one; leading zeros stay.
+    /// The first number; leading zeros are kept.
     pub from: String,
-    /// How many there are.
+    /// How many numbers there are.
     pub count: Count,
 }
 
-/// A word, or the number by which a far leg is known.
+/// A word, or the number that far legs are matched by.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, expecting = "\"header\", \"none\", { caller_id = \"{number}\" } or { destination = \"{number}\" }")]
 pub enum FarLegConfig {
@@ -234,9 +235,9 @@ pub enum FarLegConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FarNumberConfig {
-    /// What the far leg has as its caller's number.
+    /// Matches the caller's number of the far leg.
     pub caller_id: Option<String>,
-    /// What the far leg has as the number that was called.
+    /// Matches the called number of the far leg.
     pub destination: Option<String>,
 }
 
@@ -244,23 +245,24 @@ pub struct FarNumberConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SlaveConfig {
-    /// Its name in the results; its address where it is left out.
+    /// Its name in the results; its address by default.
     pub name: Option<Spanned<String>>,
-    /// Where its Event Socket listens.
+    /// The host of its Event Socket.
     pub host: Option<Spanned<String>>,
-    /// The Event Socket's port: 8021 where it is left out.
+    /// The port of its Event Socket: 8021 by default.
     pub port: Option<Spanned<Count>>,
-    /// A user of the directory, `user@domain`, to log in as.
+    /// A user of the directory to log in as: `user@domain`.
     pub user: Option<Spanned<String>>,
-    /// The Event Socket's password, or the user's.
+    /// The password of the Event Socket, or of the user.
     pub password: Option<Spanned<Password>>,
     /// A file whose first line is the password.
     pub password_file: Option<Spanned<PathBuf>>,
-    /// Its share of the calls, against the others' weights; with 0 it places none, and far legs may still come to it.
+    /// Its share of the calls, relative to the other slaves' weights. With 0 it places no calls, and far legs may still
+    /// come to it.
     pub weight: Option<Spanned<Count>>,
     /// Concurrent calls on it at most.
     pub limit: Option<Spanned<Count>>,
-    /// Calls per second on it at most: no two are sent closer together.
+    /// Calls per second on it at most: no two calls are sent closer together.
     pub max_rate: Option<Spanned<Number>>,
     /// How often its listener is kept awake: a time, or `"off"`.
     pub keep_awake: Option<Spanned<String>>,
@@ -268,7 +270,7 @@ pub struct SlaveConfig {
     pub simulated: Option<Spanned<fs_sim::ServerTable>>,
 }
 
-/// A file of `loadgen sim`: simulated servers, and nothing about load.
+/// A file for `loadgen sim`: simulated servers without a load.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SimConfig {
@@ -281,6 +283,6 @@ pub struct SimConfig {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HttpConfig {
-    /// Where `/metrics` is served.
+    /// The address that `/metrics` is served on.
     pub listen: SocketAddr,
 }

@@ -1,4 +1,4 @@
-//! Texts of the configuration with `{placeholders}`, which are filled for each call.
+//! Strings of the configuration with `{placeholders}`, which are filled for each call.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write};
@@ -7,13 +7,13 @@ use uuid::Uuid;
 
 use crate::config::did_you_mean;
 
-/// What can be filled in without a CSV file. A column of one of these names could never be meant.
+/// The placeholders that exist without a CSV file. A column must not have one of these names.
 pub const BUILT_IN: [&str; 6] = ["uuid", "run", "attempt", "slave", "app", FAR_UUID];
 
-/// The one that only an app's texts have: nobody knows a far leg before the call is placed.
+/// The placeholder that only the texts of apps have: the far leg is not known before the call is placed.
 const FAR_UUID: &str = "far_uuid";
 
-/// How to write what would otherwise be a placeholder.
+/// How to write a literal brace.
 const LITERAL: &str = "a brace itself is written \"{{\" or \"}}\"";
 
 /// A text whose `{placeholders}` are filled for each call: `{uuid}`, `{run}`, `{attempt}`, `{slave}`, `{app}`, in an app
@@ -34,7 +34,7 @@ const LITERAL: &str = "a brace itself is written \"{{\" or \"}}\"";
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
-    /// As it is written.
+    /// The text as it is written.
     source: Box<str>,
     parts: Box<[Part]>,
 }
@@ -56,10 +56,10 @@ enum Fill {
     Column(usize),
 }
 
-/// What a call's texts are filled with.
+/// The values of a call's placeholders.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// Whose calls they are.
+    /// The run's id.
     pub run: &'a str,
     /// The slave's name.
     pub slave: &'a str,
@@ -69,9 +69,9 @@ pub struct Context<'a> {
     pub attempt: u64,
     /// The near leg.
     pub uuid: Uuid,
-    /// The far leg, once it has been seen; empty text before.
+    /// The far leg, once it has been seen; empty before.
     pub far: Option<Uuid>,
-    /// The CSV file's row for this call, in the order of its columns.
+    /// The row of the CSV file for this call, in the order of its columns.
     pub row: Option<&'a [String]>,
 }
 
@@ -85,15 +85,15 @@ impl Context<'_> {
 }
 
 impl Template {
-    /// A text that has the built-in placeholders, without `{far_uuid}`, and these columns.
+    /// Parses a text with the built-in placeholders, except `{far_uuid}`, and these columns.
     ///
     /// # Errors
-    /// A placeholder that is not known, with the nearest one that is, or a brace without its partner.
+    /// An unknown placeholder, or an unmatched brace.
     pub fn parse(text: &str, columns: &[String]) -> Result<Self, String> {
         Parser { columns, far: false }.parse(text)
     }
 
-    /// The same for a text of an app, which may have `{far_uuid}` too.
+    /// Parses a text of an app, which may also have `{far_uuid}`.
     ///
     /// # Errors
     /// As [`Template::parse`].
@@ -101,13 +101,13 @@ impl Template {
         Parser { columns, far: true }.parse(text)
     }
 
-    /// A text that is taken as it is, braces and all.
+    /// A text without placeholders, taken literally.
     pub fn constant(text: impl Into<String>) -> Self {
         let source = text.into().into_boxed_str();
         Self { parts: [Part::Text(source.clone())].into(), source }
     }
 
-    /// The text for one call. Costs nothing where it is the same for all of them.
+    /// The text for one call. A constant text is borrowed.
     pub fn render(&self, context: &Context<'_>) -> Cow<'_, str> {
         match &*self.parts {
             [] => Cow::Borrowed(""),
@@ -122,12 +122,12 @@ impl Template {
         }
     }
 
-    /// Whether it is the same for all calls.
+    /// Whether the text is the same for all calls.
     pub fn is_constant(&self) -> bool {
         matches!(&*self.parts, [] | [Part::Text(_)])
     }
 
-    /// What of it is the same for all calls, in order.
+    /// The constant parts of the text, in order.
     pub fn constants(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
             Part::Text(text) => Some(&**text),
@@ -137,7 +137,7 @@ impl Template {
 }
 
 impl Part {
-    /// About how many bytes it takes.
+    /// The approximate length in bytes.
     fn room(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -168,7 +168,7 @@ fn put_uuid(uuid: Uuid, out: &mut String) {
     out.push_str(uuid.hyphenated().encode_lower(&mut Uuid::encode_buffer()));
 }
 
-/// As it is written in the configuration.
+/// The text as it is written in the configuration.
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.source)
@@ -245,7 +245,7 @@ fn push_text(parts: &mut Vec<Part>, literal: &mut String) {
     }
 }
 
-/// Where the brace ends that a text begins with, those inside of it in pairs.
+/// The end of the variable that a text begins with, with nested braces in pairs.
 fn variable_end(text: &str) -> Option<usize> {
     let mut depth = 0_usize;
     for (at, c) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! The values of the file that are loadgen's own; numbers and times are those of a simulated server.
+//! Types of values that only the load generator's files have.
 
 use std::fmt;
 
@@ -6,19 +6,19 @@ use secrecy::SecretString;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
-/// A password: text that no message and no log shows.
+/// A password, which no message and no log shows.
 #[derive(Clone, Debug)]
 pub struct Password(pub SecretString);
 
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // Whatever is wrong with it, the words are the same: serde's would show it.
+        // Serde's message would show the value.
         let text = String::deserialize(deserializer);
         text.map(|text| Self(text.into())).map_err(|_| de::Error::custom("a password must be text, in quotes"))
     }
 }
 
-/// Any value, with the places of what is in it: for tables whose keys are not the same for all.
+/// Any value with the places of its parts, for tables whose keys are not fixed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// Text.
@@ -36,7 +36,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// What it is, for messages.
+    /// The type of the value, for messages.
     pub fn what(&self) -> &'static str {
         match self {
             Self::Text(_) => "text",
@@ -83,7 +83,7 @@ impl<'de> Deserialize<'de> for Value {
                 while let Some(key) = table.next_key::<Spanned<String>>()? {
                     values.push((key, table.next_value()?));
                 }
-                // The `toml` crate hands them over by their names.
+                // The `toml` crate passes them sorted by name.
                 values.sort_by_key(|(key, _)| key.span().start);
                 Ok(Value::Table(values))
             }

@@ -35,7 +35,7 @@ pub(super) const KIND: AppKind = AppKind {
     ..AppKind::PLAIN
 };
 
-/// Steps of a leg at most: expected events are remembered as bits of 128, and nobody reads a longer list.
+/// Steps of a leg at most: expected events are kept as bits of a 128-bit number.
 const STEPS_MAX: usize = 100;
 
 fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {

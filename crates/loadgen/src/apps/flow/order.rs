@@ -1,45 +1,45 @@
-//! Which steps can follow which: a leg as it would be when they are taken.
+//! Which steps may follow which, by the state of the leg.
 
 use super::step::StepKind;
 use crate::apps::script::Side;
 
-/// What a step needs of its leg.
+/// What a step requires of its leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
     /// Nothing.
     Nothing,
     /// A far leg that has not been answered.
     NoAnswer,
-    /// The same, and no provisional response to it yet that says more.
+    /// A far leg that has not been answered and has no early media.
     NoMedia,
-    /// Media: early ones will do.
-    RtpSamples,
+    /// Media; early media are enough.
+    Media,
     /// An answer.
     Answer,
 }
 
-/// What a step makes of its leg.
+/// How a step changes its leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Makes {
-    /// What it was.
+    /// Not at all.
     Nothing,
-    /// One that rings.
+    /// It rings.
     Ringing,
-    /// One with early media.
+    /// It has early media.
     EarlyMedia,
-    /// One that is answered.
+    /// It is answered.
     Answered,
-    /// None.
+    /// It has ended.
     Over,
 }
 
-/// A leg, as its steps so far leave it.
+/// The state of a leg after the steps so far.
 pub(super) struct Leg {
     side: Side,
     is: Makes,
     /// The step that ended it.
     last: &'static str,
-    /// It runs applications, which may have answered it.
+    /// Whether it executes applications, which may have answered it.
     runs: bool,
 }
 
@@ -49,10 +49,10 @@ impl Leg {
         Self { side, is, last: "", runs: false }
     }
 
-    /// Takes a step.
+    /// Applies a step.
     ///
     /// # Errors
-    /// It cannot be taken here: why.
+    /// The step cannot follow the ones before.
     pub(super) fn take(&mut self, step: &StepKind) -> Result<(), String> {
         let name = step.name;
         if self.is == Makes::Over {
@@ -72,7 +72,7 @@ impl Leg {
             (Needs::NoMedia, Makes::Ringing) if step.makes == Makes::Ringing => {
                 Err(format!("{name:?} a second time: it rings already"))
             }
-            (Needs::RtpSamples, Makes::Nothing | Makes::Ringing) => {
+            (Needs::Media, Makes::Nothing | Makes::Ringing) => {
                 Err(format!("{name:?} on a leg without media: put \"answer\" or \"early_media\" before it"))
             }
             (Needs::Answer, Makes::Nothing | Makes::Ringing | Makes::EarlyMedia) => {
@@ -87,7 +87,7 @@ impl Leg {
         Ok(())
     }
 
-    /// Whether its steps answer it or turn it down, or may do so.
+    /// Whether its steps answer or reject the call, or may do so.
     pub(super) fn is_decided(&self) -> bool {
         self.runs || matches!(self.is, Makes::Answered | Makes::Over)
     }

@@ -1,4 +1,4 @@
-//! The steps that a flow can have: a line of the table for each, which help and errors walk.
+//! The steps of flows: one line of the table each, from which help and errors are made.
 
 use std::time::Duration;
 
@@ -22,13 +22,13 @@ pub(in crate::apps) struct StepKind {
     pub(in crate::apps) shape: &'static str,
     /// What it does, in a sentence.
     pub(in crate::apps) about: &'static str,
-    /// What can stand beside its key.
+    /// The keys that may stand beside its own.
     with: &'static [&'static str],
-    /// Whether its name alone will do.
+    /// Whether the name alone is a complete step.
     bare: bool,
-    /// What its leg has to be like.
+    /// What it requires of its leg.
     pub(super) needs: Needs,
-    /// What its leg is like after it.
+    /// How it changes its leg.
     pub(super) makes: Makes,
     read: fn(&Written<'_>) -> Result<Action, ConfigError>,
 }
@@ -44,7 +44,7 @@ const PLAIN: StepKind = StepKind {
     read: |_| Ok(Action::Repeat(0)),
 };
 
-/// Every step, in the order in which they are shown.
+/// Every step, in the order of the help.
 pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "wait",
@@ -97,7 +97,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ play = \"menu.wav\", background = false }",
         about: "Plays a file of the slave, or a stream, to its end; in the background the next step follows at once.",
         with: &["background"],
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| Ok(Action::Play { file: step.text()?, background: step.flag("background")? }),
         ..PLAIN
     },
@@ -106,7 +106,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_play\"",
         about: "Ends what is being played.",
         bare: true,
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| step.only(Action::StopPlay),
         ..PLAIN
     },
@@ -114,7 +114,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         name: "record",
         shape: "{ record = \"/tmp/{uuid}.wav\" }",
         about: "Records what the leg says and hears into a file of the slave. The file's name is in the call records.",
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| Ok(Action::Record { path: step.text()?, every: 1 }),
         ..PLAIN
     },
@@ -123,7 +123,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_record\"",
         about: "Ends the leg's recordings.",
         bare: true,
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| step.only(Action::StopRecord),
         ..PLAIN
     },
@@ -132,7 +132,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"mute\"",
         about: "Sends silence instead of what the leg says.",
         bare: true,
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| step.only(Action::Mute(true)),
         ..PLAIN
     },
@@ -141,7 +141,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"unmute\"",
         about: "Takes that back.",
         bare: true,
-        needs: Needs::RtpSamples,
+        needs: Needs::Media,
         read: |step| step.only(Action::Mute(false)),
         ..PLAIN
     },
@@ -213,7 +213,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     },
 ];
 
-/// How long somebody may ring whom a leg is connected to, unless it is said.
+/// How long a bridged party may ring by default.
 const BRIDGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A step as it is written.
@@ -221,9 +221,9 @@ struct Written<'a> {
     options: &'a AppOptions<'a>,
     side: Side,
     name: &'static str,
-    /// What stands behind its key; empty text where it is its name alone.
+    /// The value of its key; an empty text for the name alone.
     value: &'a Spanned<Value>,
-    /// What stands beside it.
+    /// The keys beside its own.
     with: &'a [(Spanned<String>, Spanned<Value>)],
     bare: bool,
 }
@@ -295,7 +295,7 @@ impl Written<'_> {
         self.with.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
     }
 
-    /// A step that is no more than its name.
+    /// A step without a value.
     fn only(&self, action: Action) -> Result<Action, ConfigError> {
         let is_true = matches!(self.value.get_ref(), Value::Flag(true));
         match self.bare || is_true {
@@ -333,7 +333,7 @@ impl Written<'_> {
         (self.options.texts().may_dial)(to).map_err(|message| self.error(value, message))
     }
 
-    /// Digits, in which placeholders may stand.
+    /// Digits, which may have placeholders.
     fn digits(&self) -> Result<Template, ConfigError> {
         let digits = read_words(self.name, self.value.get_ref()).and_then(|text| {
             let digits = template(self.name, &text, self.options.texts().columns)?;
@@ -434,8 +434,7 @@ fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
     Ok(Action::SetVariables(variables.collect::<Result<_, _>>()?))
 }
 
-/// Applications that dial, or have others dial, by what a dialplan, a script or their argument says (`mod_dptools` and
-/// others).
+/// Applications that dial by what a dialplan, a script or their argument says (`mod_dptools` and others).
 const DIAL_ON_THEIR_OWN: [&str; 13] = [
     "att_xfer",
     "conference",
@@ -454,7 +453,7 @@ const DIAL_ON_THEIR_OWN: [&str; 13] = [
 
 fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
     let application = read_text(step.name, step.value.get_ref()).map_err(|message| step.error(step.value, message))?;
-    // FreeSWITCH ends a call that is told to run what it does not know.
+    // FreeSWITCH ends a call that executes an unknown application.
     if application.is_empty() || !application.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
         return Err(step.error(step.value, format!("{application:?} is no application: one is like \"sleep\"")));
     }

@@ -1,7 +1,7 @@
 use super::STEPS;
 use crate::apps::tests::script;
 
-/// What is wrong with these steps.
+/// The error of a flow with these steps.
 fn refused(steps: &str) -> String {
     let error = script("flow", steps).map(|_| ()).expect_err(steps);
     assert_eq!(error.lines().count(), 1, "{error}");
@@ -17,7 +17,7 @@ fn every_step_is_taken_as_it_is_shown() {
         }
         for shape in shapes {
             let before = match step.needs {
-                super::order::Needs::RtpSamples | super::order::Needs::Answer => "\"answer\", ",
+                super::order::Needs::Media | super::order::Needs::Answer => "\"answer\", ",
                 _ => "",
             };
             let steps = format!("callee = [{before}{shape}]");

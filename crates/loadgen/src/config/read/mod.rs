@@ -1,4 +1,4 @@
-//! Reads a file: TOML, values from the environment, and errors that name the place and the way out.
+//! Reads a file: TOML, values from the environment, and errors that name the place and the remedy.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,16 +9,16 @@ use thiserror::Error;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue, Deserializer};
 
-/// In a dialplan `${name}` is a variable of the call, and no place for one of the environment.
+/// In a dialplan, `${name}` is a variable of the call, not of the environment.
 const DIALPLAN: &str = "dialplan";
 
-/// How the `toml` crate shows a date to those that do not ask for one.
+/// The key under which the `toml` crate passes a date to a type that does not expect one.
 const DATE: &str = "$__toml_private_datetime";
 
-/// How alike a word must be to a known one to be taken for a slip of the pen (Jaro-Winkler, 0 to 1).
+/// The similarity (Jaro-Winkler, 0 to 1) from which an unknown word is taken for a misspelled known one.
 const ALIKE: f64 = 0.7;
 
-/// Why a configuration cannot be used: one message with its place.
+/// A mistake in the configuration: one message with its place.
 #[derive(Debug, Error)]
 #[error("{place}{separator}{message}", separator = if place.is_empty() { "" } else { ": " })]
 pub struct ConfigError {
@@ -39,17 +39,17 @@ impl ConfigError {
     }
 }
 
-/// A configuration's text, for messages that point into it.
+/// The text of a configuration, which messages point into.
 #[derive(Debug)]
 pub struct Source {
     name: String,
     text: String,
-    /// Where each line comes from, where nobody has seen the text: the flag.
+    /// For a text that was made from flags: the flag that each line comes from.
     flags: Vec<String>,
 }
 
 impl Source {
-    /// An error at this place of the text.
+    /// An error at a place in the text.
     pub fn error(&self, span: Range<usize>, message: impl Into<String>) -> ConfigError {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -61,18 +61,18 @@ impl Source {
         ConfigError { place: format!("{}:{line}:{column}", self.name), message: message.into() }
     }
 
-    /// An error that has no place in the text.
+    /// An error about the text as a whole.
     pub fn whole(&self, message: impl Into<String>) -> ConfigError {
         ConfigError { place: self.name.clone(), message: message.into() }
     }
 }
 
-/// Reads the file at `path`. `${NAME}` and `${NAME:-default}` in text values come from `environment`; `$${NAME}` is
-/// `${NAME}` itself, which FreeSWITCH knows.
+/// Reads the file at `path`. `${NAME}` and `${NAME:-default}` in strings come from `environment`; `$${NAME}` stands for
+/// FreeSWITCH's own `${NAME}`.
 ///
 /// # Errors
-/// The file cannot be read, is no TOML, has a key that is not known or a value of the wrong type, or names a variable
-/// that is not set.
+/// The file cannot be read or is not TOML, has an unknown key or a value of the wrong type, or names a variable that is
+/// not set.
 pub fn read<T: DeserializeOwned>(
     path: &Path,
     environment: impl Fn(&str) -> Option<String>,
@@ -84,7 +84,7 @@ pub fn read<T: DeserializeOwned>(
 /// The text of a file, with its name for messages.
 ///
 /// # Errors
-/// It cannot be read.
+/// The file cannot be read.
 pub fn text(path: &Path) -> Result<(String, String), ConfigError> {
     let name = path.display().to_string();
     match std::fs::read_to_string(path) {
@@ -93,7 +93,7 @@ pub fn text(path: &Path) -> Result<(String, String), ConfigError> {
     }
 }
 
-/// Whether a text has one of these tables or keys at its top level; one that is no TOML has none.
+/// Whether a text has one of these tables or keys at its top level. Invalid TOML has none.
 pub fn has_key(text: &str, keys: &[&str]) -> bool {
     DeTable::parse(text).is_ok_and(|table| keys.iter().any(|key| table.get_ref().contains_key(*key)))
 }
@@ -110,8 +110,7 @@ pub fn parse<T: DeserializeOwned>(
     parse_source(Source { name, text, flags: Vec::new() }, environment)
 }
 
-/// The same of a text that says what a command line did: each of its lines with the flag that it comes from, which
-/// messages name instead.
+/// Reads a configuration that was made from flags: each line with its flag, which messages name instead of a place.
 ///
 /// # Errors
 /// As [`read`].
@@ -142,7 +141,7 @@ fn parse_source<T: DeserializeOwned>(
     Ok((config, source))
 }
 
-/// A key where it stands, with the table that it is in.
+/// The place of a key, and the table that it is in.
 struct Key {
     span: Range<usize>,
     table: String,
@@ -164,7 +163,7 @@ fn list_keys(table: &DeTable<'_>, path: &str, keys: &mut Vec<Key>) {
     }
 }
 
-/// Serde's words for an unknown or a missing key, in a user's.
+/// Rewords serde's messages.
 fn explain(message: &str, span: &Range<usize>, keys: &[Key]) -> String {
     let quoted = |text: &str| text.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
     if message.starts_with("unknown field") {
@@ -189,7 +188,7 @@ fn explain(message: &str, span: &Range<usize>, keys: &[Key]) -> String {
     message.replace('`', "\"").lines().collect::<Vec<_>>().join(" ")
 }
 
-/// `: did you mean …?` where one of the known words is near, else the list of them.
+/// `: did you mean …?` where a known word is similar, otherwise the list of them.
 pub fn did_you_mean(word: &str, known: &[impl AsRef<str>]) -> String {
     let near = known
         .iter()
@@ -233,7 +232,7 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
         if let Some(before) = before.strip_suffix('$') {
-            // Meant for FreeSWITCH.
+            // A variable of FreeSWITCH.
             expanded.push_str(before);
             expanded.push_str("${");
             rest = after;
@@ -241,7 +240,7 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
         }
         expanded.push_str(before);
         let Some((inner, after)) = after.split_once('}') else {
-            // Without the text: it may be a password.
+            // The text is left out, since it may be a password.
             return Err("this text has a \"${\" without its \"}\"".to_owned());
         };
         let (name, default) = match inner.split_once(":-") {
@@ -267,7 +266,7 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
     Ok(expanded)
 }
 
-/// Where passwords are kept is relative to the file that names them.
+/// A path relative to the file that names it.
 pub fn resolve_relative(source: &Source, path: &Path) -> PathBuf {
     Path::new(&source.name).parent().unwrap_or(Path::new("")).join(path)
 }

@@ -41,7 +41,7 @@ fn values_come_from_the_environment() {
     assert!(error.starts_with("a.toml:2:8: "), "{error}");
 }
 
-/// One message each, with the place and the way out.
+/// One message each, with the place and the remedy.
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     for (from, to, message) in [
