@@ -1,6 +1,6 @@
-//! What an address says of the server that dials it: which profile, which gateway, which host.
+//! Addresses as the server that dials them sees them: profile, gateway, host.
 
-/// An address, taken apart.
+/// An address by its parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Address<'a> {
     /// `sofia/<profile>/<destination>`
@@ -11,9 +11,9 @@ pub(super) enum Address<'a> {
     Loopback,
     /// `user/<id>[@<domain>]`
     User(&'a str),
-    /// An endpoint of this name: `null`, `error`, `verto.rtc`, …
+    /// Another endpoint: `null`, `error`, `verto.rtc`, …
     Other(&'a str),
-    /// Nothing that FreeSWITCH could dial.
+    /// Not an address that FreeSWITCH can dial.
     Nonsense,
 }
 
@@ -36,7 +36,7 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// The endpoint interface that has to be there.
+    /// The endpoint interface that the address needs.
     pub(super) fn endpoint(&self) -> Option<&'a str> {
         match self {
             Self::Profile { .. } | Self::Gateway(_) => Some("sofia"),
@@ -47,10 +47,10 @@ impl<'a> Address<'a> {
         }
     }
 
-    /// The host and the port that a SIP call goes to first, in small letters.
+    /// The host and port that a SIP call goes to first, in lower case.
     pub(super) fn host(&self) -> Option<(String, u16)> {
         let Self::Profile { destination, .. } = self else { return None };
-        // A proxy is where it goes, whatever the destination says.
+        // A proxy comes first, whatever the destination is.
         let proxy = destination.split_once("fs_path=").map(|(_, proxy)| proxy.split(';').next().unwrap_or_default());
         let uri = proxy.unwrap_or(destination.split(';').next().unwrap_or_default());
         host_of(uri)
@@ -70,7 +70,7 @@ pub(super) fn host_of(uri: &str) -> Option<(String, u16)> {
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
 }
 
-/// Whether each machine means itself by this host.
+/// Whether the host means the machine itself on every machine.
 pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

@@ -1,4 +1,4 @@
-//! What a server answered, as it said it, and what is read out of it.
+//! A server's answers to the preflight queries.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use crate::measure::ServerHealth;
 
 use super::address::host_of;
 
-/// What one server answered.
+/// The answers of one server.
 #[derive(Clone, Debug, Default)]
 pub struct Answers {
-    /// Each command with the words of its answer.
+    /// The text of the answer to each command.
     pub(super) replies: BTreeMap<String, String>,
-    /// Whether it starts jobs by `api bgapi uuid:…`.
+    /// Whether it supports jobs by `api bgapi uuid:…`.
     pub(super) background: bool,
-    /// What it said to a subscription to what a run listens to.
+    /// Its answer to the subscription of a run.
     pub(super) subscribed: Option<String>,
-    /// What it said to a subscription to what apps want, of each event that it refused.
+    /// Its answer to the subscription to each event of an app that it refused.
     pub(super) refused_events: BTreeMap<String, String>,
-    /// This machine's clock when it was asked for its own, in seconds of the epoch.
+    /// The time of this machine's clock when the server's was queried, in seconds of the epoch.
     pub(super) asked_at: f64,
     pub(super) round_trips: Vec<Duration>,
     pub(super) event_delays: Vec<Duration>,
@@ -43,23 +43,23 @@ impl Answers {
         self.replies.contains_key(command)
     }
 
-    /// The words of the answer to a command.
+    /// The text of the answer to a command.
     pub(super) fn said(&self, command: &str) -> Option<&str> {
         self.replies.get(command).map(String::as_str)
     }
 
-    /// The words of the answer to a command, where it is not a refusal.
+    /// The text of the answer to a command, unless it is a refusal.
     pub(super) fn granted(&self, command: &str) -> Option<&str> {
         self.said(command).filter(|words| !is_refusal(words) && !words.starts_with("-USAGE"))
     }
 
-    /// The commands to which the server said that they are not allowed.
+    /// The commands that the user is not allowed.
     pub(super) fn denied(&self) -> impl Iterator<Item = &str> {
         let denied = self.replies.iter().filter(|(_, words)| words.contains("permission denied"));
         denied.map(|(command, _)| command.as_str())
     }
 
-    /// `FreeSWITCH Version 1.10.12-release+git~… (…)`: without what it was built from.
+    /// The version without its build: `FreeSWITCH Version 1.10.12-release+git~… (…)` is `1.10.12-release`.
     pub(super) fn version(&self) -> Option<String> {
         let text = self.granted("version")?.strip_prefix("FreeSWITCH Version ")?;
         let word = text.split([' ', '+', '~']).next().unwrap_or_default();
@@ -74,7 +74,7 @@ impl Answers {
         self.granted("status").map(ServerHealth::of_status).unwrap_or_default()
     }
 
-    /// What `sofia status` lists.
+    /// The lines of `sofia status`.
     pub(super) fn sofia(&self) -> impl Iterator<Item = SofiaLine<'_>> {
         let lines = self.granted("sofia status").unwrap_or_default().lines();
         lines.filter_map(|line| {
@@ -84,23 +84,23 @@ impl Answers {
         })
     }
 
-    /// Where a gateway's calls go first.
+    /// The host and port that a gateway's calls go to first.
     pub(super) fn gateway_place(&self, gateway: &str) -> Option<(String, u16)> {
         gateway_field(self.granted(&format!("sofia status gateway {gateway}"))?, "Proxy").and_then(host_of)
     }
 
-    /// Where its SIP profiles listen.
+    /// The hosts and ports that the SIP profiles listen on.
     pub(super) fn sip_places(&self) -> impl Iterator<Item = (String, u16)> {
         self.sofia().filter(|line| line.kind == "profile").filter_map(|line| host_of(line.data))
     }
 }
 
-/// Whether a command was answered by a refusal.
+/// Whether an answer is a refusal.
 pub(super) fn is_refusal(said: &str) -> bool {
     said.starts_with("-ERR")
 }
 
-/// One line of `sofia status gateway …`: `State   <TAB>REGED`.
+/// A field of `sofia status gateway …`: `State <TAB>REGED`.
 pub(super) fn gateway_field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
     let line = said.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
     line.map(|(_, value)| value.trim())

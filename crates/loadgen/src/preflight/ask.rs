@@ -1,4 +1,4 @@
-//! The asking: two connections to each server, as a run has them, and a limit on time for all of it.
+//! Queries a server for the preflight checks, over two connections, as in a run.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,23 +14,23 @@ use super::{Answers, Need};
 use crate::plan::marks::{MEASURED_EVENTS, PROBE_EVENT, PROBE_HEADER};
 use crate::server::{QueryConnection, Server};
 
-/// How long a server may take to answer all questions, beyond the time-outs of connecting, logging in and subscribing.
-/// A healthy one takes a tenth of a second.
+/// How long a server may take to answer all queries, beyond the time-outs of connecting, logging in and subscribing. A
+/// healthy server takes a tenth of a second.
 pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
-/// A check may ask again for what follows of the answers it got, so often at most.
+/// Rounds of queries at most: a check may query what follows from earlier answers.
 const ROUNDS_MAX: usize = 4;
-/// Servers whose times are measured at once: more of them would measure this machine.
+/// Servers whose times are measured at a time: more would measure this machine.
 pub(super) const MEASURED_AT_ONCE: usize = 64;
-/// Commands that do nothing, each in turn, for the round trip: enough to tell a median from an accident.
+/// Round trips that are measured, one after the other: enough for a median.
 const ROUND_TRIPS: usize = 10;
-/// Events that are sent and awaited, each in turn. One that is not kept awake takes up to 20 ms for each.
+/// Events whose delay is measured, one after the other. Without keep-awake each takes up to 20 ms.
 const EVENTS: usize = 5;
-/// An event that has not come by then does not come.
+/// How long an event may take before the measurement ends.
 const EVENT_MAX: Duration = Duration::from_secs(2);
-/// Asks a server all that the checks want to know.
+/// Queries everything that the checks need.
 ///
 /// # Errors
-/// It cannot be reached, does not let in, or does not answer.
+/// The server cannot be reached, rejects the login, or does not answer.
 pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
     let events = Subscription::default().custom(PROBE_EVENT);
@@ -41,7 +41,7 @@ pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Resu
     let mut asker = Asker { listener, queries, answers: Answers::default() };
     let expired = || Err(Error::timed_out("the server's answer to a few questions", ASK_MAX));
     timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
-    // Never closed.
+    // The semaphore is never closed.
     let _turn = turns.acquire().await;
     timeout(ASK_MAX, asker.measure()).await.unwrap_or_else(|_| expired())?;
     Ok(asker.answers)
@@ -83,12 +83,12 @@ impl Asker {
         Ok(())
     }
 
-    /// To what a run listens to, and out of it again before much comes.
+    /// Subscribes to a run's events, and unsubscribes before many arrive.
     async fn try_subscribing(&mut self, need: &Need) -> Result<(), Error> {
         self.answers.subscribed = Some(self.subscribe(Subscription::new(MEASURED_EVENTS)).await?);
         if !need.events.is_empty() {
             let all = need.events.keys().fold(Subscription::default(), |all, event| with(all, event));
-            // One that is refused is refused with all others: which, is seen of each by itself.
+            // One refused event refuses the whole subscription, so each is tried by itself.
             if is_refusal(&self.subscribe(all).await?) {
                 for event in need.events.keys() {
                     let said = self.subscribe(with(Subscription::default(), event)).await?;
@@ -133,7 +133,7 @@ impl Asker {
     }
 }
 
-/// A subscription to one event more, by the name that [`Need::events`] has for it.
+/// Adds an event to a subscription, by the name that [`Need::events`] has for it.
 fn with(events: Subscription, name: &str) -> Subscription {
     match name.strip_prefix(CUSTOM) {
         Some(subclass) => events.custom(subclass),

@@ -1,14 +1,14 @@
-//! The API commands that an app sends about its calls' legs, by their names: a user has to be allowed each.
+//! The API commands that an app sends about its calls' legs: the user needs permission for each.
 
 use crate::apps::script::{Action, Script, Side};
 
-/// The API commands of a leg's steps. To hang up is no app's alone: every run does.
+/// The API commands of a leg's steps, except the hangup, which every run needs.
 pub(super) fn commands(script: &Script, side: Side) -> impl Iterator<Item = &'static str> {
     script.steps(side).iter().filter_map(|step| command(&step.action))
 }
 
-/// What an action is sent as, where that is an API command. There is no "or else" here, so that a new action is thought
-/// of, and the test below performs them.
+/// The API command of an action. The match has no wildcard, so that a new action is considered here; the test below
+/// compares it with what is sent.
 fn command(action: &Action) -> Option<&'static str> {
     match action {
         Action::Answer => Some("uuid_answer"),
@@ -43,7 +43,7 @@ mod tests {
     use crate::config::template::{Context, Template};
     use crate::engine::script_run::{LegCommand, ScriptRun};
 
-    /// What is performed is what was asked for.
+    /// The commands that are sent are those that are named here.
     #[test]
     fn every_action_sends_the_command_that_is_said_here() {
         let text = || Template::constant("1");

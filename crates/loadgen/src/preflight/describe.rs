@@ -1,4 +1,4 @@
-//! A preflight, for a person to read.
+//! The description of a preflight.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::{Facts, Finding, Preflight, Severity};
 use crate::measure::seconds;
 
-/// Slaves that are named in a finding that many of them share.
+/// Slaves that a shared finding names at most.
 const NAMES_MAX: usize = 3;
-/// Slaves that are described one by one: more than a screen of them helps nobody.
+/// Slaves that are described at most: more would not fit a screen.
 const SLAVES_MAX: usize = 20;
 
-/// Describes what was learnt of the slaves, and what does not fit the plan.
+/// Describes the slaves, and the findings about them.
 pub fn describe(preflight: &Preflight) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
@@ -48,7 +48,7 @@ fn write_all(out: &mut String, preflight: &Preflight) -> std::fmt::Result {
 }
 
 impl Preflight {
-    /// The findings, those that several slaves share as one, each with the slaves' names, ready to stand before it.
+    /// The findings, with equal findings of several slaves merged, each with the slaves' names as a prefix.
     pub fn together(&self) -> Vec<(&Finding, String)> {
         let mut together: Vec<(&Finding, Vec<&str>)> = Vec::new();
         for finding in &self.findings {
@@ -95,14 +95,14 @@ fn facts(slave: &Facts) -> String {
     parts.join(", ")
 }
 
-/// The median and the largest, `None` where there are none.
+/// The median and the maximum; `None` without times.
 pub(super) fn median_and_max(times: &[Duration]) -> Option<(Duration, Duration)> {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
     Some((*sorted.get(sorted.len() / 2)?, *sorted.last()?))
 }
 
-/// To one digit, so that what is nearly the same at many slaves is one finding.
+/// Rounds to one digit, so that similar times of many slaves make one finding.
 pub(super) fn about(time: Duration) -> String {
     let millis = time.as_millis().max(1);
     let digit = 10_u128.pow(millis.ilog10());

@@ -1,4 +1,4 @@
-//! What the plan asks of each server, far legs that land on it included.
+//! The load of each server in sessions, including the far legs that come to it.
 
 use esl_core::Error;
 
@@ -6,19 +6,19 @@ use super::address::{Address, is_loopback};
 use super::need::Spread;
 use super::{Answers, Need};
 
-/// Standard deviations by which a second's calls may exceed their mean before it surprises: one second in 30,000.
+/// By how many standard deviations a second's calls exceed their mean in one of 30,000 seconds.
 const DEVIATIONS: f64 = 4.0;
 
-/// What is asked of one server, in sessions: a session is one leg, and a call of a server to itself has two.
+/// The load of one server, in sessions. A session is one leg, so a server's call to itself has two.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SessionLoad {
     /// New sessions a second.
     pub sessions_per_second: f64,
-    /// New sessions in a second that has more than others.
+    /// New sessions in the busiest second.
     pub sessions_per_second_peak: f64,
     /// Sessions at a time.
     pub sessions: f64,
-    /// Sessions at a time when there are more than otherwise.
+    /// Sessions at a time, at the most.
     pub sessions_peak: f64,
 }
 
@@ -29,11 +29,11 @@ enum Landing {
     Here,
     /// To another slave.
     There(usize),
-    /// To none of them, as far as can be seen.
+    /// To none of the slaves, as far as is known.
     Elsewhere,
 }
 
-/// What the plan asks of each server, in the plan's order.
+/// The load of each server, in the plan's order.
 pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<SessionLoad> {
     let places: Vec<Vec<_>> = asked
         .iter()
@@ -54,13 +54,13 @@ pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Ses
             }
         }
     }
-    // One schedule is for all of them.
+    // All slaves have the same schedule.
     let spread = needs.first().map_or(Spread::Random, |need| need.spread);
     legs.into_iter().map(|(rate, sessions)| load(rate, sessions, spread)).collect()
 }
 
-/// Poisson's law has the root of the mean for its deviation, in calls; and so has the number of those that are up (an
-/// M/G/∞ queue). A call to itself is two sessions at once.
+/// The standard deviation of a Poisson process is the root of its mean, in calls, and so is that of the calls that are
+/// up (an M/G/∞ queue). A server's call to itself has two sessions at once.
 fn load(rate: f64, sessions: f64, spread: Spread) -> SessionLoad {
     let more = |mean: f64| match spread {
         Spread::Within(calls) => (2.0 * calls).min(mean.max(calls)),
@@ -81,7 +81,7 @@ enum Hop {
     Loopback,
     /// To a host, over SIP.
     Sip(String, u16),
-    /// Somewhere else, or nobody knows.
+    /// Elsewhere, or unknown.
     Unknown,
 }
 

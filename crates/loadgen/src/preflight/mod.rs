@@ -1,7 +1,7 @@
-//! A look at every slave before anything is dialled: what a server is, has and allows, against what the plan needs.
+//! Checks every slave before any call is placed: what its server is, has and permits, against what the plan needs.
 //!
-//! What makes the plan impossible is an error, what may spoil it a warning; each says with which command or with which
-//! XML it is mended. The checks are pure and stand in `checks::CHECKS`; `ask` does their asking.
+//! A finding that makes the plan impossible is an error, one that may affect it a warning; each has its remedy, a
+//! command or a piece of XML. The checks are pure, see `checks::CHECKS`; `ask` does their I/O.
 
 mod address;
 mod answers;
@@ -33,73 +33,72 @@ use crate::measure::ServerHealth;
 use crate::plan::Plan;
 use crate::server::Server;
 
-/// How grave a finding is.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
-    /// The plan cannot work: nothing is dialled.
+    /// The plan cannot work; no call is placed.
     Error,
-    /// It may be spoiled.
+    /// The plan may not work as intended.
     Warning,
 }
 
-/// Something that does not fit the plan.
+/// A mismatch between a server and the plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How grave it is.
+    /// Its severity.
     pub severity: Severity,
-    /// At which slave, by its number in the plan; `None` where it is about all of them.
+    /// The slave, by its index in the plan; `None` where it concerns all of them.
     pub slave: Option<usize>,
-    /// What does not fit, with the figures.
+    /// The mismatch, with its figures.
     pub what: String,
-    /// What mends it: a command, a piece of XML, a line of the configuration.
+    /// The remedy: a command, a piece of XML, a line of the configuration.
     pub remedy: String,
 }
 
-/// What was learnt of one slave.
+/// The facts about one slave.
 #[derive(Clone, Debug)]
 pub struct Facts {
     /// Its name in the results.
     pub name: String,
     /// `host:port`
     pub address: String,
-    /// Its version, in its own words; `None` where it did not say.
+    /// The version that its server reported, if any.
     pub version: Option<String>,
-    /// For how long it is up.
+    /// How long its server has been up.
     pub uptime: Option<Duration>,
     /// Its limits and its sessions.
     pub health: ServerHealth,
-    /// What the plan asks of it.
+    /// The load that the plan puts on it.
     pub load: SessionLoad,
-    /// How long commands took that do nothing, each in turn.
+    /// The round trips of commands without effect.
     pub round_trips: Vec<Duration>,
-    /// From a `sendevent` to its arrival at a listener, each in turn.
+    /// The delays of events, from `sendevent` to their arrival at a listener.
     pub event_delays: Vec<Duration>,
-    /// What its `sps` has to be raised to, `None` where it is high enough or not known.
+    /// The value that its `sps` has to be raised to; `None` where it is high enough or unknown.
     pub sps_wanted: Option<u64>,
-    /// What its `max_sessions` has to be raised to, `None` where it is high enough or not known.
+    /// The value that its `max_sessions` has to be raised to; `None` where it is high enough or unknown.
     pub max_sessions_wanted: Option<u64>,
     /// Whether it could be reached, and answered.
     pub reached: bool,
 }
 
-/// What a look at every slave found.
+/// The result of the preflight checks.
 #[derive(Clone, Debug)]
 pub struct Preflight {
-    /// What does not fit the plan, errors first.
+    /// The findings, errors first.
     pub findings: Vec<Finding>,
-    /// What was learnt of each slave, in the plan's order.
+    /// The facts about each slave, in the plan's order.
     pub slaves: Vec<Facts>,
 }
 
 impl Preflight {
-    /// Whether the plan is impossible.
+    /// Whether the plan cannot work.
     pub fn has_errors(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity == Severity::Error)
     }
 }
 
-/// Looks at every slave, at all of them at once and within a limit on time. Nothing is dialled, unless the plan allows a
-/// probe call.
+/// Checks all slaves at once, within a time limit. No call is placed, unless the plan permits probe calls.
 pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     let needs = need::needs(plan);
     let asked = ask_all(&needs, servers).await;
@@ -135,7 +134,7 @@ async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Erro
     }
     let mut asked = vec![Err(Error::timed_out("asking", ask::ASK_MAX)); needs.len()];
     while let Some(answered) = asking.join_next().await {
-        // One that failed stays as one that did not answer.
+        // A query that failed stays one without an answer.
         if let Ok((slave, answers)) = answered {
             asked[slave] = answers;
         }
@@ -143,7 +142,7 @@ async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Erro
     asked
 }
 
-/// The run goes on with those that are there, if any are that place its calls.
+/// Findings about unreachable slaves. The run can use the others, if any of them place its calls.
 fn unreachable(asked: &[Result<Answers, Error>], places: impl Fn(usize) -> bool) -> Vec<Finding> {
     let none = !asked.iter().enumerate().any(|(slave, asked)| places(slave) && asked.is_ok());
     let severity = if none { Severity::Error } else { Severity::Warning };

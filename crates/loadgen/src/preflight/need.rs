@@ -16,29 +16,29 @@ use crate::schedule::{Arrivals, load_max};
 pub struct Need {
     /// Its name in the results.
     pub name: String,
-    /// Whether it is simulated in this process, and therefore as young as the run.
+    /// Whether it is simulated in this process, and so as young as the run.
     pub simulated: bool,
-    /// Whether it places calls of this shard's. One that does not is there for far legs.
+    /// Whether it places calls of this shard. Otherwise it is there for far legs.
     pub places: bool,
-    /// Calls per second that it is to place, where the rate is at its highest; another shard's for that one.
+    /// Calls per second that it places at the highest rate; for another shard, if it belongs to one.
     pub rate: f64,
-    /// Calls at a time that follow of it: rate × mean hold, within the limits.
+    /// Concurrent calls at that rate: rate × mean hold, within the limits.
     pub concurrent: f64,
-    /// By how much a second may have more calls than others.
+    /// How much a second's calls may exceed the rate.
     pub spread: Spread,
-    /// Where its calls go, another shard's too: their far legs land as well. Empty where it has none.
+    /// The addresses that its calls go to, whichever shard places them. Empty where it has none.
     pub targets: Vec<DialledAddress>,
     /// The modules that apps need.
     pub modules: BTreeMap<&'static str, Apps>,
-    /// The API commands that apps send here, about near legs or far ones.
+    /// The API commands that apps send here, about near or far legs.
     pub commands: BTreeMap<&'static str, Apps>,
-    /// The events that apps want, beside those that are measured, as a subscription names them.
+    /// The events that apps need besides [`MEASURED_EVENTS`], as a subscription names them.
     pub events: BTreeMap<String, Apps>,
-    /// The apps that tell far legs what to do, where there are any.
+    /// The apps that control far legs, if any.
     pub far_legs: Option<Apps>,
-    /// Whose calls they are.
+    /// The run's id.
     pub run: RunId,
-    /// How its listener is kept awake.
+    /// How often its listener is kept awake.
     pub keep_awake: KeepAwake,
     /// Whether its limits are raised for the run.
     pub raise: bool,
@@ -46,12 +46,12 @@ pub struct Need {
     pub probe: bool,
 }
 
-/// By how much the calls of some seconds exceed the rate.
+/// How much the calls of some seconds exceed the rate.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Spread {
-    /// By so many calls at most.
+    /// By this many calls at most.
     Within(f64),
-    /// As Poisson's law has it.
+    /// As a Poisson process does.
     Random,
 }
 
@@ -62,20 +62,20 @@ pub struct DialledAddress {
     pub to: String,
     /// Its share of the slave's calls, 0 to 1.
     pub share: f64,
-    /// Whether an app controls the far leg: it has to come to a slave, and to be parked there unanswered.
+    /// Whether an app controls the far leg, which has to come to a slave and be parked there unanswered.
     pub parked: bool,
 }
 
-/// The apps that need something, by their names.
+/// The apps that need something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Apps {
-    /// All that there are.
+    /// Every app.
     Every,
-    /// These.
+    /// The apps of these names.
     These(Vec<String>),
 }
 
-/// Apps that are named in a finding.
+/// Apps that a finding names at most.
 const APPS_MAX: usize = 3;
 
 impl Apps {
@@ -87,7 +87,7 @@ impl Apps {
         }
     }
 
-    /// Who they are, with what follows of one and of several: `the app ivr needs`.
+    /// The apps with a verb, singular or plural: `the app ivr needs`.
     pub(super) fn with(&self, needs: &str, need: &str) -> String {
         match self {
             Self::Every => format!("every app {needs}"),
@@ -103,7 +103,7 @@ impl Apps {
     }
 }
 
-/// What apps need, each with those that do.
+/// The needs of the apps, each with the apps that have it.
 fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, Apps> {
     let mut needed = BTreeMap::new();
     for app in &plan.calls.apps {
@@ -115,7 +115,7 @@ fn by_apps<T: Ord>(plan: &Plan, needs: impl Fn(&App) -> Vec<T>) -> BTreeMap<T, A
 }
 
 impl Need {
-    /// Where this shard has it call.
+    /// The addresses that this shard has it call.
     pub(super) fn dialled(&self) -> &[DialledAddress] {
         if self.places { &self.targets } else { &[] }
     }
@@ -157,10 +157,10 @@ pub(super) fn needs(plan: &Plan) -> Vec<Need> {
     slaves.collect()
 }
 
-/// What comes before the subclass of an event that is a module's own.
+/// The prefix of a CUSTOM event's subclass.
 pub(super) const CUSTOM: &str = "CUSTOM ";
 
-/// The events that a script wants, beside those that are measured, as a subscription names them.
+/// The events that a script needs besides [`MEASURED_EVENTS`], as a subscription names them.
 fn events(script: &Script) -> Vec<String> {
     let names =
         script.events().into_iter().filter(|name| *name != EventName::Custom && !MEASURED_EVENTS.contains(name));
@@ -168,16 +168,16 @@ fn events(script: &Script) -> Vec<String> {
     names.map(|name| name.as_str().to_owned()).chain(customs).collect()
 }
 
-/// The most at once of the calls of a slave with this share of all, within what is allowed.
+/// The most concurrent calls of a slave with this share of all, within the limits.
 fn concurrent(plan: &Plan, share: f64) -> f64 {
     let hold = Duration::try_from_secs_f64(plan.mean_hold(plan.schedule.rate_max())).unwrap_or(Duration::MAX);
     let (_, most) = load_max(&plan.schedule, hold);
-    // The plan has this shard's part of the limit, and other shards have theirs.
+    // The plan's limit is this shard's share.
     let limit = plan.limit.map_or(f64::INFINITY, |limit| limit as f64 / plan.share());
     most.min(limit) * share
 }
 
-/// What the arrivals promise of any window, see [`Arrivals`].
+/// The deviation that the arrivals guarantee for any window, see [`Arrivals`].
 fn spread(arrivals: Arrivals, share: f64) -> Spread {
     match arrivals {
         Arrivals::Constant => Spread::Within(1.0),

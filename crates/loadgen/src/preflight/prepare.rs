@@ -1,5 +1,5 @@
-//! What happens before anything is dialled, and what is undone at the end: the look at every slave, limits that are
-//! raised and put back, and the run's mark in its folder.
+//! Prepares the servers before a run, and restores them after it: preflight checks, raised limits, the lock of the run
+//! folder.
 
 use tracing::{error, info, warn};
 
@@ -10,26 +10,26 @@ use crate::preflight::run_file::{RunFile, RunLock};
 use crate::preflight::{self, Preflight, Severity};
 use crate::server::{self, RaisedLimit, Server};
 
-/// A run that may begin.
+/// Servers that are prepared for a run.
 #[derive(Debug)]
 pub struct Prepared {
-    /// What was raised; `None` where nothing was to be.
+    /// The limits that were raised, if any.
     limits: Option<Limits>,
 }
 
-/// Makes the run folder this run's, as long as it goes on: `loadgen cleanup` finds in it whose calls are where.
+/// Locks the run folder for this run, and writes what `loadgen cleanup` needs into it.
 ///
 /// # Errors
-/// It is another run's that goes on, or cannot be written.
+/// Another run is active in the folder, or it cannot be written.
 pub fn lock(plan: &Plan) -> anyhow::Result<Option<RunLock>> {
     plan.out.as_deref().map(|folder| RunFile::of(plan).lock(folder)).transpose()
 }
 
-/// Looks at every slave, and raises limits where the plan says so. `Err` has what the run comes to where the plan is
-/// impossible.
+/// Checks every slave, and raises limits where the plan says so. The inner `Err` is the result of a run that cannot
+/// start.
 ///
 /// # Errors
-/// What is to be raised cannot be written down.
+/// The run folder cannot be written.
 pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<Prepared, CommandResult>> {
     if let Some(folder) = plan.out.as_deref().filter(|folder| folder.join(RAISED_FILE).exists() && !plan.raise_limits) {
         let folder = folder.display();
@@ -61,7 +61,7 @@ impl Prepared {
         self.limits.as_ref().map_or_else(Vec::new, |limits| limits.of_slave(slave))
     }
 
-    /// Puts back what was raised.
+    /// Puts back the limits that were raised.
     pub async fn undo(self) {
         if let Some(limits) = &self.limits {
             complain(&limits.put_back().await);
@@ -69,7 +69,7 @@ impl Prepared {
     }
 }
 
-/// Puts back what was raised for a run that was stopped before it began.
+/// Puts back the limits of a run that was stopped before it started.
 pub async fn undo_halfway(plan: &Plan, servers: &[Server]) {
     if let Some(folder) = plan.out.as_deref().filter(|_| plan.raise_limits) {
         complain(&limits::put_back(folder, servers).await.unwrap_or_else(|error| vec![format!("{error:#}")]));
@@ -94,7 +94,7 @@ fn log(found: &Preflight) {
     }
 }
 
-/// `loadgen check --preflight`: looks at every slave, and says what it found.
+/// `loadgen check --preflight`: checks every slave, and describes the findings.
 ///
 /// # Errors
 /// A simulated slave cannot be started.

@@ -1,5 +1,5 @@
-//! `run.json`: what a run writes into its folder as it starts, so that `loadgen cleanup` finds its calls when it was
-//! killed. As long as the run goes on it holds a lock on the file, which ends with it, however it ends.
+//! `run.json`: what a run writes into its folder as it starts, so that `loadgen cleanup` finds its calls after a crash.
+//! The run holds a lock on the file while it is active; the lock ends with the process.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -13,7 +13,7 @@ use crate::plan::{Plan, RunId, ServerPlan};
 /// Its name in the run folder.
 pub const RUN_FILE: &str = "run.json";
 
-/// Whose calls are where.
+/// The run and the slaves of its calls.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFile {
     /// The run's id, see [`RunId`].
@@ -22,17 +22,17 @@ pub struct RunFile {
     pub name: String,
     /// The version of loadgen.
     pub version: String,
-    /// The process that runs it.
+    /// The process of the run.
     pub pid: u32,
-    /// The slaves that its calls are placed on; those that are simulated end with it and are not among them, and those of
-    /// other shards are theirs to clean up.
+    /// The slaves that its calls are placed on, except simulated ones, which end with the process, and those of other
+    /// shards.
     pub slaves: Vec<SlaveAt>,
-    /// The numbers in the plan of those whose calls are this process's, those that are simulated among them: the far legs
-    /// of other shards' calls can be on its servers, and are theirs.
+    /// The indices of this shard's slaves in the plan, including simulated ones: far legs of other shards' calls may be
+    /// on its servers, and are not its own.
     pub own: Vec<usize>,
 }
 
-/// Where a slave is.
+/// The name and address of a slave.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SlaveAt {
     /// Its name in the results.
@@ -41,14 +41,14 @@ pub struct SlaveAt {
     pub address: String,
 }
 
-/// The lock of a run that goes on: whoever holds it runs.
+/// The lock of an active run, which holds it while this value exists.
 #[derive(Debug)]
 pub struct RunLock {
     _file: File,
 }
 
 impl RunFile {
-    /// What there is to write of a plan.
+    /// The contents for a plan.
     pub fn of(plan: &Plan) -> Self {
         let own: Vec<usize> = (0..plan.slaves.len()).filter(|slave| plan.shard.owns(*slave)).collect();
         let real = own.iter().map(|slave| &plan.slaves[*slave]).filter_map(|slave| match &slave.server {
@@ -68,15 +68,15 @@ impl RunFile {
     /// The run's id.
     ///
     /// # Errors
-    /// It is none: somebody wrote into the file.
+    /// The file was changed.
     pub fn run_id(&self) -> anyhow::Result<RunId> {
         self.id.parse().map_err(anyhow::Error::msg).with_context(|| format!("{RUN_FILE}: id = {:?}", self.id))
     }
 
-    /// Writes it, and holds it for as long as what it returns is there.
+    /// Writes the file, and locks it for as long as the returned value exists.
     ///
     /// # Errors
-    /// It cannot be written, or another run goes on in this folder.
+    /// The file cannot be written, or another run is active in the folder.
     pub fn lock(&self, folder: &Path) -> anyhow::Result<RunLock> {
         let path = folder.join(RUN_FILE);
         let at = || format!("cannot write {}", path.display());
@@ -88,15 +88,15 @@ impl RunFile {
         file.set_len(0).with_context(at)?;
         file.rewind().with_context(at)?;
         file.write_all(serde_json::to_string_pretty(self)?.as_bytes()).with_context(at)?;
-        // It is there for the case that this machine goes down.
+        // For `loadgen cleanup` after a crash of this machine.
         file.sync_all().with_context(at)?;
         Ok(RunLock { _file: file })
     }
 
-    /// Reads the one in a run folder, and says whether its run goes on.
+    /// Reads the file of a run folder, and whether its run is active.
     ///
     /// # Errors
-    /// There is none, or none that can be read.
+    /// The file does not exist, or cannot be read.
     pub fn read(folder: &Path) -> anyhow::Result<(Self, bool)> {
         let path = folder.join(RUN_FILE);
         let mut text = String::new();
@@ -107,7 +107,7 @@ impl RunFile {
     }
 }
 
-/// Whether somebody else holds it; takes it where nobody does. A file system without locks holds nothing.
+/// Whether another process holds the lock. Locks it otherwise. A file system without locks holds none.
 fn is_held(file: &File) -> bool {
     matches!(file.try_lock(), Err(TryLockError::WouldBlock))
 }
@@ -131,7 +131,7 @@ mod tests {
         assert!(error.contains("another run goes on in"), "{error}");
         drop(held);
         assert_eq!(RunFile::read(folder.path()).unwrap(), (run_file(), false));
-        // A shorter one leaves nothing of the one before.
+        // A shorter file leaves nothing of the one before.
         let shorter = RunFile { slaves: Vec::new(), ..run_file() };
         shorter.lock(folder.path()).unwrap();
         assert_eq!(RunFile::read(folder.path()).unwrap().0, shorter);

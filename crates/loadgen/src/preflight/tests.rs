@@ -1,4 +1,4 @@
-//! Against simulated servers: what is looked at is what a server says.
+//! Preflight checks against simulated servers.
 
 use std::time::Instant;
 
@@ -19,12 +19,12 @@ pub(crate) fn server_of(server: &fs_sim::Server) -> Server {
     Server { address: server.addr().to_string(), credentials: esl_core::Credentials::password("ClueCon") }
 }
 
-/// A plan of calls to this address on so many slaves.
+/// A plan of calls to this address on this many slaves.
 pub(crate) fn plan(rest: &str, to: &str, slaves: usize) -> Plan {
     weighted(rest, to, &vec![1; slaves])
 }
 
-/// The same, on slaves of these weights.
+/// A plan on slaves of these weights.
 fn weighted(rest: &str, to: &str, weights: &[u64]) -> Plan {
     let slave = |(n, weight)| {
         format!("[[slaves]]\nhost = \"pbx{n}\"\npassword = \"x\"\nname = \"pbx{n}\"\nweight = {weight}\n")
@@ -132,14 +132,14 @@ async fn a_user_s_rights_are_looked_at() {
     }
 }
 
-/// Everything that a run without apps sends and hears.
+/// The commands and events of a run without apps.
 const RIGHTS: (&str, &str) = (
     "originate uuid_kill uuid_exists hupall show fsctl module_exists sofia sofia_contact status strepoch uptime version",
     "CHANNEL_CREATE CHANNEL_PROGRESS CHANNEL_PROGRESS_MEDIA CHANNEL_ANSWER CHANNEL_HANGUP CHANNEL_DESTROY BACKGROUND_JOB \
      HEARTBEAT CUSTOM loadgen::probe",
 );
 
-/// What does not fit where this user may do so much.
+/// The findings for a user with these permissions.
 async fn with_rights(plan: &Plan, api: &str, events: &str) -> Vec<(Option<usize>, Severity, String, String)> {
     let user = fs_sim::User {
         name: "joe".into(),
@@ -321,7 +321,7 @@ async fn what_only_a_probe_call_would_show_is_said_where_there_is_none() {
     }
 }
 
-/// A server of which everything is known but a module.
+/// A server that has everything but one module.
 #[test]
 fn a_module_that_is_missing_is_missed_by_these_apps() {
     let apps =
@@ -335,7 +335,7 @@ fn a_module_that_is_missing_is_missed_by_these_apps() {
     assert_eq!(missing.what, "it has no mod_bert, which the apps bert, both need");
 }
 
-/// Lets everybody in, says yes to a subscription, and nothing more.
+/// A server that accepts logins and subscriptions, and answers nothing else.
 async fn silent() -> Server {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -365,7 +365,7 @@ async fn one_that_does_not_answer_is_a_finding_and_holds_nothing_up() {
 #[tokio::test]
 async fn far_legs_on_another_slave_count_there() {
     let (one, other) = (server(roomy()).await, server(roomy()).await);
-    // Both say that their profiles are at 127.0.0.1, which is each one's own.
+    // Both servers' profiles are at their own 127.0.0.1.
     let plan = plan(LOAD, "sofia/external/9196@127.0.0.1:5080", 2);
     let preflight = preflight(&plan, &[server_of(&one), server_of(&other)]).await;
     let loads: Vec<_> = preflight.slaves.iter().map(|slave| slave.load.sessions_per_second).collect();
@@ -382,7 +382,7 @@ async fn two_hundred_slaves_are_looked_at_together() {
     let places: Vec<_> = servers.iter().map(server_of).collect();
     let preflight = preflight(&plan(LOAD, "null/x", 200), &places).await;
     assert_eq!(preflight.slaves.iter().filter(|slave| slave.reached).count(), 200);
-    // They are one finding each, and one line together.
+    // Equal findings are merged into one line.
     assert!(preflight.findings.len() >= 200, "{}", preflight.findings.len());
     assert!(describe(&preflight).contains("pbx0, pbx1, pbx2 and 197 more: it has been up"), "{}", describe(&preflight));
     // A tenth of it on an idle machine.

@@ -1,4 +1,4 @@
-//! How calls follow each other, before it is known how fast.
+//! How calls follow each other, independent of their rate.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -37,7 +37,7 @@ pub(super) struct Positions {
     random: ChaCha8Rng,
     /// Calls before the current one.
     n: u64,
-    /// The current one's.
+    /// The position of the current call.
     position: f64,
 }
 
@@ -48,17 +48,17 @@ impl Positions {
         positions
     }
 
-    /// The current call's number.
+    /// The number of the current call.
     pub(super) fn attempt(&self) -> u64 {
         self.n
     }
 
-    /// Where the current call stands.
+    /// The position of the current call.
     pub(super) fn current(&self) -> f64 {
         self.position
     }
 
-    /// Goes on to the next call.
+    /// Advances to the next call.
     pub(super) fn advance(&mut self) {
         self.n += 1;
         self.place();

@@ -1,4 +1,4 @@
-//! Going through a schedule, call by call.
+//! Iterates over a schedule, call by call.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,33 +7,33 @@ use super::arrivals::Positions;
 use super::phase::Piece;
 use super::{Due, RoundRobin, Schedule};
 
-/// Goes through a schedule, and bends to what happens on the way: another rate, other weights, calls that wait.
+/// Iterates over the calls of a schedule, and can change on the way: another rate, other weights, calls that wait.
 ///
-/// What it gives depends on the schedule and on what was changed, not on how it is asked.
+/// The calls depend only on the schedule and the changes, not on how they are consumed.
 #[derive(Clone, Debug)]
 pub struct DueCalls {
     schedule: Arc<Schedule>,
-    /// The rate over time as things stand now, from before the cursor on.
+    /// The rate over time as it is now, from before the cursor on.
     pieces: Arc<[Piece]>,
     positions: Positions,
     /// Where the last call was found.
     cursor: Cursor,
     /// The last call's position.
     position: Option<f64>,
-    /// When the last call was due: none is before it.
+    /// When the last call was due: no call is before it.
     last: Duration,
-    /// When the next one is, and where it was found.
+    /// When the next call is due, and where it was found.
     next: Option<(Duration, Cursor)>,
     slaves: RoundRobin,
-    /// Whose calls are given out: by the slave's number, everybody's without it.
+    /// The slaves whose calls are yielded; all where it is `None`.
     owned: Option<Arc<[bool]>>,
     /// The phase of the last call.
     phase: usize,
-    /// How many calls each slave had in that phase.
+    /// How many calls each slave has had in that phase.
     of_slave: Vec<u64>,
 }
 
-/// A moment from which time is counted, and how far the calls had come in it.
+/// A moment from which time is counted, and how far the calls had come at it.
 #[derive(Clone, Copy, Debug)]
 struct Cursor {
     piece: usize,
@@ -63,13 +63,13 @@ impl DueCalls {
         calls
     }
 
-    /// When the next call is due, from the start. `None` where none is: the schedule is over, or nothing moves it on
-    /// any more, as when its rate was set to 0.
+    /// When the next call is due, from the start. `None` where there is none: the schedule has ended, or does not
+    /// advance, as with a rate of 0.
     pub fn next_at(&self) -> Option<Duration> {
         self.next.map(|(at, _)| at)
     }
 
-    /// The next call if it is due before `until`; otherwise nothing changes.
+    /// The next call, if it is due before `until`.
     pub fn next_before(&mut self, until: Duration) -> Option<Due> {
         let (at, cursor) = self.next.filter(|(at, _)| *at < until)?;
         Some(self.give(at, cursor))
@@ -92,23 +92,22 @@ impl DueCalls {
         self.look_ahead();
     }
 
-    /// The slaves take turns by these weights from the next call on; there are as many slaves as before. Call *n* is
-    /// then the slave's whose turn the *n*-th is, so that those who go through parts of a schedule agree again on
-    /// whose it is as soon as all have changed.
+    /// Changes the weights of the slaves from the next call on; the number of slaves stays. Call *n* is assigned by the
+    /// *n*-th turn of the new weights, so that shards agree again as soon as all have changed.
     pub fn set_slaves(&mut self, turns: RoundRobin) {
         self.of_slave.resize(turns.members().max(self.of_slave.len()), 0);
         self.slaves = turns;
         self.look_ahead();
     }
 
-    /// The rate that is asked for at a moment from the start, in calls per second, as things stand now; of moments
-    /// before the last call nothing is known any more.
+    /// The rate at a moment from the start, in calls per second, with the changes so far. Moments before the last call
+    /// are not known.
     pub fn rate_at(&self, at: Duration) -> f64 {
         self.piece_at(at).map_or(0.0, |piece| piece.rate(at.as_secs_f64()))
     }
 
-    /// The highest rate of the stretch of even, rising or falling rate that this moment is in: what a ramp that begins
-    /// at nothing comes to. As [`DueCalls::rate_at`] else.
+    /// The highest rate of the piece that a moment is in: for a ramp, the rate at its upper end. Otherwise as
+    /// [`DueCalls::rate_at`].
     pub fn rate_max_at(&self, at: Duration) -> f64 {
         self.piece_at(at).map_or(0.0, |piece| piece.rate_max())
     }
@@ -118,14 +117,14 @@ impl DueCalls {
         begun.checked_sub(1).map(|last| self.pieces[last]).filter(|piece| piece.holds(at))
     }
 
-    /// The call that was given out last became due only at `at`, later than planned, as where it waits for a slot. What
-    /// follows is counted from there: nothing is caught up. A moment before its time changes nothing.
+    /// Delays the last call to `at`, as where it waits for a slot. The following calls count from there: nothing is
+    /// caught up. An earlier moment changes nothing.
     pub fn delay_to(&mut self, at: Duration) {
         let Some(calls) = self.position.filter(|_| at > self.last) else {
             return;
         };
         self.last = at;
-        // The integral of the rate is taken to have come to the call's position just then.
+        // The integral of the rate counts as having reached the call's position at that moment.
         let piece = self.pieces.partition_point(|piece| piece.end.is_some_and(|end| end <= at));
         self.cursor = Cursor { piece, since: at.as_secs_f64(), calls };
         self.look_ahead();
@@ -141,7 +140,7 @@ impl DueCalls {
         let slave = self.slaves.turn(attempt);
         let turn = self.of_slave[slave];
         self.of_slave[slave] += 1;
-        // Slaves begin at different places of the mix: one call on each of them is then a mix too.
+        // Slaves begin at different places of the mix, so that one call on each of them is a mix too.
         let app = self.schedule.phases[phase].apps.turn(turn.wrapping_add(slave as u64));
 
         self.position = Some(self.positions.current());
@@ -153,13 +152,13 @@ impl DueCalls {
 
     fn look_ahead(&mut self) {
         let found = if self.go_to_own() { self.locate(self.positions.current()) } else { None };
-        // Rounding may put two calls of nearly the same position the other way round.
+        // Rounding may swap two calls of nearly the same position.
         self.next = found.map(|(at, cursor)| (at.max(self.last), cursor));
     }
 
-    /// Passes over the calls that are others', without working out when they are due. `false` where there is none left.
+    /// Skips the calls of other slaves without computing their due times. `false` where none is left.
     fn go_to_own(&mut self) -> bool {
-        // Who has no turn in a whole cycle never has one.
+        // A slave without a turn in a whole cycle never has one.
         for _ in 0..self.slaves.cycle() {
             let attempt = self.positions.attempt();
             if self.schedule.max_offered.is_some_and(|max| attempt >= max) {
@@ -175,7 +174,7 @@ impl DueCalls {
         false
     }
 
-    /// When the integral of the rate comes to a position that no call so far is beyond.
+    /// When the integral of the rate reaches a position, which must not be before the last call's.
     pub(super) fn time_of(&self, position: f64) -> Option<Duration> {
         self.locate(position).map(|(at, _)| at)
     }
@@ -185,9 +184,9 @@ impl DueCalls {
         loop {
             let piece = self.pieces.get(cursor.piece)?;
             let seconds = piece.time_for(position - cursor.calls, cursor.since);
-            // What is no number, or none that a clock can hold, is after every end.
+            // A time that no clock can represent is after every end.
             let at = seconds.and_then(|seconds| Duration::try_from_secs_f64(cursor.since + seconds).ok());
-            // What is due just at an end belongs to what begins there.
+            // A call that is due exactly at an end belongs to the next piece.
             match (at, piece.end) {
                 (Some(at), None) => return Some((at, cursor)),
                 (Some(at), Some(end)) if at < end => return Some((at, cursor)),

@@ -1,12 +1,12 @@
-//! Whether a schedule fits those who are to carry it out: arithmetic, and the sentence that says what is wrong with it.
-//! Where in the file it stands, the plan knows.
+//! Checks whether a schedule fits the limits: arithmetic, and the message with its figures. The plan knows the place in
+//! the file.
 
 use std::time::Duration;
 
 use super::load::load_max;
 use super::{Arrivals, Rate, Schedule};
 
-/// What a slave can take.
+/// The limits of one slave.
 #[derive(Clone, Copy, Debug)]
 pub struct SlaveCapacity<'a> {
     /// Its name.
@@ -17,34 +17,34 @@ pub struct SlaveCapacity<'a> {
     pub limit: Option<u64>,
 }
 
-/// Something that cannot work.
+/// A mismatch between the schedule and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Misfit {
-    /// What, and why, with the arithmetic.
+    /// The message, with the arithmetic.
     pub message: String,
-    /// Whose.
+    /// The part of the plan that it concerns.
     pub place: Place,
 }
 
-/// Whose value it is that cannot work.
+/// The part of the plan that a mismatch concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
-    /// The load's as a whole.
+    /// The load as a whole.
     Load,
-    /// This phase's.
+    /// One phase.
     Phase(usize),
-    /// This slave's.
+    /// One slave.
     Slave(usize),
 }
 
-/// Rounding may be off by so much of a value: what is asked for just at a ceiling fits.
+/// The relative rounding error: a value exactly at a limit fits.
 const ROUNDING: f64 = 1e-9;
 
 fn exceeds(value: f64, ceiling: f64) -> bool {
     value > ceiling * (1.0 + ROUNDING)
 }
 
-/// The rate against the slaves' `max_rate`: all of them together, then each one's share of the calls by itself.
+/// Checks the rate against the slaves' `max_rate`, in sum and by each slave's share.
 pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Option<Misfit> {
     let (phase, peak) = peak(schedule)?;
     let rate = format!("{} calls/s at {}", short(peak), if is_even(schedule) { "any time" } else { "its peak" });
@@ -68,8 +68,8 @@ pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Opti
     })
 }
 
-/// A burst against the slaves' `max_rate`: calls that are due at once leave one after the other, and the last one has
-/// to before it is too late, see `max_lag`.
+/// Checks a burst against the slaves' `max_rate`: its calls are sent one after the other, and the last one has to be
+/// within `max_lag`.
 pub fn burst_over_lag(schedule: &Schedule, slaves: &[SlaveCapacity], max_lag: Duration) -> Option<Misfit> {
     let Arrivals::Burst(size) = schedule.arrivals else {
         return None;
@@ -90,8 +90,8 @@ pub fn burst_over_lag(schedule: &Schedule, slaves: &[SlaveCapacity], max_lag: Du
     })
 }
 
-/// The calls that are up at once, where each lasts as long as the mean `hold`, against the limit and the slaves'
-/// limits: what is due beyond is skipped. For an open loop; a closed one waits. The time that calls ring comes on top.
+/// Checks the concurrent calls, each lasting the mean `hold`, against the limit and the slaves' limits. For an open
+/// loop, which skips the calls beyond; a closed loop waits. Ringing adds to them.
 pub fn load_over_limit(
     schedule: &Schedule,
     hold: Duration,
@@ -119,7 +119,7 @@ pub fn load_over_limit(
     })
 }
 
-/// Phases that are to be measured, and have nothing to be measured.
+/// Checks that the measured phases have calls.
 pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
     let Some(first) = schedule.phases.iter().position(|phase| phase.measured) else {
         return Some(Misfit {
@@ -128,7 +128,7 @@ pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
         });
     };
     let expected = |phase| {
-        // Beyond an end that no clock can hold there is nothing.
+        // Beyond an end that no clock can represent there are no calls.
         let start = schedule.start_of(phase)?;
         Some(schedule.expected(start, schedule.start_of(phase + 1).unwrap_or(Duration::MAX)))
     };
@@ -162,7 +162,7 @@ fn with_max(message: String, schedule: &Schedule) -> String {
 /// The phase with the highest rate, and that rate.
 fn peak(schedule: &Schedule) -> Option<(usize, f64)> {
     let rates = schedule.phases.iter().map(|phase| phase.rate.max()).enumerate();
-    // The first of the highest: `max_by` would take the last one.
+    // The first of equal maxima: `max_by` would take the last.
     rates.reduce(|highest, phase| if phase.1 > highest.1 { phase } else { highest })
 }
 
@@ -170,7 +170,7 @@ fn is_even(schedule: &Schedule) -> bool {
     schedule.phases.iter().all(|phase| matches!(phase.rate, Rate::Flat(rate) if rate == schedule.rate_max()))
 }
 
-/// A number for a person, with up to three digits behind the point: cut off there, so that what is below 1 stays so.
+/// A number with up to three decimals, truncated, so that a value below 1 stays below.
 fn short(value: f64) -> String {
     let cut = (value * 1e3 * (1.0 + ROUNDING)).floor() / 1e3;
     if cut == 0.0 && value > 0.0 { format!("{value:.1e}") } else { cut.to_string() }

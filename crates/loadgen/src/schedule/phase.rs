@@ -1,47 +1,46 @@
-//! The shapes of load, and the pieces that they are made of.
+//! The shapes of load, and the pieces that they consist of.
 
 use std::time::Duration;
 
 use super::turns::RoundRobin;
 
-/// A part of a schedule: how fast calls come in it, and what they do.
+/// A part of a schedule: its rate, its length and its mix of apps.
 #[derive(Clone, Debug)]
 pub struct Phase {
     /// Its name in the results.
     pub name: String,
-    /// How long it is. Without it, it has no end, and no phase after it ever begins. [`Rate::Steps`] says it by itself.
+    /// Its length. Without one it has no end, and later phases never begin. [`Rate::Steps`] has its own.
     pub duration: Option<Duration>,
-    /// How fast calls come.
+    /// The rate of its calls.
     pub rate: Rate,
-    /// Whether its calls count in the results: `false` to warm up.
+    /// Whether its calls count in the results; `false` for a warm-up.
     pub measured: bool,
-    /// Whose turn it is among the apps, for each slave's calls by themselves.
+    /// The turns of the apps, for each slave's calls separately.
     pub apps: RoundRobin,
 }
 
-/// How fast calls come, in calls per second, over a phase that begins at 0 and is *T* long. What is negative or no
-/// number is taken for 0.
+/// The rate over a phase that begins at 0 and is *T* long, in calls per second. Negative values and NaN count as 0.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Rate {
     /// λ(t) = λ
     Flat(f64),
-    /// λ(t) = from + (to − from)·t / T. Where there is no end, it stays at `from`.
+    /// λ(t) = from + (to − from)·t / T. Without an end it stays at `from`.
     Linear {
-        /// At its beginning.
+        /// The rate at its start.
         from: f64,
-        /// At its end.
+        /// The rate at its end.
         to: f64,
     },
-    /// λ(t) = from ± step·⌊t / each⌋, and last of all `to`: levels that go up or down, each for the same time. Where
-    /// `step` does not divide the way, the last step is a smaller one. T follows: [`Rate::levels`] times `each`.
+    /// λ(t) = from ± step·⌊t / each⌋, and finally `to`: levels up or down, each of the same length. Where `step` does
+    /// not divide the difference, the last step is smaller. T is [`Rate::levels`] times `each`.
     Steps {
         /// The first level.
         from: f64,
         /// The last level.
         to: f64,
-        /// From one level to the next, whichever way it is.
+        /// The difference between two levels, in either direction.
         step: f64,
-        /// How long each level is held.
+        /// The length of each level.
         each: Duration,
     },
     /// λ(t) = 0
@@ -49,7 +48,7 @@ pub enum Rate {
 }
 
 impl Rate {
-    /// Levels of [`Rate::Steps`] at most: with more it is a ramp. What was to be more ends with `to` all the same.
+    /// Levels of [`Rate::Steps`] at most: more would be a ramp. The last level is `to` all the same.
     pub const LEVELS_MAX: u32 = 1_000;
 
     /// How many levels there are: for steps 1 + ⌈|to − from| / step⌉, and one for all else.
@@ -57,9 +56,9 @@ impl Rate {
         let Rate::Steps { from, to, step, .. } = *self else {
             return 1;
         };
-        // Nine steps of 0.1 are not quite 0.9: what is left of a step has to be more than rounding leaves.
+        // Nine steps of 0.1 are not quite 0.9: the rest has to exceed the rounding error.
         let steps = ((to - from).abs() / step - 1e-9).ceil();
-        // A cast saturates, and what is no number becomes 0. A step of nothing leads straight to the end.
+        // The cast saturates, and NaN becomes 0. A step of 0 leads straight to the end.
         if step > 0.0 { (steps.max(0.0) as u32).min(Self::LEVELS_MAX - 1) + 1 } else { 1 + u32::from(from != to) }
     }
 
@@ -72,7 +71,7 @@ impl Rate {
         }
     }
 
-    /// A level's rate.
+    /// The rate of a level.
     fn level(&self, level: u32) -> (f64, f64) {
         match *self {
             Rate::Flat(rate) => (sane(rate), sane(rate)),
@@ -91,17 +90,17 @@ impl Rate {
 }
 
 fn sane(rate: f64) -> f64 {
-    // `max` gives the number where the other one is none.
+    // `max` returns the number where the other value is NaN.
     rate.max(0.0)
 }
 
 impl Phase {
-    /// One rate, and its calls count.
+    /// A measured phase with one rate.
     pub fn flat(name: &str, rate: f64, duration: Option<Duration>, apps: RoundRobin) -> Self {
         Self { name: name.to_owned(), duration, rate: Rate::Flat(rate), measured: true, apps }
     }
 
-    /// How long it is; `None` where it has no end.
+    /// Its length; `None` without an end.
     pub fn length(&self) -> Option<Duration> {
         match self.rate {
             Rate::Steps { each, .. } => each.checked_mul(self.rate.levels()),
@@ -109,7 +108,7 @@ impl Phase {
         }
     }
 
-    /// What it is made of, from where it begins on.
+    /// Its pieces, from its start on.
     fn pieces(&self, phase: usize, start: Duration) -> impl Iterator<Item = Piece> {
         let each = if let Rate::Steps { each, .. } = self.rate { Some(each) } else { self.duration };
         let begin = move |level: u32| each.unwrap_or_default().checked_mul(level)?.checked_add(start);
@@ -120,7 +119,7 @@ impl Phase {
     }
 }
 
-/// From when to when each phase is, as far as they ever begin.
+/// The start and end of each phase, as far as phases ever begin.
 pub(super) fn spans(phases: &[Phase]) -> impl Iterator<Item = (Duration, Option<Duration>)> {
     phases.iter().scan(Some(Duration::ZERO), |next, phase| {
         let start = (*next)?;
@@ -129,32 +128,32 @@ pub(super) fn spans(phases: &[Phase]) -> impl Iterator<Item = (Duration, Option<
     })
 }
 
-/// A stretch of time in which the rate changes evenly, if at all.
+/// A stretch of time in which the rate is constant or changes linearly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Piece {
     pub(super) start: Duration,
-    /// `None` where there is none, or none that a clock can hold.
+    /// `None` for no end, or one that no clock can represent.
     pub(super) end: Option<Duration>,
-    /// At its start, calls per second.
+    /// The rate at its start, in calls per second.
     from: f64,
-    /// At its end, calls per second.
+    /// The rate at its end, in calls per second.
     to: f64,
     pub(super) phase: usize,
 }
 
 impl Piece {
-    /// The phases' pieces, one after the other.
+    /// The pieces of all phases, one after the other.
     pub(super) fn of(phases: &[Phase]) -> impl Iterator<Item = Self> {
         let spans = spans(phases).enumerate();
         spans.flat_map(|(index, (start, _))| phases[index].pieces(index, start))
     }
 
-    /// The same stretch of time at this rate all along.
+    /// The same stretch of time at a constant rate.
     pub(super) fn at_rate(self, rate: f64) -> Self {
         Self { from: sane(rate), to: sane(rate), ..self }
     }
 
-    /// What is left of it from `at` on; `None` where it is over.
+    /// The rest of it from `at` on; `None` where it has ended.
     pub(super) fn after(self, at: Duration) -> Option<Self> {
         if at <= self.start {
             return Some(self);
@@ -162,7 +161,7 @@ impl Piece {
         self.holds(at).then(|| Self { start: at, from: self.rate(at.as_secs_f64()), ..self })
     }
 
-    /// What there is of it up to `at`; `None` where it has not begun.
+    /// The part of it up to `at`; `None` where it has not begun.
     pub(super) fn until(self, at: Duration) -> Option<Self> {
         if at <= self.start {
             return None;
@@ -182,7 +181,7 @@ impl Piece {
         self.from.max(self.to)
     }
 
-    /// The change of the rate, in calls per second, per second.
+    /// The slope of the rate, in calls per second, per second.
     fn slope(&self) -> f64 {
         match self.end {
             Some(end) if self.from != self.to => (self.to - self.from) / (end - self.start).as_secs_f64(),
@@ -190,7 +189,7 @@ impl Piece {
         }
     }
 
-    /// The rate `at` so many seconds from the schedule's start.
+    /// The rate `at` seconds from the schedule's start.
     pub(super) fn rate(&self, at: f64) -> f64 {
         match self.slope() {
             0.0 => self.from,
@@ -222,7 +221,7 @@ impl Piece {
         if slope == 0.0 {
             return Some(calls / rate);
         }
-        // Far beyond the end of a ramp down the root is of something negative: then the time is no number.
+        // Far beyond the end of a ramp down the root is of a negative number, and the time is NaN.
         let root = (rate * rate + 2.0 * slope * calls).sqrt();
         Some(2.0 * calls / (rate + root))
     }

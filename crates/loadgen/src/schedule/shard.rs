@@ -1,22 +1,22 @@
-//! Which part of a schedule is this process's.
+//! The part of a schedule that one process carries out.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// One of several processes that share a schedule: each takes the calls of its own slaves.
+/// One of several processes that share a schedule: each places the calls of its own slaves.
 ///
-/// Slave *s* is shard *s* mod *count*'s, so that the shards' numbers of slaves differ by one at most. The union of what
-/// all shards take is the whole schedule, call for call.
+/// Slave *s* belongs to shard *s* mod *count*, so that the numbers of slaves differ by one at most. The union of all
+/// shards' calls is the whole schedule, call for call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Shard {
-    /// Which one, from 0.
+    /// Its index, from 0.
     pub index: usize,
-    /// Of how many.
+    /// The number of shards.
     pub count: usize,
 }
 
 impl Shard {
-    /// All there is.
+    /// The only shard of a run that is not divided.
     pub const WHOLE: Self = Self { index: 0, count: 1 };
 
     /// Whether a slave's calls are this shard's.
@@ -25,14 +25,14 @@ impl Shard {
     }
 }
 
-/// Where Kubernetes tells the containers of an indexed Job their indices, which are from 0.
+/// The environment variable with the index of a container of an indexed Kubernetes Job, from 0.
 const JOB_INDEX: &str = "JOB_COMPLETION_INDEX";
 
 impl Shard {
-    /// As a command line has it: `2/5`, or `job/5` for the shard whose index the environment says.
+    /// Parses `2/5`, or `job/5` for the shard whose index is in the environment.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// The mistake.
     pub fn parse(text: &str, environment: impl Fn(&str) -> Option<String>) -> Result<Self, String> {
         let Some(count) = text.strip_prefix("job/") else {
             return text.parse();
@@ -65,7 +65,7 @@ impl FromStr for Shard {
     }
 }
 
-/// Digits only: `usize` would parse a plus sign too.
+/// Digits only: `usize` would accept a plus sign too.
 fn number(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }

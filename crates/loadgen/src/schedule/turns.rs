@@ -1,4 +1,4 @@
-//! Members that take turns by their weights.
+//! Weighted round robin.
 
 use std::sync::Arc;
 
@@ -21,11 +21,10 @@ pub struct RoundRobin {
 }
 
 impl RoundRobin {
-    /// Turns of a cycle at most, so that it stays a table: the sum of the weights, after taking out what they share.
+    /// The longest cycle, so that it stays a table: the sum of the weights, divided by their greatest common divisor.
     pub const CYCLE_MAX: u64 = 1 << 16;
 
-    /// The turns for these weights, of which one at least is above 0. `None` where they make a cycle longer than
-    /// [`RoundRobin::CYCLE_MAX`] or have no sum.
+    /// The turns for these weights. `None` where all are 0, or where the cycle would exceed [`RoundRobin::CYCLE_MAX`].
     pub fn new(weights: &[u64]) -> Option<Self> {
         let shared = weights.iter().copied().fold(0, gcd);
         let total = weights.iter().try_fold(0_u64, |sum, weight| sum.checked_add(*weight))?.checked_div(shared)?;
@@ -49,12 +48,12 @@ impl RoundRobin {
         Some(Self { cycle: cycle.into(), members: weights.len() })
     }
 
-    /// How many members there are, those without a turn among them.
+    /// The number of members, including those without a turn.
     pub fn members(&self) -> usize {
         self.members
     }
 
-    /// After how many turns they begin anew.
+    /// The number of turns after which they repeat.
     pub(super) fn cycle(&self) -> usize {
         self.cycle.len()
     }
@@ -65,7 +64,7 @@ impl RoundRobin {
         turns as f64 / self.cycle.len() as f64
     }
 
-    /// Whose turn the *n*-th one is, from 0.
+    /// The member of the *n*-th turn, from 0.
     pub fn turn(&self, n: u64) -> usize {
         self.cycle[(n % self.cycle.len() as u64) as usize] as usize
     }

@@ -1,4 +1,4 @@
-//! For how long it is up, and whether its clock is ours.
+//! Checks the server's uptime and clock.
 
 use std::time::Duration;
 
@@ -6,9 +6,10 @@ use humantime::format_duration;
 
 use super::{Answers, CheckInput, Finding, Need, asks as commands};
 
-/// A server that is younger may still register its gateways and load what it needs; its first HEARTBEAT came after 20 s.
+/// A server that has been up for less may still be registering its gateways and loading modules. Its first HEARTBEAT
+/// comes after 20 s.
 const FRESH: Duration = Duration::from_secs(30);
-/// Clocks that differ by more make two logs hard to read side by side. Nothing is measured by the server's clock.
+/// The clock skew above which two logs are hard to read side by side. Nothing is measured by the server's clock.
 const SKEW_SECONDS_MAX: f64 = 5.0;
 
 pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! Whether each address that is dialled can be dialled there: its endpoint, its SIP profile or gateway, up.
+//! Checks that each address can be dialled: its endpoint exists, its SIP profile or gateway is up.
 
 use super::super::address::Address;
 use super::super::answers::gateway_field;
@@ -13,7 +13,7 @@ pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
     commands
 }
 
-/// What is asked for an address of its own.
+/// The query about an address.
 fn question(address: &Address<'_>) -> Option<String> {
     match address {
         Address::Profile { profile, .. } => Some(format!("sofia status profile {profile}")),
@@ -28,7 +28,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     for target in subject.need.dialled() {
         let address = Address::parse(&target.to);
         let found = missing_endpoint(subject, &target.to, &address).or_else(|| not_up(subject, &target.to, &address));
-        // Several addresses by one profile are one finding.
+        // Several addresses of one profile make one finding.
         findings.extend(found.filter(|found| !findings.contains(found)).into_iter().collect::<Vec<_>>());
     }
     findings
@@ -80,7 +80,7 @@ fn profile_down(subject: &CheckInput<'_>, profile: &str, said: &str) -> Option<F
         );
         return Some(subject.error(what, remedy));
     }
-    // The list has those that run, and only those.
+    // The list has only the profiles that run.
     let down = !up.is_empty() && !up.iter().any(|up| up.eq_ignore_ascii_case(profile));
     down.then(|| {
         subject.error(format!("its SIP profile {profile:?} is down"), format!("sofia profile {profile} restart"))

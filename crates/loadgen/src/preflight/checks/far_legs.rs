@@ -1,5 +1,5 @@
-//! Whether far legs come to a slave and wait there for the app that tells them what to do. Only a probe call shows that:
-//! where none may be placed, that nobody has looked.
+//! Checks that far legs come to a slave and are parked there for the app that controls them. Only a probe call can show
+//! it; without one the check warns that nothing is known.
 
 use super::super::need::Apps;
 use super::super::probe::PARK;
@@ -7,7 +7,7 @@ use super::{CheckInput, Finding};
 
 pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let need = subject.need;
-    // A simulated one has a profile that parks whatever comes, and its dialplan stands in the same file.
+    // A simulated server has a profile that parks every call, and its dialplan is in the same file.
     if need.simulated || need.probe || !need.places {
         return Vec::new();
     }

@@ -1,10 +1,10 @@
-//! Its own limits, which refuse calls without a word, against what the plan asks of it.
+//! Checks the server's session limits against the plan.
 
 use super::{Answers, CheckInput, Finding, Need, SessionLoad, asks as commands};
 
-/// A limit is raised to so many times what is needed at the most: calls that ring longer than planned are sessions too.
+/// By how much a limit may exceed what is needed: calls that ring longer than planned are sessions too.
 const HEADROOM: f64 = 1.5;
-/// And by so many at least, for those of others.
+/// The least headroom, for other sessions.
 const ROOM: f64 = 50.0;
 
 pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
@@ -60,7 +60,7 @@ impl LimitCheck {
              or raise_limits = true in [run]"
         );
         match () {
-            // Before the run it will be.
+            // The limit will be raised before the run.
             () if subject.need.raise => None,
             () if self.needed > max as f64 => Some(
                 subject.error(format!("{planned}, and it takes {max} {takes}: it would refuse the others"), remedy),
@@ -73,12 +73,13 @@ impl LimitCheck {
     }
 }
 
-/// What a limit is to be raised to, `None` where it is high enough.
+/// The value that a limit has to be raised to; `None` where it is high enough.
 fn raised(max: u64, peak: f64) -> Option<u64> {
     (peak > max as f64).then(|| (peak * HEADROOM + ROOM).ceil() as u64)
 }
 
-/// What `sps` and `max_sessions` have to be raised to for this load, `None` where they are high enough or not known.
+/// The values that `sps` and `max_sessions` have to be raised to for this load; `None` where they are high enough or
+/// unknown.
 pub(in super::super) fn wanted(
     health: &crate::measure::ServerHealth,
     load: &SessionLoad,

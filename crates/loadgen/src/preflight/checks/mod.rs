@@ -1,5 +1,5 @@
-//! What is looked at, a line of the table for each. A check says what it wants to know, and finds what does not fit in the
-//! answers: pure, so that its tests are tables of answers.
+//! The checks: one line of the table each. A check queries answers and derives findings from them; it is pure, so that
+//! its tests are tables of answers.
 
 mod clock;
 mod endpoints;
@@ -16,18 +16,18 @@ use super::{Answers, Finding, Need, SessionLoad, Severity};
 
 pub(super) use limits::wanted;
 
-/// One thing that is looked at.
+/// One check.
 pub(super) struct Check {
     /// Its name, in tests.
     #[cfg_attr(not(test), expect(dead_code, reason = "tests walk the table by it"))]
     pub(super) name: &'static str,
-    /// The `api` commands whose answers it reads; called again with the answers, for what follows of them.
+    /// The `api` commands whose answers it reads. Called again with the answers, for queries that depend on them.
     pub(super) asks: fn(&Need, &Answers) -> Vec<String>,
-    /// What does not fit.
+    /// Derives the findings.
     pub(super) finds: fn(&CheckInput<'_>) -> Vec<Finding>,
 }
 
-/// Every check, in the order in which findings are shown.
+/// Every check, in the order of the findings.
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "permission", asks: permission::asks, finds: permission::finds },
     Check { name: "version", asks: version::asks, finds: version::finds },
@@ -41,7 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check { name: "timing", asks: |_, _| Vec::new(), finds: timing::finds },
 ];
 
-/// What a check looks at: one slave.
+/// The input of a check: one slave.
 pub(super) struct CheckInput<'a> {
     pub(super) slave: usize,
     pub(super) need: &'a Need,
@@ -63,7 +63,7 @@ impl CheckInput<'_> {
     }
 }
 
-/// What does not fit at one slave.
+/// The findings about one slave.
 pub(super) fn findings(subject: &CheckInput<'_>) -> Vec<Finding> {
     CHECKS.iter().flat_map(|check| (check.finds)(subject)).collect()
 }

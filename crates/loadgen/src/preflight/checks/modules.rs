@@ -1,4 +1,4 @@
-//! Whether the modules are there that the apps need.
+//! Checks that the modules exist that the apps need.
 
 use super::{Answers, CheckInput, Finding, Need};
 

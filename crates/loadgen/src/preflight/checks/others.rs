@@ -1,4 +1,4 @@
-//! Calls that are up already: other people's, which the figures would be of too, and those that an earlier run left.
+//! Checks for channels that are up already: other calls, and those that an earlier run left.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use crate::plan::RunId;
 use crate::plan::marks::query_run;
 use crate::server::read_channels;
 
-/// Sessions up to which the channels are listed: the list of more is megabytes, and holds the server up.
+/// The number of sessions up to which channels are listed. A longer list is megabytes, and blocks the server.
 const LISTED_MAX: u64 = 2000;
-/// Channels that are asked whose they are.
+/// Channels whose run is queried at most.
 const ASKED_MAX: usize = 200;
 const LIST: &str = "show channels as json";
 
@@ -22,7 +22,7 @@ pub(super) fn asks(_: &Need, answers: &Answers) -> Vec<String> {
     commands
 }
 
-/// Channels whose UUIDs could be those of calls of some run.
+/// Channels whose UUIDs have the form of a run's calls.
 fn candidates(answers: &Answers) -> Vec<String> {
     let listed = answers.granted(LIST).and_then(read_channels).unwrap_or_default();
     let possible = listed.into_iter().filter(|channel| RunId::of_channel(&channel.uuid).is_some());

@@ -1,4 +1,4 @@
-//! Whether it takes calls at all.
+//! Checks that the server accepts calls.
 
 use super::{Answers, CheckInput, Finding, Need, asks as commands};
 
@@ -20,7 +20,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
         findings.push(subject.error("it is paused: it places no call", "fsctl resume"));
     }
     if is(INBOUND) {
-        // Only calls that come to it meet that.
+        // Only inbound calls are affected.
         let (what, remedy) = ("it is paused for calls that come in", "fsctl resume");
         let lands = subject.load.sessions_per_second > subject.need.rate;
         findings.push(if lands { subject.error(what, remedy) } else { subject.warning(what, remedy) });
@@ -34,7 +34,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     findings
 }
 
-/// `min idle cpu 0.00/97.93`: what has to be idle, and what is.
+/// `min idle cpu 0.00/97.93`: the required and the current idle share.
 fn idle_cpu(answers: &Answers) -> Option<(f64, f64)> {
     let (_, rest) = answers.granted("status")?.split_once("min idle cpu ")?;
     let (least, idle) = rest.lines().next()?.split_once('/')?;

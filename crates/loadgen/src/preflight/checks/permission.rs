@@ -1,25 +1,25 @@
-//! Whether the user may do what a run does. Who comes in by the server's one password may do everything.
+//! Checks that the user may do what a run does. The server's own password permits everything.
 
 use super::super::answers::is_refusal;
 use super::super::need::{Apps, CUSTOM};
 use super::{Answers, CheckInput, Finding, Need};
 use crate::plan::marks::MEASURED_EVENTS;
 
-/// What places calls.
+/// The command that places calls.
 const ORIGINATE: (&str, &str) = ("originate", "place calls");
 
-/// What a run sends everywhere, and what it could not do without it. Each is sent in a form that does nothing.
+/// The other commands of every run, and what fails without each. They are sent in a form without effect.
 const NEEDED: [(&str, &str); 4] = [
     ("uuid_kill", "end calls on time"),
     ("uuid_exists", "find out what became of calls when the connection was away"),
-    // Nobody's calls carry this value. Without one it would hang up everybody's.
+    // No call carries this value. Without a value it would hang up all calls.
     ("hupall NORMAL_CLEARING loadgen_run preflight", "hang up its calls when it is stopped"),
     ("show channels like loadgen-preflight as json", "see that no call is left"),
 ];
 
 pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
     let needed = needed(need).map(|(command, _)| command);
-    // A command about a leg is a question about its usage where no leg is named.
+    // A command about a leg answers with its usage where no leg is named.
     needed.chain(need.commands.keys().copied()).map(str::to_owned).collect()
 }
 
@@ -55,7 +55,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Events that it may not be told.
+/// Findings about events that the user may not receive.
 fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| is_refusal(said)) {
@@ -74,7 +74,7 @@ fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
     findings
 }
 
-/// All that a run listens to. What stands behind `CUSTOM` is a subclass.
+/// The events of a run. After `CUSTOM` come subclasses.
 fn allowed_events(need: &Need) -> String {
     let measured = MEASURED_EVENTS.iter().map(|name| name.as_str());
     let names = need.events.keys().map(String::as_str).filter(|name| !name.starts_with(CUSTOM));

@@ -1,19 +1,19 @@
-//! How far away it is, and how late its events are: both are part of what a run measures.
+//! Checks the round trip and the event delay, which are part of every measurement.
 
 use std::time::Duration;
 
 use super::super::describe::{about, median_and_max};
 use super::{CheckInput, Finding};
 
-/// A round trip that is longer says that the server is on another continent, or has no time for its connections.
+/// A longer round trip means that the server is on another continent, or overloaded.
 const ROUND_TRIP_MAX: Duration = Duration::from_millis(50);
-/// One that took so much longer than the others says that something stalls.
+/// A round trip that is longer than the median by this much means that something stalls.
 const STALL: Duration = Duration::from_millis(500);
-/// A server looks at its event queue every 20 ms, and on a connection that is kept awake sooner; more is not its habit.
+/// A server handles its event queue every 20 ms, sooner when it is kept awake; a longer delay is unusual.
 const EVENT_DELAY_MAX: Duration = Duration::from_millis(30);
 
 pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
-    // One that is simulated here is as quick as this machine.
+    // A simulated server is as fast as this machine.
     if subject.need.simulated {
         return Vec::new();
     }

@@ -1,4 +1,4 @@
-//! Which FreeSWITCH it is, and whether it starts jobs in the quick way.
+//! Checks the FreeSWITCH version, and whether it starts jobs the fast way.
 
 use super::{Answers, CheckInput, Finding, Need, asks as commands};
 

@@ -1,4 +1,4 @@
-//! Hanging up one server's channels of a run, until none is left.
+//! Hangs up one server's channels of a run, until none is left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -11,41 +11,40 @@ use super::Runs;
 use crate::plan::{RunId, marks};
 use crate::server::{Listed, QueryConnection, Server, read_channels};
 
-/// How long it may take: a server that has thousands of channels to end needs seconds.
+/// How long hanging up may take: thousands of channels take seconds.
 const HANG_UP_MAX: Duration = Duration::from_secs(30);
-/// Calls whose originate is still under way are met by no hang-up, and the list runs behind: only when none was seen for
-/// so long is none left.
+/// How long no channel may be seen before none is left: calls whose originate is under way are not hung up, and the
+/// list lags behind.
 const QUIET: Duration = Duration::from_secs(1);
-/// What a killed run had just placed comes into the list a moment later: it is looked at again before the first hang-up
-/// until it has stayed the same for so long, so that all of it is counted.
+/// How long the list has to stay the same before the first hangup, so that all of a killed run's channels are counted.
 const SAME: Duration = Duration::from_millis(300);
-/// Or for so long.
+/// How long to wait for that at most.
 const SAME_MAX: Duration = Duration::from_secs(2);
-/// Between two looks.
+/// The pause between two looks.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// How much of an answer that is no list is said, in characters.
+/// Characters of an unexpected answer that a message quotes.
 const SAID_MAX: usize = 120;
-/// Channels that are asked whose they are: more would hold the server up.
+/// Channels that are queried at most: more would block the server.
 const ASKED_MAX: usize = 5000;
 
-/// What was done at one server.
+/// What was cleaned up on one server.
 #[derive(Debug, Default)]
 pub(super) struct Cleaned {
     pub(super) runs: Vec<OfRun>,
 }
 
-/// What was done about one run.
+/// What was cleaned up of one run.
 #[derive(Debug)]
 pub(super) struct OfRun {
     pub(super) id: RunId,
-    /// Channels that were there.
+    /// Channels that were found.
     pub(super) found: usize,
-    /// Channels that still are.
+    /// Channels that are left.
     pub(super) left: usize,
     pub(super) took: Duration,
 }
 
-/// Hangs up what is of these runs; of calls of these slaves alone where it is said which ones are meant.
+/// Hangs up the channels of runs; only those of these slaves' calls, where `own` is given.
 pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) -> anyhow::Result<Cleaned> {
     let mut queries = QueryConnection::connect(server).await?;
     let runs_there = match runs {
@@ -69,7 +68,7 @@ pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) ->
     Ok(cleaned)
 }
 
-/// The runs that have channels there, by the variable that only they carry, with how many they have.
+/// The runs that have channels on the server, by their variable, with the number of channels.
 async fn runs_of_channels(queries: &mut QueryConnection) -> anyhow::Result<Vec<(RunId, usize)>> {
     let listed = list(queries, "show channels as json").await?;
     let commands: Vec<_> = listed.iter().take(ASKED_MAX).map(|channel| marks::query_run(&channel.uuid)).collect();
@@ -82,8 +81,10 @@ async fn runs_of_channels(queries: &mut QueryConnection) -> anyhow::Result<Vec<(
     Ok(runs.into_values().collect())
 }
 
+/// Lists channels.
+///
 /// # Errors
-/// The server cannot be asked, or does not say: that is not the same as that it has no channels.
+/// The server cannot be reached or does not answer with a list, which does not mean that it has no channels.
 async fn list(queries: &mut QueryConnection, command: &str) -> anyhow::Result<Vec<Listed>> {
     let said = queries.ask(command).await?;
     read_channels(&said).with_context(|| {
@@ -95,14 +96,14 @@ async fn list(queries: &mut QueryConnection, command: &str) -> anyhow::Result<Ve
 struct RunHangup<'a> {
     queries: &'a mut QueryConnection,
     run: RunId,
-    /// The slaves whose calls are meant; all without it.
+    /// The slaves whose calls are hung up; all where it is `None`.
     own: Option<&'a [usize]>,
     /// Every channel of the run that has been seen.
     seen: BTreeSet<Uuid>,
 }
 
 impl RunHangup<'_> {
-    /// Hangs up again and again until none has been there for a while. Returns how many are left.
+    /// Hangs up repeatedly until no channel has been seen for a while. Returns how many are left.
     async fn end_all(&mut self, started: Instant) -> anyhow::Result<usize> {
         self.see_all(started).await?;
         let mut quiet_since = None;
@@ -136,14 +137,14 @@ impl RunHangup<'_> {
         Ok(())
     }
 
-    /// The run's channels that are there: its calls by their UUIDs, their far legs by the header that came with them.
+    /// The run's channels that exist: near legs by their UUIDs, far legs by the tracking header.
     async fn there(&mut self) -> anyhow::Result<Vec<Uuid>> {
         let own = list(self.queries, &marks::list_channels(self.run)).await?;
         let mut candidates: Vec<Uuid> = own.iter().filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
-        // The list finds the text anywhere: only a UUID that begins with it is a call of this run.
+        // The server finds the prefix anywhere in a channel's fields, so the UUID has to be checked.
         candidates.retain(|uuid| self.is_ours(*uuid));
         candidates.extend(self.far_legs().await?);
-        // The list is made from a database that runs behind.
+        // The list is made from a database that lags behind.
         let commands: Vec<_> = candidates.iter().map(|uuid| format!("uuid_exists {uuid}")).collect();
         let exist = self.queries.ask_all(&commands).await?;
         let there = candidates.into_iter().zip(exist).filter(|(_, exists)| exists == "true").map(|(uuid, _)| uuid);
@@ -169,7 +170,7 @@ impl RunHangup<'_> {
 
     async fn hang_up(&mut self, there: &[Uuid]) -> anyhow::Result<()> {
         let mut commands = vec![marks::hang_up_run(self.run)];
-        // Those that do not carry the variable, and far legs whose near ones are gone.
+        // Near legs without the variable, and far legs whose near legs are gone.
         commands.extend(there.iter().map(|uuid| format!("uuid_kill {uuid}")));
         self.queries.ask_all(&commands).await?;
         Ok(())

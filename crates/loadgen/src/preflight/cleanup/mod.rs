@@ -1,8 +1,8 @@
 //! `loadgen cleanup`: hangs up what a killed run left on its slaves, and puts back the limits that it raised.
 //!
-//! A call is a run's by its UUID or by its variable, never by anything else: other people's calls are not touched. Which
-//! run is meant is said by the run folder, or by `--run-id`; where neither does, the runs that have calls are listed and
-//! nothing is hung up, since one of them may be going on.
+//! A call belongs to a run by its UUID or by its variable, and to nothing else: other calls are not touched. The run is
+//! the one of the run folder or of `--run-id`. Without either, the runs that have calls are listed and nothing is hung
+//! up, since one of them may be active.
 
 mod hang_up;
 mod target;
@@ -18,21 +18,21 @@ use crate::exit::{CommandResult, Exit};
 use crate::plan::RunId;
 use hang_up::Cleaned;
 
-/// Which runs' calls are hung up.
+/// The runs whose calls are hung up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Runs {
-    /// This one's.
+    /// One run.
     One(RunId),
-    /// Every run's.
+    /// Every run.
     All,
-    /// None: they are listed.
+    /// None: runs are only listed.
     List,
 }
 
-/// Cleans up, at all slaves at once.
+/// Cleans up on all slaves at once.
 ///
 /// # Errors
-/// What was raised cannot be read from the run folder, or not be written there.
+/// The limits that were raised cannot be read from the run folder, or not be written there.
 pub async fn cleanup(target: CleanupTarget) -> anyhow::Result<CommandResult> {
     let mut cleaning = JoinSet::new();
     for (number, (_, server)) in target.slaves.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! What is to be cleaned up: which run, on which slaves, and how to get into them.
+//! What to clean up: the run, the slaves, and the logins.
 
 use std::path::{Path, PathBuf};
 
@@ -10,40 +10,40 @@ use crate::plan::{Plan, RunId, ServerPlan, read_password};
 use crate::preflight::run_file::{RUN_FILE, RunFile};
 use crate::server::Server;
 
-/// The environment's password for slaves that no configuration has.
+/// The environment variable with the password of slaves that no configuration has.
 const PASSWORD: &str = "LOADGEN_PASSWORD";
 
-/// What the command line says beside the run folder or the configuration.
+/// The flags of the command line.
 #[derive(Clone, Debug, Default)]
 pub struct CleanupOptions {
-    /// The run, instead of the one of the run folder.
+    /// The run, instead of the run folder's.
     pub run_id: Option<RunId>,
-    /// Every run.
+    /// Whether to clean up every run.
     pub all_runs: bool,
-    /// The password of slaves that no configuration has.
+    /// A file with the password of slaves that no configuration has.
     pub password_file: Option<PathBuf>,
-    /// Also where the run goes on.
+    /// Whether to clean up even while the run is active.
     pub force: bool,
 }
 
-/// What is to be cleaned up.
+/// What to clean up.
 #[derive(Debug)]
 pub struct CleanupTarget {
-    /// Which runs' calls.
+    /// The runs.
     pub runs: Runs,
-    /// The slaves, with their names.
+    /// The slaves, each with its name.
     pub slaves: Vec<(String, Server)>,
-    /// The slaves, by their numbers in the plan, whose calls are meant; all where that is not known.
+    /// The slaves whose calls are hung up, by their index in the plan; all where it is `None`.
     pub own: Option<Vec<usize>>,
-    /// Where it is written what was raised.
+    /// The run folder, with the limits that were raised.
     pub folder: Option<PathBuf>,
 }
 
 impl CleanupTarget {
-    /// What a configuration is about: its slaves, and the run in its run folder where there is one.
+    /// The slaves of a configuration, and the run in its run folder, if there is one.
     ///
     /// # Errors
-    /// That run goes on, or its folder cannot be read.
+    /// The run is active, or its folder cannot be read.
     pub fn of_plan(plan: &Plan, options: &CleanupOptions) -> anyhow::Result<Self> {
         let folder = plan.out.clone().filter(|folder| folder.join(RUN_FILE).exists());
         let run = folder.as_deref().map(|folder| last_run(folder, options)).transpose()?;
@@ -52,11 +52,11 @@ impl CleanupTarget {
         Ok(Self { runs, slaves: slaves(plan), own, folder })
     }
 
-    /// What a run folder is about. The passwords are the ones in a configuration, for slaves that it has, else the one in
-    /// `--password-file` or in the environment.
+    /// The slaves and the run of a run folder. The passwords are those of a configuration, for the slaves that it has,
+    /// otherwise of `--password-file` or the environment.
     ///
     /// # Errors
-    /// That run goes on, its folder cannot be read, or there is no password.
+    /// The run is active, its folder cannot be read, or there is no password.
     pub fn of_folder(
         folder: &Path,
         plan: Option<&Plan>,

@@ -1,7 +1,7 @@
-//! A server's own limits, `sps` and `max_sessions`, raised for a run and put back at its end.
+//! Raises a server's own limits, `sps` and `max_sessions`, for a run, and puts them back at its end.
 //!
-//! What is changed is in the run folder before it is changed (`raised.json`), and out of it when it is put back: after a
-//! SIGKILL `loadgen cleanup` reads it there. A limit that somebody else has changed meanwhile is left as it is.
+//! A change is written into the run folder before it is made (`raised.json`), and removed when it is put back, so that
+//! `loadgen cleanup` can undo it after a SIGKILL. A limit that an administrator has changed meanwhile is left alone.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -21,7 +21,7 @@ use crate::server::{QueryConnection, RaisedLimit, Server, ServerLimit};
 /// Its name in the run folder.
 pub const RAISED_FILE: &str = "raised.json";
 
-/// A new `sps` is in force from the server's next second on, and nothing says when that begins.
+/// How long a new `sps` takes to apply: it does so at the server's next second.
 const IN_FORCE_AFTER: Duration = Duration::from_millis(1100);
 
 /// `raised.json`
@@ -39,14 +39,14 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Raises what the preflight found too low, and returns when that is in force. A limit that cannot be raised is
-    /// said, and stays.
+    /// Raises the limits that the preflight found too low, and returns when they apply. A limit that cannot be raised
+    /// is logged.
     ///
     /// # Errors
-    /// It cannot be written down, and nothing was changed.
+    /// The run folder cannot be written; nothing was changed.
     pub async fn raise(preflight: &Preflight, servers: &[Server], folder: &Path) -> anyhow::Result<Self> {
         let mut raised = too_low(preflight, servers).await;
-        // What a killed run left raised there is what it is to be put back to.
+        // Limits that a killed run left raised are put back to what they were before that run.
         let earlier = read(folder)?;
         for limit in &mut raised {
             let same = |other: &&RaisedLimit| {
@@ -90,13 +90,13 @@ impl Limits {
         self.raised.iter().filter(|limit| Some(limit.address.as_str()) == address).cloned().collect()
     }
 
-    /// Puts all of them back. Returns what could not be, in words.
+    /// Puts all limits back. Returns a message for each that could not be.
     pub async fn put_back(&self) -> Vec<String> {
         put_back(&self.folder, &self.servers).await.unwrap_or_else(|error| vec![format!("{error:#}")])
     }
 }
 
-/// Puts back what is written down in a run folder. Returns what could not be put back, in words: it stays written down.
+/// Puts back the limits in a run folder. Returns a message for each that could not be, and keeps it in the folder.
 ///
 /// # Errors
 /// The file cannot be read or written.
@@ -125,7 +125,7 @@ pub async fn put_back(folder: &Path, servers: &[Server]) -> anyhow::Result<Vec<S
     Ok(failures)
 }
 
-/// The limits that are lower than they have to be, as the servers say now.
+/// The limits that are too low at the moment.
 async fn too_low(preflight: &Preflight, servers: &[Server]) -> Vec<RaisedLimit> {
     let mut asking = JoinSet::new();
     for (facts, server) in preflight.slaves.iter().zip(servers) {
@@ -170,13 +170,14 @@ async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)])
     limits.collect()
 }
 
-/// `+OK sessions per second: 30`. A number below 0 is one that never refuses.
+/// The value in `+OK sessions per second: 30`. A negative value stands for no limit.
 fn number(said: &str) -> Option<u64> {
     let word = said.strip_prefix("+OK")?.rsplit(' ').next()?;
     word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(u64::MAX))
 }
 
-/// Sets each limit to a value, on all servers at once. Says whether it did, or left it as somebody else had set it.
+/// Sets limits on all servers at once. Returns for each whether it was set, or left because an administrator had
+/// changed it.
 async fn set_all(limits: Vec<(RaisedLimit, u64)>, servers: &[Server]) -> Vec<(RaisedLimit, Result<bool, String>)> {
     let mut setting = JoinSet::new();
     for (number, (limit, value)) in limits.into_iter().enumerate() {
@@ -201,7 +202,7 @@ async fn set(server: &Server, limit: &RaisedLimit, value: u64) -> Result<bool, S
     let set = async {
         let mut queries = QueryConnection::connect(server).await?;
         let is = number(&queries.ask(limit.limit.query()).await?);
-        // Whoever changed it since then meant that; a server that was started again has its own.
+        // A value that has changed since was set by an administrator, or belongs to a restarted server.
         if value == limit.from && is.is_some_and(|is| is != limit.to) {
             return Ok(None);
         }

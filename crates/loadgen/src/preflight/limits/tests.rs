@@ -95,7 +95,7 @@ async fn what_cannot_be_put_back_stays_written_down() {
     let failures = limits.put_back().await;
     assert!(failures[0].contains("\"fsctl sps 30\" was not put back: cannot connect to"), "{failures:?}");
     assert!(folder.path().join(RAISED_FILE).exists());
-    // It is back, raised as it was, for one that was only not to be reached.
+    // The server is back with its raised limit: it only could not be reached.
     let config = fs_sim::Config {
         listen: address,
         sessions_per_second: 353,

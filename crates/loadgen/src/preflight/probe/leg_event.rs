@@ -1,4 +1,4 @@
-//! What is heard of the probe calls, at whichever slave.
+//! The events of probe calls, on any slave.
 
 use esl_core::{Error, Event, EventName, Listener, Options, Subscription};
 use tokio::sync::broadcast;
@@ -7,12 +7,12 @@ use uuid::Uuid;
 use crate::plan::RunId;
 use crate::server::Server;
 
-/// Something that happened to a probe call.
+/// An event of a probe call.
 #[derive(Clone, Debug)]
 pub(super) struct LegEvent {
-    /// At which slave.
+    /// The slave.
     pub(super) slave: usize,
-    /// Which call: its near leg's UUID.
+    /// The call, by its near leg's UUID.
     pub(super) call: Uuid,
     /// The channel.
     pub(super) channel: Uuid,
@@ -25,9 +25,9 @@ pub(super) enum LegEventKind {
     Progressed,
     Parked,
     Answered,
-    /// With its cause.
+    /// The channel has ended, with this cause.
     Ended(String),
-    /// The originate failed, in the server's words.
+    /// The originate failed, with this answer.
     Refused(String),
 }
 
@@ -44,11 +44,11 @@ pub(super) async fn open(server: &Server) -> Result<Listener, Error> {
     Listener::connect(&server.address, &server.credentials, &Options::default(), &events).await
 }
 
-/// Tells what is heard of this run's calls until the connection ends.
+/// Forwards the events of this run's calls until the connection ends.
 pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, told: broadcast::Sender<LegEvent>) {
     while let Ok(event) = listener.next().await {
         if let Some(heard) = read(slave, &event, run) {
-            // Nobody may be listening.
+            // All receivers may be gone.
             let _ = told.send(heard);
         }
     }

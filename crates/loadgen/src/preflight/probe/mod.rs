@@ -1,5 +1,5 @@
-//! One call to each address, where the plan allows it: does it get through, and does its far leg come to a slave and wait
-//! there, parked and unanswered, where an app is to control it? Each is hung up at once, and its guards end it otherwise.
+//! Places one probe call to each address, where the plan permits it, and checks that it gets through, and that its far
+//! leg is parked on a slave where an app is to control it. Each call is hung up at once; its guards end it otherwise.
 
 mod leg_event;
 mod trial;
@@ -15,12 +15,12 @@ use crate::server::Server;
 use leg_event::LegEvent;
 use trial::{ProbeOutcome, Trial};
 
-/// Addresses that are tried at each slave: a probe is not a test.
+/// Addresses that are probed at each slave at most.
 const TARGETS_MAX: usize = 8;
-/// What an ear has heard and no trial has read yet: a call has a dozen events.
+/// Events that may wait for a probe: a call has a dozen.
 const HEARD_MAX: usize = 4096;
 
-/// Places the probe calls, at all slaves at once and at each one after the other.
+/// Places the probe calls, on all slaves at once and one after the other on each.
 pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) -> Vec<Finding> {
     let (told, _) = broadcast::channel(HEARD_MAX);
     let reached = || (0..needs.len()).filter(|slave| slaves.get(*slave).is_some_and(|facts| facts.reached));
@@ -60,7 +60,7 @@ async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcas
     findings
 }
 
-/// A dialplan that does what an app needs that controls the far leg.
+/// The dialplan that an app needs to control far legs.
 pub(super) const PARK: &str = "<extension name=\"loadgen\"><condition><action application=\"park\"/></condition></extension>\n\
                     as the only one in the context of the SIP profile where it arrives, then reloadxml";
 
@@ -87,7 +87,7 @@ fn finding(slave: usize, to: &str, parked: bool, outcome: &ProbeOutcome) -> Opti
             PARK.to_owned(),
         ),
     };
-    // Calls that fail now and then may be what is to be measured.
+    // A failing call may be what the run measures.
     let severity = if parked { Severity::Error } else { Severity::Warning };
     Some(Finding { severity, slave: Some(slave), what, remedy })
 }

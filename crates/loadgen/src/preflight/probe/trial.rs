@@ -12,13 +12,13 @@ use super::leg_event::{LegEvent, LegEventKind};
 use crate::plan::RunId;
 use crate::server::Server;
 
-/// How long a probe call may take to show what becomes of it.
+/// How long a probe call may take to show its outcome.
 const TRIAL_MAX: Duration = Duration::from_secs(5);
-/// The server ends it by itself after this, ringing or answered.
+/// The time after which the server ends a probe call by itself, ringing or answered.
 const GUARD: Duration = Duration::from_secs(10);
-/// A dialplan that answers does so at once: a far leg that is parked for so long stays so.
+/// How long a far leg has to stay parked: a dialplan that answers does so at once.
 const SETTLED: Duration = Duration::from_millis(300);
-/// How long its end may take.
+/// How long the end of a probe call may take.
 const END_MAX: Duration = Duration::from_secs(3);
 /// How long one command may take.
 const REPLY_MAX: Duration = Duration::from_secs(5);
@@ -32,24 +32,24 @@ pub(super) struct Trial<'a> {
     pub(super) servers: &'a [Server],
 }
 
-/// What became of it.
+/// The outcome of a probe call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum ProbeOutcome {
     /// It rang or was answered, and no far leg was seen.
     Through,
-    /// Its far leg came to a slave, and waited there.
+    /// Its far leg was parked on a slave.
     Parked,
-    /// Its far leg came, and was answered.
+    /// Its far leg came to a slave, and was answered.
     Answered,
-    /// Its far leg came, and nothing happened to it that an app could use.
+    /// Its far leg came to a slave, and was neither parked nor answered.
     NotParked,
-    /// It failed, in the server's words.
+    /// It failed, with this answer of the server.
     Failed(String),
-    /// Nobody could see.
+    /// Its outcome is unknown.
     Unknown(String),
 }
 
-/// What has been seen of it.
+/// What has been seen of a probe call.
 #[derive(Debug, Default)]
 struct Seen {
     progressed: bool,
@@ -75,7 +75,7 @@ impl Trial<'_> {
         outcome
     }
 
-    /// Its guards end it without us: the originate's time-out, and on answer `sched_hangup`.
+    /// Places the call with its guards: the originate's time-out, and `sched_hangup` on answer.
     async fn place(&self) -> Result<Client, Error> {
         let Server { address, credentials } = &self.servers[self.slave];
         let options = Options { reconnect: None, ..Options::default() };
@@ -149,10 +149,10 @@ impl Trial<'_> {
         }
     }
 
-    /// Hangs up the near leg, which ends the far one; and the far one where it does not.
+    /// Hangs up the near leg, which ends the far leg too, and the far leg if it does not.
     async fn end(&self, client: &Client, heard: &mut broadcast::Receiver<LegEvent>, seen: &mut Seen) {
         let deadline = Instant::now() + END_MAX;
-        // One that is gone already is what was wanted.
+        // A channel that is gone already needs no hangup.
         let _ = client.api_within(&format!("uuid_kill {}", self.call), REPLY_MAX).await;
         while !(seen.near_gone && (seen.far.is_none() || seen.far_gone)) {
             match timeout_at(deadline, heard.recv()).await {

@@ -1,4 +1,4 @@
-//! What is changed on the way.
+//! Changes while a schedule is consumed.
 
 use proptest::prelude::*;
 

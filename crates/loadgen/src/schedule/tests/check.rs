@@ -1,4 +1,4 @@
-//! What is said of a schedule that cannot work.
+//! Messages about schedules that cannot work.
 
 use super::super::check::*;
 use super::*;

@@ -1,4 +1,4 @@
-//! Whose turn it is.
+//! The order of turns.
 
 use proptest::prelude::*;
 
