@@ -41,7 +41,8 @@ pub async fn run(plan: Plan, controls: mpsc::Receiver<Control>) -> anyhow::Resul
     let mut signals = Signals::new()?;
     let mut lock = None;
     if let Some(folder) = &plan.out {
-        std::fs::create_dir_all(folder).with_context(|| format!("cannot make the run folder {}", folder.display()))?;
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create the run folder {}", folder.display()))?;
         lock = prepare::lock(&plan)?;
     }
     let collector = Collector::new(plan.dimensions());
@@ -130,7 +131,7 @@ impl Run {
             Ok(collected) => collected,
             // A slave's task that does not end still holds its end of the channel.
             Err(_) => {
-                incidents.incomplete.push("the last figures of a slave are missing".to_owned());
+                incidents.incomplete.push("the last results of a slave are missing".to_owned());
                 stop.notify_one();
                 collecting.await
             }
@@ -181,14 +182,14 @@ async fn wait_until_connected(plan: &Plan, messages: &mut mpsc::Receiver<SlaveMe
                 *if plan.places_calls(slave) { &mut connected } else { &mut listening } += 1;
             }
             Some(SlaveMessage::Ready(slave, Err(error))) => {
-                error!(slave = plan.names.slaves[slave], %error, "cannot be used");
+                error!(slave = plan.names.slaves[slave], %error, "not usable");
             }
             _ => {}
         }
     }
     if connected == 0 && listening > 0 {
         error!(
-            "the slaves that are connected place no calls of this process: they have no weight, or belong to another shard"
+            "the connected slaves place no calls of this process: their weight is 0, or they belong to another shard"
         );
     }
     if connected > 0 && connected < placing {
@@ -270,6 +271,6 @@ impl Collecting {
 fn lower_thread_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICE) {
-        tracing::debug!(%error, "the collecting thread keeps its priority");
+        tracing::debug!(%error, "cannot lower the collecting thread's priority");
     }
 }

@@ -182,12 +182,12 @@ async fn what_fails_says_where() {
         (
             "bert",
             "callee = \"none\"\nto = \"sofia/external/drop10000@127.0.0.1:5080\"".to_owned(),
-            "expected to get in sync on each side, got none",
+            "expected sync on each side, got none",
         ),
         (
             "play_rec",
             "play = \"/no/such/file.wav\"\nrecord_every = 0".to_owned(),
-            "expected /no/such/file.wav to be played, got FILE NOT FOUND",
+            "expected /no/such/file.wav to play, got FILE NOT FOUND",
         ),
         (
             "bridge",

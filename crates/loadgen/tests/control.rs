@@ -248,10 +248,10 @@ async fn what_cannot_be_obeyed_is_refused() {
     let going = start(&[&server], "[load]\nrate = 20\n", "100ms");
     until(&server, |state| state.originates >= 1).await;
     for (control, message) in [
-        (Control::Rate(Some(-1.0)), "-1 is no rate"),
-        (Control::Rate(Some(f64::NAN)), "NaN is no rate"),
-        (Control::Limit(Some(0)), "a limit of 0 is a pause"),
-        (Control::Weights(vec![0, 0]), "these weights make no turns"),
+        (Control::Rate(Some(-1.0)), "invalid rate -1"),
+        (Control::Rate(Some(f64::NAN)), "invalid rate NaN"),
+        (Control::Limit(Some(0)), "invalid limit 0"),
+        (Control::Weights(vec![0, 0]), "invalid weights: at least one weight must be above 0"),
     ] {
         let error = going.operator.ask(control).expect_err("refused");
         assert!(error.contains(message), "{error}");
@@ -261,5 +261,5 @@ async fn what_cannot_be_obeyed_is_refused() {
     going.ask(Control::Stop);
     let operator = going.operator.clone();
     going.end().await;
-    assert_eq!(operator.ask(Control::Stop), Err("the run is over".to_owned()));
+    assert_eq!(operator.ask(Control::Stop), Err("the run has ended".to_owned()));
 }

@@ -78,9 +78,9 @@ async fn the_password_comes_from_the_environment_or_a_file() {
 async fn what_is_wrong_is_said_of_its_flag_and_nothing_is_dialled() {
     let server = server().await;
     for (flags, message) in [
-        ("--to 9196 --rate 5 --hold 1s", "loadgen: --to 9196: a number alone is nobody's: write 9196@HOST"),
+        ("--to 9196 --rate 5 --hold 1s", "loadgen: --to 9196: 9196 has no host: give 9196@HOST"),
         ("--to 9196@h --rate 0 --hold 1s", "loadgen: --rate: rate = 0: it must be from"),
-        ("--to 9196@h --rate 5", "loadgen: --hold: say how long a call lasts"),
+        ("--to 9196@h --rate 5", "loadgen: --hold: no hold time"),
         ("--to 9196@h --rate 5 --hold 1s --app bert --option tome=1", "--option tome=1: the app bert has no option"),
     ] {
         let (run, _bench) = dial(&[&server], flags).await;

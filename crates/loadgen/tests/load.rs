@@ -416,12 +416,12 @@ async fn what_is_not_allowed_is_never_dialled() {
     let server = server().await;
     let run = with_numbers(&slave(&server), "'^sofia/external/91'").run().await;
     assert_eq!(run.code(), 2);
-    let message = "row 3: \"sofia/external/ring20@127.0.0.1:5080\" matches none of the patterns of \"allow\" in [call]";
+    let message = "row 3: \"sofia/external/ring20@127.0.0.1:5080\" matches no pattern of \"allow\" in [call]";
     assert!(run.stderr.contains(message), "{}", run.stderr);
     // Whom an app connects calls to is dialled as well.
     let app = "[[apps]]\nkind = \"bridge\"\nto = \"null/x\"\nbridge_to = \"null/{number}\"\n";
     let run = with_numbers(&format!("{app}{}", slave(&server)), "'^sofia/', '^null/[x9]'").run().await;
-    let message = "\"null/ring20\" matches none of the patterns of \"allow\" in [call]";
+    let message = "\"null/ring20\" matches no pattern of \"allow\" in [call]";
     assert!(run.code() == 2 && run.stderr.contains(message), "{}", run.stderr);
     assert_eq!(server.state().listeners, 0);
 }

@@ -38,8 +38,8 @@ async fn a_plan_that_a_server_cannot_carry_is_not_begun() {
     let bench = load("duration = \"1s\"", 1, &server);
     let checked = bench.start(&["check", "a.toml", "--preflight"]).end().await;
     assert_eq!(checked.code(), 3, "{checked:?}");
-    let finding = "error: pbx7: 40.0 calls/s are planned, 80.0 new sessions a second with the far legs that land on \
-                   it, and it takes 30 new sessions a second: it would refuse the others\n    → fsctl sps 173";
+    let finding = "error: pbx7: the plan has 40.0 calls/s, 80.0 new sessions a second with the far legs that land on the server, \
+     but the server accepts 30 new sessions a second: it would reject the rest\n    → fsctl sps 173";
     assert!(checked.stdout.contains("loadgen: 40 calls/s") && checked.stdout.contains(finding), "{}", checked.stdout);
 
     let run = bench.run().await;
@@ -163,7 +163,11 @@ async fn what_an_earlier_run_left_raised_is_said() {
     );
     std::fs::write(bench.path().join("out/raised.json"), raised).expect("a file");
     let run = bench.run().await;
-    assert!(run.stderr.contains("an earlier run in out was killed, and what it raised is still so"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("an earlier run in out was killed and the limits it raised are still in force"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(cmd(&server, "fsctl sps").await, "+OK sessions per second: 100000", "not this one's to put back");
     let cleaned = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;
     assert_eq!(cleaned.code(), 0, "{cleaned:?}");
@@ -175,7 +179,7 @@ async fn what_a_killed_run_left_is_cleaned_up_and_nothing_else() {
     let (server, bench, running) = raised().await;
     let refused = bench.start(&["cleanup", "out", "--config", "a.toml"]).end().await;
     assert_eq!(refused.code(), 2, "{refused:?}");
-    assert!(refused.stderr.contains("the run in out goes on (process "), "{}", refused.stderr);
+    assert!(refused.stderr.contains("the run in out is active (process "), "{}", refused.stderr);
     running.signal("KILL");
     // Its folder is its own until the system has taken it away.
     running.end().await;
@@ -229,7 +233,7 @@ async fn what_cannot_be_reached_is_not_clean() {
     assert!(run.stdout.contains("): not cleaned up: cannot connect to 127.0.0.1"), "{}", run.stdout);
     let none = bench.start(&["cleanup", "."]).end().await;
     assert_eq!(none.code(), 2, "{none:?}");
-    assert!(none.stderr.contains(". is no run folder: cannot read ./run.json"), "{}", none.stderr);
+    assert!(none.stderr.contains(". is not a run folder: cannot read ./run.json"), "{}", none.stderr);
 }
 
 #[tokio::test]
@@ -249,7 +253,7 @@ async fn what_may_not_be_listed_is_not_clean() {
     for which in [&["--all-runs"][..], &["--run-id", "0123456789ab"], &[]] {
         let run = bench.start(&[&["cleanup", "a.toml"], which].concat()).end().await;
         assert_eq!(run.code(), 3, "{run:?}");
-        assert!(run.stdout.contains("is answered \"-ERR permission denied\""), "{}", run.stdout);
+        assert!(run.stdout.contains("was answered \"-ERR permission denied\""), "{}", run.stdout);
     }
 }
 
@@ -261,7 +265,7 @@ async fn one_run_at_a_time_is_in_a_folder() {
     server.wait_for(SOON, |state| state.originates >= 1).await.expect("a call");
     let second = bench.start(&["run", "a.toml", "--out", "out"]).end().await;
     assert_eq!(second.code(), 1, "{second:?}");
-    assert!(second.stderr.contains("another run goes on in out: give this one another folder"), "{}", second.stderr);
+    assert!(second.stderr.contains("another run is active in out: choose another folder"), "{}", second.stderr);
     running.signal("KILL");
     drop(running);
 }

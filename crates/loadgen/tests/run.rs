@@ -95,7 +95,7 @@ async fn a_threshold_without_samples_makes_the_run_invalid() {
     let run = run.run().await;
     assert_eq!(run.code(), 6, "{}", run.stdout);
     assert_eq!(run.report()["verdict"], "invalid");
-    assert!(run.stdout.contains("the threshold setup.p99 < 1s has no samples"), "{}", run.stdout);
+    assert!(run.stdout.contains("threshold setup.p99 < 1s has no samples"), "{}", run.stdout);
     assert_eq!(run.number("hangup_causes.USER_BUSY"), 10.0);
 }
 

@@ -172,12 +172,12 @@ async fn a_shard_that_cannot_be_is_refused() {
         (
             &["--shard", "4/4", "--run-id", RUN_ID],
             &[],
-            "--shard 4/4: shard 4/4 has no slave that places calls: there are 3 slaves",
+            "--shard 4/4: shard 4/4 has no slave that places calls: 3 slaves are configured",
         ),
         (&["--shard", "1/3", "--run-id", RUN_ID], &[], "--shard 1/3: limit = 2 leaves nothing for shard 1/3"),
-        (&["--shard", "3/2", "--run-id", RUN_ID], &[], "there is no shard 3 of 2"),
+        (&["--shard", "3/2", "--run-id", RUN_ID], &[], "invalid shard 3/2"),
         (&["--shard", "job/2", "--run-id", RUN_ID], &[], "JOB_COMPLETION_INDEX is not set"),
-        (&["--run-id", RUN_ID], &[("LOADGEN_SHARD", "0/2")], "there is no shard 0 of 2"),
+        (&["--run-id", RUN_ID], &[("LOADGEN_SHARD", "0/2")], "invalid shard 0/2"),
         (&[], &[("LOADGEN_SHARD", "job/2"), ("JOB_COMPLETION_INDEX", "1")], "--shard 2/2: needs a --run-id"),
     ] {
         let run = bench.start_with(&[&["run", "a.toml"], arguments].concat(), environment).end().await;

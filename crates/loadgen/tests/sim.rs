@@ -43,10 +43,10 @@ async fn bad_files_are_refused_with_their_place() {
             "a.toml:5:10: \"here\" is not an address and a port such as \"127.0.0.1:8021\"",
         ),
         ("count = 2", "count = 9\nlisten = \"127.0.0.1:65530\"", "a.toml:4:1: there are not 6 ports behind 65530"),
-        ("count = 2", "name = \"one\"", "a.toml:4:1: there are two servers named \"one\": give each a name of its own"),
+        ("count = 2", "name = \"one\"", "a.toml:4:1: duplicate server name \"one\": server names are unique"),
         ("\"secret\"", "31337", "a.toml:3:12: a password must be text, in quotes"),
         ("domain = \"home\"\n", "", "a.toml:8:1: the key \"domain\" is missing here"),
-        (GOOD, "", "a.toml: there are no servers: add a [[servers]] table"),
+        (GOOD, "", "a.toml: no servers: add a [[servers]] table"),
     ] {
         let text = GOOD.replace(from, to);
         assert_ne!(text, GOOD, "{from}");

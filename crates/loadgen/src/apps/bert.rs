@@ -7,39 +7,39 @@ use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "bert",
-    about: "Measures whether speech arrives as it was sent: a known pattern goes out, and what comes back is compared \
-            with it, bit for bit (PCMU only). A call that does not get in sync, or loses it, has failed.",
+    about: "Sends a known bit pattern and compares what comes back, bit for bit (PCMU only). A call that does not reach sync, or \
+         loses it, fails.",
     options: &[
         AppOption {
             name: "sides",
             shape: "1 or 2",
             default: "1",
-            about: "On one side, the far leg echoes; on two, each compares what the other one sends.",
+            about: "1: the far leg echoes. 2: both legs send, and each compares what it receives.",
         },
         AppOption {
             name: "timeout",
             shape: "a time",
             default: "5s",
-            about: "How long it may take to get in sync. It takes a second at least, the window's length.",
+            about: "Time allowed to reach sync; at least 1 s, the length of a window.",
         },
         AppOption {
             name: "max_error",
             shape: "a number, in percent",
             default: "10",
-            about: "How many samples of a window of a second may differ before sync is lost.",
+            about: "Share of the samples in a window of 1 s that may differ before sync is lost.",
         },
         AppOption {
             name: "max_lost_sync",
             shape: "a number",
             default: "0",
-            about: "How often a call may lose sync and not have failed.",
+            about: "Sync losses a call may have without failing.",
         },
         CALLEE,
     ],
     results: &[
-        AppResult { name: "in_sync", about: "legs that got in sync, each time that they did" },
-        AppResult { name: "lost_sync", about: "times that a leg lost it again" },
-        AppResult { name: "timeouts", about: "legs that did not get in sync in time" },
+        AppResult { name: "in_sync", about: "times that a leg reached sync" },
+        AppResult { name: "lost_sync", about: "times that a leg lost sync" },
+        AppResult { name: "timeouts", about: "legs that did not reach sync in time" },
     ],
     modules: &["mod_bert"],
     far: true,
@@ -57,7 +57,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     }
     let ours = super::is_callee_ours(options)?;
     if sides == 2 && !ours {
-        return Err(options.error("sides", "sides = 2 needs the far leg, which callee = \"none\" leaves alone"));
+        return Err(options.error("sides", "sides = 2 needs the far leg: callee = \"none\" excludes it"));
     }
     let constant = |value: String| Template::constant(value);
     let mut settings = vec![
@@ -92,12 +92,8 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
             rule("mod_bert::timeout", TIMEOUTS),
         ],
         requires: vec![
-            Require {
-                result: IN_SYNC,
-                times: u32::from(sides)..=u32::MAX,
-                expected: "to get in sync on each side".to_owned(),
-            },
-            Require { result: LOST_SYNC, times: 0..=u32::from(lost), expected: "to stay in sync".to_owned() },
+            Require { result: IN_SYNC, times: u32::from(sides)..=u32::MAX, expected: "sync on each side".to_owned() },
+            Require { result: LOST_SYNC, times: 0..=u32::from(lost), expected: "sync to be kept".to_owned() },
             Require { result: TIMEOUTS, times: 0..=0, expected: "no time-out".to_owned() },
         ],
         ..Script::default()

@@ -12,25 +12,25 @@ pub(super) const TO: AppOption = AppOption {
     name: "bridge_to",
     shape: "an address",
     default: "",
-    about: "Whom it is connected to, as FreeSWITCH writes it: \"sofia/external/9196@pbx.example:5060\". Of the call itself, \
-            FreeSWITCH knows whom it was for: \"sofia/external/$${destination_number}@pbx.example\".",
+    about: "Dial string of the third party, as FreeSWITCH writes it: \"sofia/external/9196@pbx.example:5060\". FreeSWITCH expands \
+         the call's own variables: \"sofia/external/$${destination_number}@pbx.example\".",
 };
 
 pub(super) const KIND: AppKind = AppKind {
     name: "bridge",
-    about: "Connects the near leg to somebody else when it is answered; the slave is between the two then. A call whose \
-            bridge does not come about has failed.",
+    about: "Bridges the near leg to a third party when it is answered, so that the slave stands between the two. A call whose \
+         bridge fails has failed.",
     options: &[
         TO,
         AppOption {
             name: "callee",
             shape: "\"app\" or \"none\"",
             default: "none",
-            about: "Whether the far leg of the first call is this app's, which answers it and has it echo; it has to be \
-                    parked on a slave for that.",
+            about: "\"app\": this app answers the far leg of the first call and echoes its audio; the far leg has to be parked on \
+                 a slave. \"none\": the far leg is left alone.",
         },
     ],
-    results: &[AppResult { name: "bridged", about: "calls that were connected" }],
+    results: &[AppResult { name: "bridged", about: "calls that were bridged" }],
     far: true,
     build,
     ..AppKind::PLAIN

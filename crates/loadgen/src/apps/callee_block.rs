@@ -9,25 +9,25 @@ use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "callee_block",
-    about: "The far leg turns the call down as soon as it comes in. Calls count as failed, by their hangup cause.",
+    about: "The far leg rejects the call as soon as it arrives. Calls count as failed, by their hangup cause.",
     options: &[
         AppOption {
             name: "response",
-            shape: "a SIP status from 400 to 699, words may follow",
+            shape: "a SIP status from 400 to 699, optionally with a reason phrase",
             default: "",
-            about: "What the INVITE is answered with: 486, or \"486 Busy Here\".",
+            about: "Response to the INVITE: 486, or \"486 Busy Here\".",
         },
         AppOption {
             name: "cause",
             shape: "a hangup cause",
             default: "CALL_REJECTED",
-            about: "Where there is no response: why it hangs up, which FreeSWITCH makes a status of.",
+            about: "Hangup cause used when no response is set; FreeSWITCH maps it to a SIP status.",
         },
-        AppOption { name: "after", shape: "a time", default: "", about: "How long it lets the caller wait before." },
+        AppOption { name: "after", shape: "a time", default: "", about: "Time before the response." },
     ],
     results: &[
-        AppResult { name: "blocked", about: "calls that were turned down" },
-        AppResult { name: "answered", about: "calls that somebody else answered" },
+        AppResult { name: "blocked", about: "calls that were rejected" },
+        AppResult { name: "answered", about: "calls that another party answered" },
     ],
     far: true,
     build,
@@ -40,7 +40,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let action = match options.is_empty("response") {
         true => Action::HangUp { side: Side::Callee, cause: options.cause("cause")? },
         false if options.value("cause").is_some() => {
-            return Err(options.error("cause", "there is a \"response\" too: a call is turned down in one way"));
+            return Err(options.error("cause", "\"response\" is set as well: set one of the two"));
         }
         false => {
             let response = options.words("response")?;
@@ -59,6 +59,6 @@ pub(super) fn check_response(text: &str) -> Result<&str, String> {
     let (status, words) = text.split_once(' ').unwrap_or((text, ""));
     match status.parse::<u16>() {
         Ok(400..=699) if status.len() == 3 && !words.chars().any(char::is_control) => Ok(text),
-        _ => Err(format!("{text:?} does not turn a call down: it must be a SIP status from 400 to 699, such as 486")),
+        _ => Err(format!("{text:?} does not reject a call: expected a SIP status from 400 to 699, such as 486")),
     }
 }

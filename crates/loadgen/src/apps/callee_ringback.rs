@@ -7,31 +7,31 @@ use esl_core::EventName;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "callee_ringback",
-    about: "Calls that ring, or have early media, and are never answered: one side hangs up after a while. They count \
-            as failed, by their hangup cause, or as canceled where the caller hangs up.",
+    about: "Calls that ring, or have early media, and are never answered: one side hangs up after a while. They count as failed, \
+         by their hangup cause, or as canceled when the caller hangs up.",
     options: &[
         AppOption {
             name: "ring",
             shape: "\"ring\" or \"early_media\"",
             default: "early_media",
-            about: "What the far leg answers: 180, or 183 with media.",
+            about: "Provisional response of the far leg: 180, or 183 with media.",
         },
         AppOption {
             name: "ringback",
             shape: "text",
             default: "tone_stream://%(2000,4000,440,480);loops=-1",
-            about: "What its early media are.",
+            about: "Early media to send.",
         },
-        AppOption { name: "after", shape: "a time", default: "10s", about: "How long it rings." },
+        AppOption { name: "after", shape: "a time", default: "10s", about: "Ringing time." },
         AppOption {
             name: "hang_up",
             shape: "\"caller\" or \"callee\"",
             default: "callee",
-            about: "Who hangs up then.",
+            about: "Leg that hangs up.",
         },
         AppOption { name: "cause", shape: "a hangup cause", default: "USER_BUSY", about: "Why." },
     ],
-    results: &[AppResult { name: "rung", about: "calls that rang for as long as they should" }],
+    results: &[AppResult { name: "rung", about: "calls that rang for the whole time" }],
     modules: &["mod_tone_stream"],
     far: true,
     build,

@@ -26,8 +26,8 @@ pub fn describe() -> String {
         }
         text.push('\n');
     }
-    text + "An app is a [[apps]] table with its \"kind\", \"name\", \"weight\", \"to\" and options. \"loadgen apps NAME\" says \
-            all of one.\n"
+    text + "An app is an [[apps]] table with its \"kind\", \"name\", \"weight\", \"to\" and options. \"loadgen apps NAME\" \
+         describes one.\n"
 }
 
 /// One app in detail.

@@ -11,35 +11,35 @@ pub(super) const KIND: AppKind = AppKind {
     name: "dtmf_check",
     about: "Sends digits from one leg to the other, and checks that the same ones arrive in the same order.",
     options: &[
-        AppOption { name: "digits", shape: "digits", default: "1234567890*#", about: "What is sent." },
+        AppOption { name: "digits", shape: "digits", default: "1234567890*#", about: "Digits to send." },
         AppOption {
             name: "sender",
             shape: "\"caller\", \"callee\" or \"both\"",
             default: "caller",
-            about: "Who sends them. The other one has to hear them.",
+            about: "Leg that sends the digits; the other leg has to receive them.",
         },
         AppOption {
             name: "duration",
             shape: "a time",
             default: "100ms",
-            about: "How long each digit is. FreeSWITCH takes none below 50 ms or above 24 s.",
+            about: "Duration of each digit; FreeSWITCH accepts 50 ms to 24 s.",
         },
         AppOption {
             name: "interval",
             shape: "a time",
             default: "200ms",
-            about: "From the beginning of a digit to that of the next one. It sends them one after the other.",
+            about: "Time from the start of one digit to the start of the next. Digits are sent one at a time.",
         },
         AppOption {
             name: "timeout",
             shape: "a time",
             default: "5s",
-            about: "How long after the last digit was sent all of them must have arrived.",
+            about: "Time allowed after the last digit was sent for all of them to arrive.",
         },
     ],
     results: &[
-        AppResult { name: "matched", about: "legs that heard the digits" },
-        AppResult { name: "mismatched", about: "legs that heard others, or not all" },
+        AppResult { name: "matched", about: "legs that received the digits" },
+        AppResult { name: "mismatched", about: "legs that received other digits, or not all" },
     ],
     far: true,
     build,
@@ -58,7 +58,7 @@ const BEFORE: Duration = Duration::from_millis(500);
 fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     let digits = options.digits("digits")?;
     if digits.contains(PAUSES) {
-        return Err(options.error("digits", "w and W are pauses, which nobody hears: use \"interval\""));
+        return Err(options.error("digits", "w and W are pauses and send nothing: use \"interval\""));
     }
     let (duration, interval) = (options.time("duration")?, options.time("interval")?);
     if !(Duration::from_millis(50)..=Duration::from_secs(24)).contains(&duration) {

@@ -5,7 +5,7 @@ use super::{AppKind, AppOptions};
 
 pub(super) const KIND: AppKind = AppKind {
     name: "echo",
-    about: "Sends back what the far end says: media in both directions.",
+    about: "Echoes the far end's audio: media in both directions.",
     build: |_: &AppOptions<'_>| Ok(Script::running(Application::new("echo"))),
     ..AppKind::PLAIN
 };

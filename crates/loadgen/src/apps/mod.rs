@@ -79,7 +79,7 @@ const CALLEE: AppOption = AppOption {
     name: "callee",
     shape: "\"app\" or \"none\"",
     default: "app",
-    about: "Whose the far leg is: this app's, so that it has to be parked on a slave, or nobody's here.",
+    about: "\"app\": this app drives the far leg, which has to be parked on a slave. \"none\": the far leg is left alone.",
 };
 
 impl AppKind {

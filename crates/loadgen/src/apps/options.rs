@@ -254,8 +254,8 @@ const DIGITS: &str = "0123456789*#ABCDabcdFfwW";
 /// Checks that digits can be sent.
 pub(super) fn check_digits(text: &str) -> Result<(), String> {
     match text.chars().find(|c| !DIGITS.contains(*c)) {
-        Some(c) => Err(format!("{c:?} is no digit: there are {DIGITS}")),
-        None if text.is_empty() => Err("there are no digits".to_owned()),
+        Some(c) => Err(format!("invalid digit {c:?}: expected {DIGITS}")),
+        None if text.is_empty() => Err("no digits: expected at least one".to_owned()),
         None => Ok(()),
     }
 }

@@ -12,31 +12,31 @@ const PLAY: AppOption = AppOption {
     name: "play",
     shape: "text",
     default: "tone_stream://%(1000,500,440);loops=-1",
-    about: "What is played: a stream, or a file of the slave. A file is played once.",
+    about: "A stream, or a file on the slave. A file is played once.",
 };
 
 const RECORD: AppOption = AppOption {
     name: "record",
     shape: "\"caller\", \"callee\" or \"both\"",
     default: "callee",
-    about: "Whose leg is recorded: what it says and what it hears.",
+    about: "Leg to record, in both directions.",
 };
 
 const PATH: AppOption = AppOption {
     name: "path",
     shape: "text",
     default: "/tmp/loadgen/{run}/{uuid}",
-    about: "Where to, on the slave; \"-caller.wav\" or \"-callee.wav\" comes behind it. Folders are made.",
+    about: "Path prefix of the files on the slave; \"-caller.wav\" or \"-callee.wav\" is appended. Folders are created.",
 };
 
 const EVERY: AppOption = AppOption {
     name: "record_every",
     shape: "a number",
     default: "1",
-    about: "Every how many attempts of a slave one is recorded; 0 for none.",
+    about: "Records one in this many of a slave's attempts; 0 records none.",
 };
 
-const RESULTS: &[AppResult] = &[AppResult { name: "recorded", about: "recordings that were begun" }];
+const RESULTS: &[AppResult] = &[AppResult { name: "recorded", about: "recordings that were started" }];
 
 pub(super) const KIND: AppKind = AppKind {
     name: "play_rec",
@@ -51,10 +51,15 @@ pub(super) const KIND: AppKind = AppKind {
 
 pub(super) const MUTED: AppKind = AppKind {
     name: "muted_play_rec",
-    about: "Both legs play and one of them is muted, in turns, as two people talk; the call is recorded on the slave.",
+    about: "Both legs play and one of them is muted, in turns, as in a conversation; the call is recorded on the slave.",
     options: &[
         PLAY,
-        AppOption { name: "turn", shape: "a time", default: "5s", about: "How long one is heard before the other is." },
+        AppOption {
+            name: "turn",
+            shape: "a time",
+            default: "5s",
+            about: "How long one side plays before the other does.",
+        },
         RECORD,
         PATH,
         EVERY,
@@ -75,8 +80,7 @@ fn play_rec(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
         callee.push(Action::Answer.into());
         callee.extend(recording(options, Side::Callee)?);
     } else if options.sides(RECORD.name)?.contains(&Side::Callee) {
-        let message =
-            "the callee's leg cannot be recorded, since callee = \"none\" leaves it alone: record = \"caller\"";
+        let message = "the callee's leg cannot be recorded: callee = \"none\" excludes it; use record = \"caller\"";
         return Err(options.error(RECORD.name, message));
     }
     Ok(Script { caller, callee, rules: unplayable(&file, Some(Side::Caller)), ..Script::default() })
@@ -126,7 +130,7 @@ fn unplayable(file: &Template, side: Option<Side>) -> Vec<Rule> {
     let rule = |response: &&str| {
         let watch = Watch { side, ..Watch::new(EventName::ChannelExecuteComplete) };
         let watch = watch.with("Application-Response", response);
-        Rule { watch, then: Then::Fail { expected: format!("{file} to be played"), unless: None } }
+        Rule { watch, then: Then::Fail { expected: format!("{file} to play"), unless: None } }
     };
     NOT_PLAYED.iter().map(rule).collect()
 }

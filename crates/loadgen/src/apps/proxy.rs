@@ -9,20 +9,15 @@ use crate::config::template::Template;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "proxy",
-    about: "The far leg is connected on to somebody else, whose answer answers the call: the slave is a PBX between \
-            the two. A call whose far leg cannot be connected fails as that one does.",
+    about: "Bridges the far leg to a third party, whose answer answers the call: the slave is a PBX between the two. A call whose \
+         far leg cannot be bridged fails with the cause of that bridge.",
     options: &[
         bridge::TO,
-        AppOption {
-            name: "timeout",
-            shape: "a time",
-            default: "60s",
-            about: "How long whom it is connected to may ring.",
-        },
+        AppOption { name: "timeout", shape: "a time", default: "60s", about: "How long the third party may ring." },
     ],
     results: &[
-        AppResult { name: "proxied", about: "calls that were connected on" },
-        AppResult { name: "unreached", about: "calls that were not" },
+        AppResult { name: "proxied", about: "calls that were bridged" },
+        AppResult { name: "unreached", about: "calls that were not bridged" },
     ],
     far: true,
     build,

@@ -210,17 +210,17 @@ impl Action {
 
     fn words(&self, text: impl Fn(&Template) -> String) -> String {
         match self {
-            Self::Wait(time) => format!("to wait {time:?}"),
+            Self::Wait(time) => format!("a wait of {time:?}"),
             Self::Answer => "an answer".to_owned(),
             Self::Ring => "ringing".to_owned(),
             Self::EarlyMedia => "early media".to_owned(),
-            Self::Play { file, .. } => format!("{} to be played", text(file)),
-            Self::StopPlay => "what is played to end".to_owned(),
-            Self::Record { path, .. } => format!("the recording {} to begin", text(path)),
+            Self::Play { file, .. } => format!("{} to play", text(file)),
+            Self::StopPlay => "the playback to end".to_owned(),
+            Self::Record { path, .. } => format!("the recording {} to start", text(path)),
             Self::StopRecord => "the recording to end".to_owned(),
             Self::Mute(true) => "silence".to_owned(),
             Self::Mute(false) => "an end of silence".to_owned(),
-            Self::SendDigits { digits, .. } => format!("digits {} to be sent", text(digits)),
+            Self::SendDigits { digits, .. } => format!("digits {} to go out", text(digits)),
             Self::ExpectDigits { digits, .. } => format!("digits {}", text(digits)),
             Self::ExpectEvent { watch, .. } => watch.words(text),
             Self::SetVariables(variables) => {

@@ -12,8 +12,7 @@ pub(super) const KIND: AppKind = AppKind {
             name: "tone",
             shape: "text",
             default: "tone_stream://%(251,0,1004);loops=-1",
-            about: "What is played: a stream or a file that lasts longer than the call. With its end the call ends, and counts \
-                    as dropped.",
+            about: "A stream, or a file that lasts longer than the call: when playback ends, the call ends and counts as dropped.",
         },
         CALLEE,
     ],

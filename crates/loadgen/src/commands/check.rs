@@ -87,8 +87,8 @@ fn write_plan(out: &mut String, plan: &Plan) -> std::fmt::Result {
     )?;
     if let Some(limit) = plan.limit {
         let beyond = match plan.mode {
-            Mode::Skip => "what is due beyond is skipped",
-            Mode::Wait => "the next one is due when one ends",
+            Mode::Skip => "calls due beyond it are skipped",
+            Mode::Wait => "the next call is due when one ends",
         };
         writeln!(out, "  at most {limit} at a time: {beyond}")?;
     }

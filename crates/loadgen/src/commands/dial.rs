@@ -113,8 +113,8 @@ impl DialArgs {
     fn config(&self, environment: impl Fn(&str) -> Option<String>) -> Result<(Config, Source), ConfigError> {
         let waits = self.mode == LimitAction::Wait && self.limit.is_some();
         if self.hold.is_none() && !waits {
-            let message = "say how long a call lasts, such as 10s: only calls that wait for a slot of a --limit can do \
-                           without it, and last limit / rate";
+            let message = "no hold time: set --hold, such as 10s. Only calls that wait for a slot of --limit can go without one; \
+                 they last limit / rate";
             return Err(ConfigError::new("--hold", message));
         }
         let lines = self.lines()?;
@@ -171,14 +171,11 @@ impl DialArgs {
         if user.contains('/') {
             return match (&self.proxy, &self.gateway) {
                 (None, None) => Ok(to.to_owned()),
-                _ => {
-                    Err("a whole dial string says itself which way a call goes: leave --proxy and --gateway out"
-                        .to_owned())
-                }
+                _ => Err("a complete dial string includes its route: remove --proxy and --gateway".to_owned()),
             };
         }
         if user.is_empty() {
-            return Err("there is nobody to call: write USER@HOST, such as 9196@pbx.example:5060".to_owned());
+            return Err("no destination: give USER@HOST, such as 9196@pbx.example:5060".to_owned());
         }
         let path = self.proxy.as_ref().map_or(String::new(), |proxy| format!(";fs_path=sip:{proxy}"));
         let (profile, user_and_host) = match (&self.gateway, &self.proxy) {
@@ -187,8 +184,7 @@ impl DialArgs {
             (None, Some(proxy)) => (self.profile.clone(), format!("{to}@{proxy}")),
             (None, None) => {
                 let message = format!(
-                    "a number alone is nobody's: write {to}@HOST, or say its --proxy or --gateway; a user who is \
-                     registered at the server is user/{to}"
+                    "{to} has no host: give {to}@HOST, --proxy or --gateway; a user registered at the server is user/{to}"
                 );
                 return Err(message);
             }
@@ -211,7 +207,7 @@ impl DialArgs {
 
 /// Splits `host:port` or `[::1]:port`; the port may be missing.
 fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
-    let wrong = || "a server is HOST or HOST:PORT, such as 10.0.0.1:8021 or [::1]:8021".to_owned();
+    let wrong = || "expected HOST or HOST:PORT, such as 10.0.0.1:8021 or [::1]:8021".to_owned();
     let (host, rest) = match text.strip_prefix('[') {
         Some(inner) => inner.split_once(']').ok_or_else(wrong)?,
         // Several colons are an IPv6 address without a port.
@@ -233,10 +229,10 @@ fn host_and_port(text: &str) -> Result<(&str, Option<&str>), String> {
 fn app_option(option: &str) -> Result<(String, String), ConfigError> {
     let flag = format!("--option {option}");
     let Some((key, value)) = option.split_once('=').map(|(key, value)| (key.trim(), value.trim())) else {
-        return Err(ConfigError::new(flag, "write the option and its value: KEY=VALUE"));
+        return Err(ConfigError::new(flag, "expected KEY=VALUE"));
     };
     if key.is_empty() || APP_KEYS.contains(&key) {
-        return Err(ConfigError::new(flag, format!("{key:?} is no option: see \"loadgen apps\"")));
+        return Err(ConfigError::new(flag, format!("unknown option {key:?}: \"loadgen apps\" lists them")));
     }
     let is_toml = value.starts_with(['[', '{']) && !value.contains('\n');
     Ok(line(&flag, &quoted(key), if is_toml { value.to_owned() } else { quoted(value) }))
@@ -322,29 +318,29 @@ mod tests {
         for (flags, message) in [
             ("fs1 --to 1@h --rate 0 --hold 1s", "--rate: rate = 0: it must be from"),
             ("fs1 --to 1@h --rate x --hold 1s", "--rate: "),
-            ("fs1 --to 1@h --rate 5", "--hold: say how long a call lasts"),
-            ("fs1 --to 1@h --rate 5 --limit 5 --mode skip", "--hold: say how long a call lasts"),
+            ("fs1 --to 1@h --rate 5", "--hold: no hold time"),
+            ("fs1 --to 1@h --rate 5 --limit 5 --mode skip", "--hold: no hold time"),
             ("fs1 --to 1@h --rate 5 --hold 10", "--hold: \"10\" is not a time"),
             ("fs1 --to 1@h --rate 5 --limit 0", "--limit: limit = 0: it must be at least 1"),
             ("fs1 --to 1@h --rate 100 --limit 1 --hold 1s --mode skip", "--limit: "),
-            ("fs1 --to 9196 --rate 5 --hold 1s", "--to 9196: a number alone is nobody's"),
-            ("fs1 --to @h --rate 5 --hold 1s", "--to @h: there is nobody to call"),
-            ("fs1 --to user/1 --proxy p --rate 5 --hold 1s", "--to user/1: a whole dial string says itself"),
+            ("fs1 --to 9196 --rate 5 --hold 1s", "--to 9196: 9196 has no host"),
+            ("fs1 --to @h --rate 5 --hold 1s", "--to @h: no destination"),
+            ("fs1 --to user/1 --proxy p --rate 5 --hold 1s", "--to user/1: a complete dial string includes its route"),
             ("fs1 --to 1@h --to 1@h{nope} --rate 5 --hold 1s", "--to: "),
             // A variable of FreeSWITCH, not of the environment.
             ("fs1 --to ${a}@h --rate 5 --hold 1s", "--to: an address to call \"sofia/internal/${a}@h\" holds '{'"),
             ("fs1 --to 1@h --app ecko --rate 5 --hold 1s", "--app: unknown app \"ecko\": did you mean \"echo\"?"),
-            ("fs1 --to 1@h --option digits --rate 5 --hold 1s", "--option digits: write the option and its value"),
-            ("fs1 --to 1@h --option weight=2 --rate 5 --hold 1s", "--option weight=2: \"weight\" is no option"),
+            ("fs1 --to 1@h --option digits --rate 5 --hold 1s", "--option digits: expected KEY=VALUE"),
+            ("fs1 --to 1@h --option weight=2 --rate 5 --hold 1s", "--option weight=2: unknown option \"weight\""),
             ("fs1 --to 1@h --option tome=1 --rate 5 --hold 1s", "--option tome=1: the app park has no option \"tome\""),
             ("fs1 --to 1@h --option a=1 --option a=2 --rate 5 --hold 1s", "--option a=2: duplicate key"),
-            ("[::1 --to 1@h --rate 5 --hold 1s", "[::1: a server is HOST or HOST:PORT"),
-            (":8021 --to 1@h --rate 5 --hold 1s", ":8021: a server is HOST or HOST:PORT"),
+            ("[::1 --to 1@h --rate 5 --hold 1s", "[::1: expected HOST or HOST:PORT"),
+            (":8021 --to 1@h --rate 5 --hold 1s", ":8021: expected HOST or HOST:PORT"),
             ("fs1:x --to 1@h --rate 5 --hold 1s", "fs1:x: "),
-            ("fs1 fs1 --to 1@h --rate 5 --hold 1s", "fs1: there are two slaves named"),
+            ("fs1 fs1 --to 1@h --rate 5 --hold 1s", "fs1: duplicate slave name"),
             ("fs1 --password-file /nowhere --to 1@h --rate 5 --hold 1s", "--password-file: /nowhere: cannot be read"),
             ("fs1 --to 1@h --rate 5 --hold 1s --duration 0s", "--duration: duration = 0ns: it must be above 0"),
-            ("fs1 --to 1@h --rate 5 --hold 1s --gateway g --profile p", "cannot be used with"),
+            ("fs1 --to 1@h --rate 5 --hold 1s --gateway g --profile p", "cannot be used"),
             ("fs1 --to 1@h --rate 5 --hold 1s --raise-limits", "--out"),
         ] {
             let error = dial(flags).unwrap_err();

@@ -33,8 +33,8 @@ pub(super) fn plan_of_run(
     if let (Some(raise), None) = (&config.run.raise_limits, &config.run.out)
         && *raise.get_ref()
     {
-        let message = "raise_limits = true needs a run folder, where \"loadgen cleanup\" finds what to put back when the \
-                       run is killed: set \"out\" in [run], or give --out";
+        let message = "raise_limits = true needs a run folder, from which \"loadgen cleanup\" restores the limits if the run is \
+             killed: set \"out\" in [run], or give --out";
         return Err(source.error(raise.span(), message));
     }
     Plan::new(config, &source, run_id.unwrap_or_else(RunId::random))

@@ -89,16 +89,16 @@ pub(super) fn servers(
         let configs = table.get_ref().configs(&base).map_err(|message| source.error(table.span(), message))?;
         for config in configs {
             if !names.insert(config.name.clone()) {
-                let message = format!("there are two servers named {:?}: give each a name of its own", config.name);
+                let message = format!("duplicate server name {:?}: server names are unique", config.name);
                 return Err(source.error(table.span(), message));
             }
             servers.push(Planned { config, placed: table.get_ref().has_address() });
         }
     }
     match servers.len() {
-        0 => Err(source.whole("there are no servers: add a [[servers]] table")),
+        0 => Err(source.whole("no servers: add a [[servers]] table")),
         count if count as u64 > SERVERS_MAX => {
-            Err(source.whole(format!("{count} servers are over the limit of {SERVERS_MAX}")))
+            Err(source.whole(format!("{count} servers: the limit is {SERVERS_MAX}")))
         }
         _ => Ok(servers),
     }
@@ -140,7 +140,8 @@ fn place(servers: &mut [Planned], listen: SocketAddr, seed: Option<u64>) -> anyh
 pub(super) fn describe(servers: &[Planned]) -> String {
     let line = |server: &Planned| {
         let config = &server.config;
-        let place = if server.placed { config.listen.to_string() } else { "where --listen says".to_owned() };
+        let place =
+            if server.placed { config.listen.to_string() } else { "at the addresses given by --listen".to_owned() };
         format!(
             "server {} ({place}): at most {} sessions, {} new ones a second\n",
             config.name, config.max_sessions, config.sessions_per_second
@@ -197,7 +198,7 @@ fn beginning(servers: &[Running]) -> String {
     if servers.len() > 1 {
         for Running { config, server } in servers {
             let (host, sip) = (&config.name, server.sip_addr());
-            out += &format!("the others call {host} at sofia/external/<number>@{host}:{} or @{sip}\n", sip.port());
+            out += &format!("other hosts reach {host} at sofia/external/<number>@{host}:{} or @{sip}\n", sip.port());
         }
     }
     for (names, numbers) in by_numbers(servers) {
@@ -231,8 +232,7 @@ fn by_numbers(servers: &[Running]) -> Vec<(String, Vec<Number>)> {
         }
     }
     let all = groups.len() == 1 && servers.len() > 1;
-    let title =
-        |names: Vec<&str>| if all { "all of them answer to".to_owned() } else { names.join(", ") + " answers to" };
+    let title = |names: Vec<&str>| if all { "all servers answer".to_owned() } else { names.join(", ") + " answers" };
     groups.into_iter().map(|(names, numbers)| (title(names), numbers)).collect()
 }
 

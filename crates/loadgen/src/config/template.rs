@@ -231,7 +231,7 @@ impl Parser<'_> {
 
     fn unknown(&self, name: &str) -> String {
         if name == FAR_UUID {
-            return "nobody knows \"{far_uuid}\" here: only an app's own texts can name the far leg".to_owned();
+            return "unknown placeholder \"{far_uuid}\": only the texts of apps can name the far leg".to_owned();
         }
         let built_in = BUILT_IN.iter().copied().filter(|known| self.far || *known != FAR_UUID);
         let known: Vec<&str> = built_in.chain(self.columns.iter().map(String::as_str)).collect();
@@ -301,7 +301,7 @@ mod tests {
         for (text, message) in [
             ("{nubmer}", "unknown placeholder \"{nubmer}\": did you mean \"number\"?; a brace itself is written"),
             ("{}", "unknown placeholder \"{}\": known are uuid, run, attempt, slave, app, number, pin;"),
-            ("{far_uuid}", "nobody knows \"{far_uuid}\" here"),
+            ("{far_uuid}", "unknown placeholder \"{far_uuid}\": only the texts of apps can name the far leg"),
             ("{number", "this text has a \"{\" without its \"}\""),
             ("number}", "this text has a \"}\" without its \"{\""),
             ("${a${b}", "this text has a \"${\" without its \"}\""),

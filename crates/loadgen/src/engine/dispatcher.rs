@@ -219,7 +219,7 @@ impl Dispatcher {
                 Some(signal) = self.handles.signals.recv() => {
                     stopped.get_or_insert(signal);
                     if self.ended.is_none() {
-                        info!("stopping: no new calls; calls that are up may end within {:?}", self.plan.grace);
+                        info!("stopping: no new calls; active calls have {:?} to end", self.plan.grace);
                         self.stop();
                     } else if hang_up_ends.is_none() {
                         info!("hanging up all calls");
@@ -446,11 +446,7 @@ impl Dispatcher {
                     self.calls.set_slaves(turns);
                 }
                 _ => {
-                    warn!(
-                        "{} weights for {} slaves: the weights stay as they are",
-                        weights.len(),
-                        self.plan.slaves.len()
-                    )
+                    warn!("{} weights for {} slaves: weights unchanged", weights.len(), self.plan.slaves.len())
                 }
             },
             Control::Pause | Control::Resume if self.ended.is_some() => {}

@@ -58,10 +58,7 @@ mod linux {
         pub(super) fn new() -> io::Result<Self> {
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
-            #[allow(
-                deprecated,
-                reason = "its successor is unsafe, for types whose descriptor may change: an OwnedFd's does not"
-            )]
+            #[allow(deprecated, reason = "set_timer_fd's successor is unsafe")]
             let timer = AsyncFd::new(timer)?;
             Ok(Self { timer, set: None })
         }

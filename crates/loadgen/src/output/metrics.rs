@@ -70,7 +70,7 @@ impl Collector for FromSnapshot {
         apps(&self.names, &snapshot, &mut families);
         families.push(gauges(
             "loadgen_rate_target",
-            "Calls per second that the plan asks for.",
+            "Target rate of the plan, in calls per second.",
             [(&[][..], snapshot.rate_target)],
         ));
         let thresholds = self.thresholds.iter().filter_map(|threshold| {
@@ -80,7 +80,7 @@ impl Collector for FromSnapshot {
         });
         let thresholds: Vec<_> = thresholds.collect();
         if !thresholds.is_empty() {
-            families.push(gauges("loadgen_threshold_ok", "Whether a threshold holds so far.", thresholds));
+            families.push(gauges("loadgen_threshold_ok", "1 while a threshold passes, else 0.", thresholds));
         }
         let version = [("version", env!("CARGO_PKG_VERSION").to_owned())];
         families.push(gauges("loadgen_build_info", "The program, always 1.", [(&version[..], 1.0)]));
@@ -94,15 +94,15 @@ type CountOf = fn(&Counts) -> u64;
 fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let counts: [(&str, &str, CountOf); 9] = [
         // Without pending calls: another slave may take one over, and a counter never goes down.
-        ("scheduled", "Calls that were due, and were sent or skipped.", |counts| counts.scheduled - counts.pending),
+        ("scheduled", "Calls that were due: sent or skipped.", |counts| counts.scheduled - counts.pending),
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
         ("answered", "Calls that were answered.", |counts| counts.answered),
-        ("completed", "Calls that were answered and ended as planned.", |counts| counts.completed),
+        ("completed", "Answered calls that another party ended before their hold time.", |counts| counts.completed),
         ("app_failed", "Calls whose app's check failed.", |counts| counts.app_failed),
-        ("dropped", "Calls that were answered and ended by somebody else before their time.", |counts| counts.dropped),
-        ("lost", "Calls of which nobody can know what became.", |counts| counts.lost),
-        ("canceled", "Calls that were stopped here before an answer.", |counts| counts.canceled),
-        ("without_media", "Calls that were answered and did not get a packet of audio.", |counts| counts.without_media),
+        ("dropped", "Answered calls that another party ended before their hold time.", |counts| counts.dropped),
+        ("lost", "Calls whose outcome is unknown.", |counts| counts.lost),
+        ("canceled", "Calls that loadgen canceled before an answer.", |counts| counts.canceled),
+        ("without_media", "Answered calls that received no audio packet.", |counts| counts.without_media),
     ];
     for (name, help, count) in counts {
         let name = format!("loadgen_calls_{name}_total");
@@ -114,13 +114,17 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
             .iter()
             .map(move |reason| (with(slave, "reason", reason.as_str()), view.tally.counts.skipped[*reason as usize]))
     });
-    families.push(counters("loadgen_calls_skipped_total", "Calls that were due and never sent.", skipped));
+    families.push(counters("loadgen_calls_skipped_total", "Calls that were due and were not sent.", skipped));
     let refused = slaves.iter().flat_map(|(slave, view)| {
         Refusal::ALL
             .iter()
             .map(move |reason| (with(slave, "reason", reason.as_str()), view.tally.counts.refused[*reason as usize]))
     });
-    families.push(counters("loadgen_calls_refused_total", "Calls that were sent and had no channel.", refused));
+    families.push(counters(
+        "loadgen_calls_refused_total",
+        "Attempts for which the server created no channel.",
+        refused,
+    ));
     // The usual causes exist from the start, so that a rate over their first failure is right.
     let usual = [
         "CALL_REJECTED",
@@ -141,9 +145,9 @@ fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>
         counts.extend(causes.iter().map(|(cause, count)| (cause.as_str(), *count)));
         counts.into_iter().map(move |(cause, count)| (with(slave, "cause", cause), count)).collect::<Vec<_>>()
     });
-    families.push(counters("loadgen_calls_failed_total", "Calls that had a channel and were never answered.", failed));
+    families.push(counters("loadgen_calls_failed_total", "Calls that ended without an answer.", failed));
     let active = slaves.iter().map(|(slave, view)| (slave_label(slave), view.tally.counts.active as f64));
-    families.push(gauges("loadgen_calls_active", "Calls that were sent and have not ended.", active));
+    families.push(gauges("loadgen_calls_active", "Calls in progress.", active));
 }
 
 fn call_latencies(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
@@ -201,7 +205,7 @@ fn apps(names: &Names, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
     });
     let results: Vec<_> = results.collect();
     if !results.is_empty() {
-        families.push(counters("loadgen_app_results_total", "What an app counts of its calls.", results));
+        families.push(counters("loadgen_app_results_total", "Calls counted by an app's own checks.", results));
     }
 }
 
@@ -210,20 +214,20 @@ type Known = fn(&SlaveView) -> Option<f64>;
 
 fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let up = slaves.iter().map(|(slave, view)| (slave_label(slave), f64::from(u8::from(view.status.up))));
-    families.push(gauges("loadgen_slave_up", "Whether a slave is connected.", up));
+    families.push(gauges("loadgen_slave_up", "1 while a slave is connected, else 0.", up));
     let reconnects = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.reconnects));
-    families.push(counters("loadgen_slave_reconnects_total", "How often a slave was connected again.", reconnects));
+    families.push(counters("loadgen_slave_reconnects_total", "Reconnections to a slave.", reconnects));
     let events = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.events));
-    families.push(counters("loadgen_slave_events_total", "Events that came from a slave.", events));
+    families.push(counters("loadgen_slave_events_total", "Events received from a slave.", events));
     // An unknown value has no series.
     let known: [(&str, &str, Known); 3] = [
-        ("loadgen_slave_sessions", "Sessions on a slave, everybody's.", |view| {
+        ("loadgen_slave_sessions", "Sessions on a slave, including those of others.", |view| {
             view.status.health.sessions.map(|sessions| sessions as f64)
         }),
-        ("loadgen_slave_sessions_max", "Sessions that a slave allows.", |view| {
+        ("loadgen_slave_sessions_max", "Session limit of a slave.", |view| {
             view.status.health.sessions_max.map(|sessions| sessions as f64)
         }),
-        ("loadgen_slave_idle_cpu_ratio", "The share of a slave's processors that is idle.", |view| {
+        ("loadgen_slave_idle_cpu_ratio", "Idle share of a slave's processors, 0 to 1.", |view| {
             view.status.health.idle_cpu
         }),
     ];

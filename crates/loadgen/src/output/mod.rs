@@ -208,7 +208,7 @@ impl Outputs {
         self.outputs.retain_mut(|(name, output)| match step(output.as_mut()) {
             Ok(()) => true,
             Err(error) => {
-                error!(%error, "{name} cannot be written any more");
+                error!(%error, "{name} can no longer be written");
                 failures.push(format!("{name}: {error}"));
                 false
             }

@@ -25,7 +25,7 @@ impl Validator<'_> {
             Some(to) => self.targets(to, texts, targets),
             None => {
                 let message =
-                    "the key \"to\" is missing in [call]: where calls go, such as \"sofia/external/9196@host:5060\"";
+                    "the key \"to\" is missing in [call]: the dial string, such as \"sofia/external/9196@host:5060\"";
                 Err(self.source.error(call.clone(), message))
             }
         };
@@ -54,7 +54,7 @@ impl Validator<'_> {
                 None => kind.name.to_owned(),
             };
             if !names.insert(name.clone()) {
-                let message = format!("there are two apps named {name:?}: give each a name of its own");
+                let message = format!("duplicate app name {name:?}: app names are unique");
                 let span = config.name.as_ref().map_or(config.kind.span(), Spanned::span);
                 return Err(self.source.error(span, message));
             }

@@ -103,7 +103,7 @@ impl TextRules<'_> {
             let address = to.render(&Context { row, ..Context::sample() });
             match self.allowed.allows(&address) {
                 true => Ok(()),
-                false => Err(format!("{address:?} matches none of the patterns of \"allow\" in [call]")),
+                false => Err(format!("{address:?} matches no pattern of \"allow\" in [call]")),
             }
         })
     }
@@ -124,12 +124,13 @@ impl Validator<'_> {
     pub(super) fn allowed(&self, config: Option<&Vec<Spanned<String>>>) -> Result<AllowList, ConfigError> {
         let patterns = config.into_iter().flatten().map(|pattern| {
             Regex::new(pattern.get_ref()).map_err(|error| {
-                self.source.error(pattern.span(), format!("{:?} is no regular expression: {error}", pattern.get_ref()))
+                self.source
+                    .error(pattern.span(), format!("invalid regular expression {:?}: {error}", pattern.get_ref()))
             })
         });
         let patterns = patterns.collect::<Result<Vec<_>, _>>()?;
         if config.is_some_and(Vec::is_empty) {
-            return Err(self.source.whole("\"allow\" has no pattern: nothing could be dialled"));
+            return Err(self.source.whole("\"allow\" has no pattern: no call could be placed"));
         }
         Ok(AllowList(patterns))
     }
@@ -154,7 +155,7 @@ impl Validator<'_> {
                 .collect(),
         };
         if configs.is_empty() {
-            return Err(error("a list of addresses needs one at least".to_owned()));
+            return Err(error("a list of addresses needs at least one".to_owned()));
         }
         let mut members = Vec::new();
         let mut weights = Vec::new();
@@ -169,7 +170,7 @@ impl Validator<'_> {
             let member = match targets.iter().position(same) {
                 Some(known) => known,
                 None if targets.iter().any(|target| target.name == name) => {
-                    return Err(error(format!("there are two addresses named {name:?}: give each a name of its own")));
+                    return Err(error(format!("duplicate address name {name:?}: address names are unique")));
                 }
                 None => {
                     targets.push(Target { name, to: template });
@@ -180,7 +181,7 @@ impl Validator<'_> {
             weights.push(weight);
         }
         if targets.len() > TARGETS_MAX {
-            return Err(error(format!("{} addresses are over the limit of {TARGETS_MAX}", targets.len())));
+            return Err(error(format!("{} addresses: the limit is {TARGETS_MAX}", targets.len())));
         }
         Ok(Targets { members, turns: self.turns(&weights, "addresses")? })
     }
@@ -200,7 +201,7 @@ impl Validator<'_> {
                 return Err(self.source.error(span, format!("{place}{error}")));
             }
             if !texts.allowed.allows(&address) {
-                let message = format!("{place}{address:?} matches none of the patterns of \"allow\" in [call]");
+                let message = format!("{place}{address:?} matches no pattern of \"allow\" in [call]");
                 return Err(self.source.error(span, message));
             }
         }
@@ -225,8 +226,8 @@ impl Validator<'_> {
             // FreeSWITCH looks variables up whatever their case.
             if let Some(reserved) = RESERVED.iter().find(|reserved| reserved.eq_ignore_ascii_case(name)) {
                 let message = match *reserved {
-                    "origination_caller_id_number" => "say who calls by \"caller_id\" in [call]".to_owned(),
-                    "origination_caller_id_name" => "say who calls by \"caller_name\" in [call]".to_owned(),
+                    "origination_caller_id_number" => "set the caller's number with \"caller_id\" in [call]".to_owned(),
+                    "origination_caller_id_name" => "set the caller's name with \"caller_name\" in [call]".to_owned(),
                     _ => format!("the variable {name:?} is set by loadgen itself, so that no call outlives it"),
                 };
                 return Err(self.source.error(value.span(), message));
@@ -260,7 +261,7 @@ impl Validator<'_> {
                     "none" => Ok(FarLegMatch::Ignored),
                     other => {
                         let known = did_you_mean(other, &["header", "none"]);
-                        Err(error(format!("unknown way to know a far leg {other:?}{known}")))
+                        Err(error(format!("unknown far-leg correlation {other:?}{known}")))
                     }
                 };
             }
@@ -273,11 +274,11 @@ impl Validator<'_> {
         };
         if number.caller_id.is_some() && call.caller_id.is_none() {
             return Err(error(
-                "calls have no number to be known by: say who calls by \"caller_id\" in [call]".to_owned(),
+                "calls have no number to correlate their legs by: set \"caller_id\" in [call]".to_owned(),
             ));
         }
         if numbers.rows.is_empty() {
-            return Err(error("a far leg is known by a number only with \"numbers\" in [call]".to_owned()));
+            return Err(error("correlation by number needs \"numbers\" in [call]".to_owned()));
         }
         let template = Template::parse(text, &numbers.columns).map_err(error)?;
         let mut rows = HashMap::new();
@@ -311,7 +312,7 @@ impl Validator<'_> {
                 };
                 match longest {
                     _ if drawn.is_some_and(|time| time > fs_sim::DELAY_MAX) => {
-                        let message = format!("hold: times that are drawn are at most {:?}", fs_sim::DELAY_MAX);
+                        let message = format!("hold: random times are capped at {:?}", fs_sim::DELAY_MAX);
                         Err(self.source.error(hold.span(), message))
                     }
                     Some(time) if time.is_zero() || time > TIME_MAX => {
@@ -324,7 +325,8 @@ impl Validator<'_> {
             (None, Mode::Wait, Some(limit)) => Ok(Hold::Computed { limit }),
             (None, ..) => Err(self.source.error(
                 call.span(),
-                "the key \"hold\" is missing here: how long a call lasts (only mode = \"wait\" can do without it: limit / rate)",
+                "the key \"hold\" is missing here: the time from answer to hangup (only mode = \"wait\" can go without it: limit / \
+                 rate)",
             )),
         }
     }

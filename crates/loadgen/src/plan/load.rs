@@ -114,7 +114,7 @@ impl Validator<'_> {
         };
         let limit = load.limit.as_ref().map(|limit| self.count("limit", limit)).transpose()?;
         if let (Some(span), Mode::Wait, None) = (load.mode.as_ref().map(Spanned::span), mode, limit) {
-            return Err(self.source.error(span, "mode = \"wait\" needs a \"limit\": how many calls may be up"));
+            return Err(self.source.error(span, "mode = \"wait\" needs a \"limit\": the number of concurrent calls"));
         }
         let schedule = Schedule {
             phases: self.phases(config, load, apps, weights)?,
@@ -146,7 +146,9 @@ impl Validator<'_> {
                 "constant" => Ok(Arrivals::Constant),
                 "poisson" => Ok(Arrivals::Poisson),
                 "uniform" => Ok(Arrivals::Uniform),
-                "burst" => Err(self.source.error(arrivals.span(), "say how many at once: arrivals = { burst = 50 }")),
+                "burst" => {
+                    Err(self.source.error(arrivals.span(), "no burst size: set it, as in arrivals = { burst = 50 }"))
+                }
                 other => {
                     let known = did_you_mean(other, &["constant", "poisson", "uniform"]);
                     Err(self.source.error(arrivals.span(), format!("unknown arrivals {other:?}{known}")))
@@ -170,7 +172,7 @@ impl Validator<'_> {
             let Some(rate) = &load.rate else {
                 return Err(match &config.load {
                     Some(load) => self.source.error(load.span(), "the key \"rate\" is missing here: calls per second"),
-                    None => self.source.whole("there is no load: add [load] with a rate, or [[phases]]"),
+                    None => self.source.whole("no load: add [load] with a rate, or [[phases]]"),
                 });
             };
             let duration = config.run.duration.as_ref();
@@ -183,14 +185,14 @@ impl Validator<'_> {
             }]);
         }
         if let Some(rate) = &load.rate {
-            return Err(self.source.error(rate.span(), "the phases have rates of their own: leave this one out"));
+            return Err(self.source.error(rate.span(), "each phase has its own rate: remove this one"));
         }
         if let Some(duration) = &config.run.duration {
-            let message = "the phases have durations of their own: leave this one out";
+            let message = "each phase has its own duration: remove this one";
             return Err(self.source.error(duration.span(), message));
         }
         if config.phases.len() > PHASES_MAX {
-            let message = format!("{} phases are over the limit of {PHASES_MAX}", config.phases.len());
+            let message = format!("{} phases: the limit is {PHASES_MAX}", config.phases.len());
             return Err(self.source.whole(message));
         }
         let mut names = BTreeSet::new();
@@ -204,7 +206,7 @@ impl Validator<'_> {
                 None => format!("phase{n}"),
             };
             if !names.insert(name.clone()) {
-                let message = format!("there are two phases named {name:?}: give each a name of its own");
+                let message = format!("duplicate phase name {name:?}: phase names are unique");
                 return Err(self.source.error(span, message));
             }
             let (rate, duration) = self.phase_rate(phase, &span, last)?;
@@ -238,7 +240,7 @@ impl Validator<'_> {
                     (None, None) => Rate::Linear { from, to },
                     (Some(step), Some(each)) => {
                         if let Some(duration) = &phase.duration {
-                            let message = "steps last as long as each of them says: leave the duration out";
+                            let message = "each step has its own duration: remove this one";
                             return Err(self.source.error(duration.span(), message));
                         }
                         let step = self.rate("step", step)?;
@@ -249,7 +251,7 @@ impl Validator<'_> {
                     }
                     _ => {
                         return error(
-                            "steps need both \"step\", in calls per second, and \"each\", how long one lasts",
+                            "steps need both \"step\", in calls per second, and \"each\", the duration of a step",
                         );
                     }
                 }
@@ -264,7 +266,7 @@ impl Validator<'_> {
             (Rate::Flat(_), None) if last => {}
             (_, None) => {
                 return error(
-                    "the key \"duration\" is missing here: only the last phase can do without it, at one rate",
+                    "the key \"duration\" is missing here: only the last phase can go without it, at a constant rate",
                 );
             }
             _ => {}
@@ -283,7 +285,9 @@ impl Validator<'_> {
             weights[app] = weight.get_ref().0;
         }
         if weights.iter().all(|weight| *weight == 0) {
-            return Err(self.source.error(mix.span(), "the weights of the mix are all 0: nobody would have its calls"));
+            return Err(self
+                .source
+                .error(mix.span(), "the weights of the mix are all 0: at least one must be above 0"));
         }
         self.turns(&weights, "apps")
     }
@@ -319,7 +323,7 @@ impl Validator<'_> {
             }
         }
         match check::measures_nothing(schedule) {
-            Some(misfit) => Err(self.misfit(config, slaves, misfit, "nothing could be said of such a run")),
+            Some(misfit) => Err(self.misfit(config, slaves, misfit, "a run must not be valid with nothing measured")),
             None => Ok(()),
         }
     }

@@ -237,7 +237,7 @@ impl Plan {
         let (before, own) = (weight(&|slave| slave % shard.count < shard.index), weight(&|slave| shard.owns(slave)));
         if own == 0 {
             return Err(format!(
-                "shard {shard} has no slave that places calls: there are {} slaves",
+                "shard {shard} has no slave that places calls: {} slaves are configured",
                 self.slaves.len()
             ));
         }

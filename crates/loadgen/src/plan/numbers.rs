@@ -35,7 +35,7 @@ impl Numbers {
         let shown = path.display();
         let length = std::fs::metadata(path).map_err(|error| format!("{shown}: cannot be read: {error}"))?.len();
         if length > BYTES_MAX {
-            return Err(format!("{shown}: has {length} bytes: at most {BYTES_MAX} are taken"));
+            return Err(format!("{shown}: {length} bytes is too large: the limit is {BYTES_MAX}"));
         }
         let reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
         let mut reader = reader.map_err(|error| format!("{shown}: cannot be read: {error}"))?;
@@ -50,12 +50,12 @@ impl Numbers {
             }
             if let Some(bad) = record.iter().find(|value| value.contains(['\r', '\n', '\0'])) {
                 let line = record.position().map_or(0, csv::Position::line);
-                return Err(format!("{shown}:{line}: {bad:?} has a line break: no command can carry it"));
+                return Err(format!("{shown}:{line}: {bad:?} has a line break, which no ESL command can carry"));
             }
             rows.push(record.iter().map(str::to_owned).collect());
         }
         if rows.is_empty() {
-            return Err(format!("{shown}: has no rows behind the one that names the columns"));
+            return Err(format!("{shown}: has no rows after the header"));
         }
         Ok(Self { columns, rows })
     }
@@ -76,7 +76,7 @@ impl Numbers {
         let first: u128 = digits.parse().map_err(|_| format!("{from:?} is too large"))?;
         let width = digits.len();
         if (first + u128::from(count) - 1).to_string().len() > width {
-            return Err(format!("{count} numbers from {from} on have more than its {width} digits"));
+            return Err(format!("{count} numbers from {from} on exceed its {width} digits"));
         }
         let row = |n| vec![format!("{prefix}{:0width$}", first + u128::from(n))];
         Ok(Self { columns: vec!["number".to_owned()], rows: (0..count).map(row).collect() })
@@ -93,10 +93,10 @@ fn check_columns(columns: &[String]) -> Result<(), String> {
             return Err(format!("{column:?} cannot name a column: use letters, digits, \"_\" and \"-\""));
         }
         if crate::config::template::BUILT_IN.contains(&column.as_str()) {
-            return Err(format!("a column cannot be called {column:?}: the placeholder of that name is there already"));
+            return Err(format!("a column cannot be named {column:?}: that is a built-in placeholder"));
         }
         if columns[..n].contains(column) {
-            return Err(format!("two columns are called {column:?}"));
+            return Err(format!("two columns are named {column:?}"));
         }
     }
     Ok(())
@@ -126,8 +126,8 @@ mod tests {
     fn what_cannot_be_used_is_named() {
         for (text, words) in [
             ("number\n", "has no rows"),
-            ("a,a\n1,2\n", "two columns are called \"a\""),
-            ("a,uuid\n1,2\n", "cannot be called \"uuid\""),
+            ("a,a\n1,2\n", "two columns are named \"a\""),
+            ("a,uuid\n1,2\n", "cannot be named \"uuid\""),
             ("a b\n1\n", "cannot name a column"),
             ("a,b\n1\n", "found record with 1 fields"),
             ("a\n\"1\n2\"\n", "n.csv:2: \"1\\n2\" has a line break"),

@@ -31,7 +31,7 @@ impl Validator<'_> {
         budget: Option<&Spanned<Number>>,
     ) -> Result<Vec<SlavePlan>, ConfigError> {
         if configs.is_empty() {
-            return Err(self.source.whole("there are no slaves: add a [[slaves]] table, real or simulated"));
+            return Err(self.source.whole("no slaves: add a [[slaves]] table, real or simulated"));
         }
         let mut names = BTreeSet::new();
         let mut places = BTreeMap::new();
@@ -42,7 +42,7 @@ impl Validator<'_> {
             let weight = self.weight(config.weight.as_ref());
             for (name, server) in self.servers(config, &span, seed.wrapping_add(slaves.len() as u64))? {
                 if !names.insert(name.clone()) {
-                    let message = format!("there are two slaves named {name:?}: give each a name of its own");
+                    let message = format!("duplicate slave name {name:?}: slave names are unique");
                     return Err(self.source.error(span, message));
                 }
                 if let ServerPlan::Real { address, .. } = &server
@@ -51,7 +51,8 @@ impl Validator<'_> {
                     return Err(self.source.error(
                         span,
                         format!(
-                            "{name:?} and {other:?} are both at {address}, and each would count and hang up the other's calls: a server is one slave, and \"weight\" gives it more of the calls"
+                            "{name:?} and {other:?} are both at {address}, and each would count and hang up the other's calls: \
+                             configure one slave per server and raise its \"weight\""
                         ),
                     ));
                 }
@@ -64,7 +65,7 @@ impl Validator<'_> {
         }
         self.not_all_zero("slaves", configs.iter().map(|config| config.get_ref().weight.as_ref()))?;
         if slaves.len() > SLAVES_MAX {
-            return Err(self.source.whole(format!("{} slaves are over the limit of {SLAVES_MAX}", slaves.len())));
+            return Err(self.source.whole(format!("{} slaves: the limit is {SLAVES_MAX}", slaves.len())));
         }
         let budget = budget.map_or(Ok(KEEP_AWAKE_BUDGET), |budget| self.number("keep_awake_budget", budget, 1.0))?;
         let awake = slaves.iter().filter(|slave| slave.keep_awake.period().is_some()).count();
@@ -108,7 +109,11 @@ impl Validator<'_> {
                     config.password_file.as_ref().map(Spanned::span),
                 ];
                 if let Some(span) = unused.into_iter().flatten().next() {
-                    return Err(self.source.error(span, "this is for a real slave: a simulated one has its \"listen\" and its \"password\" in \"simulated\""));
+                    return Err(self.source.error(
+                        span,
+                        "this key is for a real slave: a simulated slave has \"listen\" and \
+                         \"password\" in \"simulated\"",
+                    ));
                 }
                 let base = given.unwrap_or_else(|| "sim".to_owned());
                 // Not FreeSWITCH's stock limits: a simulated server carries any load by default.
@@ -129,7 +134,7 @@ impl Validator<'_> {
                 Ok(servers.collect())
             }
             (Some(_), Some(_)) => {
-                Err(self.source.error(span.clone(), "a slave is either at a \"host\" or \"simulated\", not both"))
+                Err(self.source.error(span.clone(), "a slave has either \"host\" or \"simulated\", not both"))
             }
             (None, None) => {
                 Err(self.source.error(span.clone(), "a slave needs a \"host\", or \"simulated = { count = 1 }\""))
@@ -165,7 +170,8 @@ impl Validator<'_> {
         match user.get_ref().split_once('@') {
             Some((name, domain)) if sound(name) && sound(domain) => Ok(user.get_ref().clone()),
             _ => {
-                let message = format!("{:?} is no user of the directory, such as \"joe@example.com\"", user.get_ref());
+                let message =
+                    format!("invalid directory user {:?}: expected one such as \"joe@example.com\"", user.get_ref());
                 Err(self.source.error(user.span(), message))
             }
         }
@@ -197,6 +203,6 @@ pub fn read_password(path: &Path) -> Result<SecretString, String> {
     let text = std::fs::read_to_string(path).map_err(|error| format!("{}: cannot be read: {error}", path.display()))?;
     match text.lines().next().map(str::trim) {
         Some(password) if !password.is_empty() => Ok(password.into()),
-        _ => Err(format!("{}: its first line is to be the password, and it is empty", path.display())),
+        _ => Err(format!("{}: the first line must be the password, and it is empty", path.display())),
     }
 }

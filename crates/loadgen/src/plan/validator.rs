@@ -73,7 +73,7 @@ impl Validator<'_> {
         let first = weights.next().flatten().filter(|weight| weight.get_ref().0 == 0);
         match first {
             Some(first) if weights.all(|weight| self.weight(weight) == 0) => {
-                let message = format!("weight = 0 for all {of}: it must be at least 1 for one of them");
+                let message = format!("weight = 0 for all {of}: at least one must be above 0");
                 Err(self.source.error(first.span(), message))
             }
             _ => Ok(()),
@@ -104,7 +104,7 @@ impl Validator<'_> {
     pub(super) fn name(&self, what: &str, name: &Spanned<String>) -> Result<String, ConfigError> {
         let text = name.get_ref().trim();
         if text.is_empty() || text.chars().any(char::is_control) || text.chars().count() > 64 {
-            let message = format!("{what} {text:?} must have 1 to 64 characters and no control characters");
+            let message = format!("{what} {text:?}: expected 1 to 64 characters without control characters");
             return Err(self.source.error(name.span(), message));
         }
         Ok(text.to_owned())
@@ -114,7 +114,7 @@ impl Validator<'_> {
     pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<RoundRobin, ConfigError> {
         RoundRobin::new(weights).ok_or_else(|| {
             let message = format!(
-                "the weights of the {of} add up to more than {}, after taking out what they share",
+                "the weights of the {of} add up to more than {}, after dividing by their common factor",
                 RoundRobin::CYCLE_MAX
             );
             self.source.whole(message)

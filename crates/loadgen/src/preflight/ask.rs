@@ -39,7 +39,7 @@ pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Resu
         QueryConnection::connect(server),
     )?;
     let mut asker = Asker { listener, queries, answers: Answers::default() };
-    let expired = || Err(Error::timed_out("the server's answer to a few questions", ASK_MAX));
+    let expired = || Err(Error::timed_out("the server's answers to the preflight queries", ASK_MAX));
     timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
     // The semaphore is never closed.
     let _turn = turns.acquire().await;

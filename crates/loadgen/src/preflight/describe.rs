@@ -76,7 +76,7 @@ fn listed(names: &[&str]) -> String {
 fn facts(slave: &Facts) -> String {
     let mut parts = vec![match &slave.version {
         Some(version) => format!("FreeSWITCH {version}"),
-        None => "a FreeSWITCH of an unknown version".to_owned(),
+        None => "FreeSWITCH of unknown version".to_owned(),
     }];
     parts.extend(slave.uptime.map(|uptime| format!("up {}", humantime::format_duration(uptime))));
     let health = &slave.health;

@@ -150,7 +150,7 @@ fn unreachable(asked: &[Result<Answers, Error>], places: impl Fn(usize) -> bool)
     gone.map(|(slave, error)| Finding {
         severity,
         slave: Some(slave),
-        what: format!("it cannot be used: {error}"),
+        what: format!("not usable: {error}"),
         remedy: remedy_of(error).to_owned(),
     })
     .collect()
@@ -158,13 +158,13 @@ fn unreachable(asked: &[Result<Answers, Error>], places: impl Fn(usize) -> bool)
 
 fn remedy_of(error: &Error) -> &'static str {
     if error.is_password() {
-        "give the password of its event_socket.conf.xml, or of its user, in [[slaves]]"
+        "give the password of event_socket.conf.xml, or of a directory user, in [[slaves]]"
     } else if error.is_rejected() {
         "allow this machine in event_socket.conf.xml: <param name=\"apply-inbound-acl\" value=\"…\"/>, then \"reloadacl\""
     } else if error.command_failure().is_some() {
-        "allow the user what a run listens to: CUSTOM loadgen::probe in its esl-allowed-events in the directory"
+        "allow the user the events of a run: CUSTOM loadgen::probe in esl-allowed-events of the directory"
     } else {
-        "see that mod_event_socket is loaded and listens there: <param name=\"listen-ip\" value=\"0.0.0.0\"/>"
+        "check that mod_event_socket is loaded and listens there: <param name=\"listen-ip\" value=\"0.0.0.0\"/>"
     }
 }
 

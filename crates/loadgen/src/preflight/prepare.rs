@@ -34,7 +34,8 @@ pub async fn prepare(plan: &Plan, servers: &[Server]) -> anyhow::Result<Result<P
     if let Some(folder) = plan.out.as_deref().filter(|folder| folder.join(RAISED_FILE).exists() && !plan.raise_limits) {
         let folder = folder.display();
         warn!(
-            "an earlier run in {folder} was killed, and what it raised is still so: loadgen cleanup {folder} puts it back"
+            "an earlier run in {folder} was killed and the limits it raised are still in force: loadgen cleanup {folder} restores \
+             them"
         );
     }
     if !plan.preflight.enabled && !plan.raise_limits {
@@ -78,7 +79,7 @@ pub async fn undo_halfway(plan: &Plan, servers: &[Server]) {
 
 fn complain(failures: &[String]) {
     for failure in failures {
-        error!("{failure}: loadgen cleanup puts it back");
+        error!("{failure}: loadgen cleanup restores it");
     }
 }
 

@@ -83,7 +83,7 @@ impl RunFile {
         let mut file =
             OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).with_context(at)?;
         if is_held(&file) {
-            bail!("another run goes on in {}: give this one another folder with --out", folder.display());
+            bail!("another run is active in {}: choose another folder with --out", folder.display());
         }
         file.set_len(0).with_context(at)?;
         file.rewind().with_context(at)?;
@@ -102,7 +102,7 @@ impl RunFile {
         let mut text = String::new();
         let mut file = File::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
         file.read_to_string(&mut text).with_context(|| format!("cannot read {}", path.display()))?;
-        let read = serde_json::from_str(&text).with_context(|| format!("{} is no run's", path.display()))?;
+        let read = serde_json::from_str(&text).with_context(|| format!("{} is not a run's file", path.display()))?;
         Ok((read, is_held(&file)))
     }
 }
@@ -128,7 +128,7 @@ mod tests {
         let held = run_file().lock(folder.path()).unwrap();
         assert_eq!(RunFile::read(folder.path()).unwrap(), (run_file(), true));
         let error = run_file().lock(folder.path()).unwrap_err().to_string();
-        assert!(error.contains("another run goes on in"), "{error}");
+        assert!(error.contains("another run is active in"), "{error}");
         drop(held);
         assert_eq!(RunFile::read(folder.path()).unwrap(), (run_file(), false));
         // A shorter file leaves nothing of the one before.
@@ -141,7 +141,7 @@ mod tests {
     fn what_is_no_run_file_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(RUN_FILE), "{}").unwrap();
-        assert!(RunFile::read(folder.path()).unwrap_err().to_string().contains("is no run's"));
+        assert!(RunFile::read(folder.path()).unwrap_err().to_string().contains("is not a run's file"));
         assert!(RunFile { id: "".into(), ..run_file() }.run_id().is_err());
     }
 }

@@ -76,26 +76,32 @@ async fn what_a_server_says_of_itself_is_found() {
             "status",
             "sofia/external/9196@127.0.0.1:5080",
             Severity::Error,
-            "it takes 19 new sessions",
+            "the server accepts 19 new sessions",
         ),
-        (limited(10, 1000), "status", "null/x", Severity::Warning, "it refuses some"),
-        (limited(1000, 199), "status", "sofia/external/9196@127.0.0.1:5080", Severity::Error, "it takes 199 at a time"),
-        (roomy(), "fsctl pause", "null/x", Severity::Error, "it is paused: it places no call"),
-        (roomy(), "fsctl pause inbound", "null/x", Severity::Warning, "it is paused for calls that come in"),
+        (limited(10, 1000), "status", "null/x", Severity::Warning, "it rejects some"),
+        (
+            limited(1000, 199),
+            "status",
+            "sofia/external/9196@127.0.0.1:5080",
+            Severity::Error,
+            "the server accepts 199 at a time",
+        ),
+        (roomy(), "fsctl pause", "null/x", Severity::Error, "the server is paused for outbound calls"),
+        (roomy(), "fsctl pause inbound", "null/x", Severity::Warning, "the server is paused for inbound calls"),
         (roomy(), "fsctl min_idle_cpu 30", "null/x", Severity::Warning, "while less than 30 %"),
-        (roomy(), "status", "sofia/nope/1@h", Severity::Error, "it has no SIP profile \"nope\""),
-        (roomy(), "status", "sofia/gateway/nope/1", Severity::Error, "it has no gateway \"nope\": it has none"),
-        (roomy(), "status", "verto.rtc/x", Severity::Error, "it has no endpoint \"verto.rtc\""),
+        (roomy(), "status", "sofia/nope/1@h", Severity::Error, "no SIP profile \"nope\""),
+        (roomy(), "status", "sofia/gateway/nope/1", Severity::Error, "no gateway \"nope\""),
+        (roomy(), "status", "verto.rtc/x", Severity::Error, "no endpoint \"verto.rtc\""),
         (roomy(), "status", "user/1000@home", Severity::Warning, "is not registered"),
         (
             roomy(),
             "originate {loadgen_run=ffffffffffff,origination_uuid=ffffffff-ffff-4000-8000-000000000001}null/x &park()",
             "null/x",
             Severity::Warning,
-            "1 of its channels are of loadgen's run ffffffffffff",
+            "1 channels belong to loadgen run ffffffffffff",
         ),
         (roomy(), "originate null/x &park()", "null/x", Severity::Warning, "1 sessions are up already"),
-        (roomy(), "status", "null/x", Severity::Warning, "it has been up for 0s only"),
+        (roomy(), "status", "null/x", Severity::Warning, "the server has been up for only 0s"),
     ] {
         let server = server(config).await;
         cmd(&server, command).await;
@@ -118,11 +124,14 @@ async fn a_user_s_rights_are_looked_at() {
     for (user, words) in [
         (
             user("status version", "ALL CUSTOM loadgen::probe"),
-            "the user may not \"originate\": a run could not place calls",
+            "the user lacks permission for \"originate\": a run could not place calls",
         ),
-        (user("originate uuid_kill uuid_exists show", "ALL CUSTOM loadgen::probe"), "the user may not \"hupall\""),
-        (user("status", own), "the user may not hear what becomes of its calls"),
-        (user("status", "CHANNEL_CREATE"), "it cannot be used: -ERR permission denied"),
+        (
+            user("originate uuid_kill uuid_exists show", "ALL CUSTOM loadgen::probe"),
+            "the user lacks permission for \"hupall\"",
+        ),
+        (user("status", own), "the user lacks permission for call events"),
+        (user("status", "CHANNEL_CREATE"), "not usable: -ERR permission denied"),
     ] {
         let server = server(fs_sim::Config { users: vec![user], ..roomy() }).await;
         let credentials = esl_core::Credentials::user("joe@home", "secret");
@@ -154,7 +163,7 @@ async fn with_rights(plan: &Plan, api: &str, events: &str) -> Vec<(Option<usize>
     let joe = Server { address: server.addr().to_string(), credentials };
     let places = vec![joe; plan.slaves.len()];
     let findings = preflight(plan, &places).await.findings.into_iter();
-    let of_rights = findings.filter(|finding| finding.what.starts_with("the user may not"));
+    let of_rights = findings.filter(|finding| finding.what.starts_with("the user lacks permission for"));
     of_rights.map(|it| (it.slave, it.severity, it.what, it.remedy)).collect()
 }
 
@@ -177,20 +186,21 @@ async fn a_user_s_rights_are_those_that_the_apps_need() {
     let of = |slave| found.iter().filter(move |found| found.0 == Some(slave)).map(|found| found.2.as_str());
     let commands = ["\"uuid_answer\", which the apps rec, bert need", "\"uuid_record\", which the app rec needs"];
     let sent = "\"uuid_send_dtmf\", which the app flow needs";
-    let heard = [
-        "hear CHANNEL_PARK (-ERR permission denied), which the apps rec, bert, flow need",
-        "hear CUSTOM mod_bert::in_sync (-ERR permission denied), which the app bert needs",
-        "hear CUSTOM mod_bert::lost_sync (-ERR permission denied), which the app bert needs",
-        "hear CUSTOM mod_bert::timeout (-ERR permission denied), which the app bert needs",
-        "hear DTMF (-ERR permission denied), which the app flow needs",
-        "hear RECORD_START (-ERR permission denied), which the app rec needs",
+    let listened = [
+        "event CHANNEL_PARK (-ERR permission denied), which the apps rec, bert, flow need",
+        "event CUSTOM mod_bert::in_sync (-ERR permission denied), which the app bert needs",
+        "event CUSTOM mod_bert::lost_sync (-ERR permission denied), which the app bert needs",
+        "event CUSTOM mod_bert::timeout (-ERR permission denied), which the app bert needs",
+        "event DTMF (-ERR permission denied), which the app flow needs",
+        "event RECORD_START (-ERR permission denied), which the app rec needs",
     ];
-    let wanted = |words: &[&str]| words.iter().map(|it| format!("the user may not {it}")).collect::<Vec<_>>();
-    assert_eq!(of(0).collect::<Vec<_>>(), wanted(&[&commands[..], &[sent], &heard[..]].concat()));
-    assert_eq!(of(1).collect::<Vec<_>>(), wanted(&[&commands[..], &heard[..]].concat()), "no near leg is there");
+    let wanted =
+        |words: &[&str]| words.iter().map(|it| format!("the user lacks permission for {it}")).collect::<Vec<_>>();
+    assert_eq!(of(0).collect::<Vec<_>>(), wanted(&[&commands[..], &[sent], &listened[..]].concat()));
+    assert_eq!(of(1).collect::<Vec<_>>(), wanted(&[&commands[..], &listened[..]].concat()), "no near leg is there");
     for (_, _, what, remedy) in &found {
-        let (list, name) = if what.contains(" hear ") {
-            ("esl-allowed-events", what.split(' ').nth(5))
+        let (list, name) = if what.contains(" event ") {
+            ("esl-allowed-events", what.split(' ').nth(6))
         } else {
             ("esl-allowed-api", what.split('"').nth(1))
         };
@@ -202,7 +212,7 @@ async fn a_user_s_rights_are_those_that_the_apps_need() {
         format!("CHANNEL_PARK DTMF RECORD_START {events} mod_bert::in_sync mod_bert::lost_sync mod_bert::timeout");
     assert_eq!(with_rights(&plan, &api, &events).await, []);
     let few = with_rights(&plan, &api, "CUSTOM loadgen::probe").await;
-    assert!(few[0].2.starts_with("the user may not hear what becomes of its calls"), "{few:?}");
+    assert!(few[0].2.starts_with("the user lacks permission for call events"), "{few:?}");
     for event in events.split(' ') {
         assert!(few[0].3.contains(event), "{event}: {}", few[0].3);
     }
@@ -214,11 +224,11 @@ async fn one_that_cannot_be_reached_is_an_error_only_where_none_can() {
     let mut gone = server_of(&server);
     gone.credentials = esl_core::Credentials::password("wrong");
     let some = preflight(&plan(LOAD, "null/x", 2), &[server_of(&server), gone.clone()]).await;
-    assert!(has(&some, Severity::Warning, "it cannot be used: the server refused the password"), "{:?}", some.findings);
+    assert!(has(&some, Severity::Warning, "not usable: the server refused the password"), "{:?}", some.findings);
     assert!(!some.has_errors());
     let none = preflight(&plan(LOAD, "null/x", 1), &[gone]).await;
-    assert!(has(&none, Severity::Error, "it cannot be used"), "{:?}", none.findings);
-    assert!(describe(&none).contains("error: pbx0: it cannot be used"), "{}", describe(&none));
+    assert!(has(&none, Severity::Error, "not usable"), "{:?}", none.findings);
+    assert!(describe(&none).contains("error: pbx0: not usable"), "{}", describe(&none));
 }
 
 /// A slave without a weight, and another shard's.
@@ -248,7 +258,7 @@ async fn who_only_listens_is_not_judged_as_if_it_dialled() {
         let preflight = preflight(&plan, &places_of).await;
         let errors = preflight.findings.iter().filter(|finding| finding.severity == Severity::Error);
         let errors: Vec<_> = errors.map(|finding| (finding.slave, finding.what.as_str())).collect();
-        assert_eq!(errors, [(Some(places), "it has no SIP profile \"nope\": known are park, external")]);
+        assert_eq!(errors, [(Some(places), "no SIP profile \"nope\": known are park, external")]);
     }
 }
 
@@ -292,7 +302,7 @@ async fn it_is_an_error_where_none_can_be_reached_that_places_calls() {
         ([1, 1], [gone, there], Severity::Warning),
     ] {
         let preflight = preflight(&weighted(LOAD, "null/x", &weights), &servers).await;
-        assert!(has(&preflight, severity, "it cannot be used"), "{weights:?}: {:?}", preflight.findings);
+        assert!(has(&preflight, severity, "not usable"), "{weights:?}: {:?}", preflight.findings);
     }
 }
 
@@ -310,8 +320,8 @@ async fn what_only_a_probe_call_would_show_is_said_where_there_is_none() {
         let to = "sofia/park/x@127.0.0.1:5090";
         let plan = plan(&format!("[preflight]\nprobe = {probe}\n{LOAD}{rest}"), to, of);
         let preflight = preflight(&plan, &[server_of(&server)]).await;
-        let not_seen = "the app play_rec tells far legs what to do, which have to come to a slave and be parked there, \
-                        unanswered: nobody has looked";
+        let not_seen = "the app play_rec drives far legs, which have to reach a slave and be parked there, \
+         unanswered; this was not checked";
         assert_eq!(has(&preflight, Severity::Warning, not_seen), warns, "{rest}: {:#?}", preflight.findings);
         let remedy = preflight.findings.iter().find(|finding| finding.what.starts_with(not_seen)).map(|it| &it.remedy);
         assert!(
@@ -332,7 +342,7 @@ fn a_module_that_is_missing_is_missed_by_these_apps() {
     answers.add("module_exists mod_bert".into(), "false".into());
     let subject = checks::CheckInput { slave: 0, need: &needs[0], answers: &answers, load: SessionLoad::default() };
     let missing = checks::findings(&subject).into_iter().find(|finding| finding.what.contains("mod_bert")).unwrap();
-    assert_eq!(missing.what, "it has no mod_bert, which the apps bert, both need");
+    assert_eq!(missing.what, "module mod_bert is not loaded, which the apps bert, both need");
 }
 
 /// A server that accepts logins and subscriptions, and answers nothing else.
@@ -357,7 +367,7 @@ async fn silent() -> Server {
 async fn one_that_does_not_answer_is_a_finding_and_holds_nothing_up() {
     let server = server(roomy()).await;
     let found = preflight(&plan(LOAD, "null/x", 2), &[server_of(&server), silent().await]).await;
-    let words = "it cannot be used: the server's answer to a few questions took longer than 10s";
+    let words = "not usable: the server's answers to the preflight queries took longer than 10s";
     assert!(has(&found, Severity::Warning, words), "{:?}", found.findings);
     assert!(found.slaves[0].reached && !found.has_errors(), "{:?}", found.findings);
 }
@@ -384,7 +394,11 @@ async fn two_hundred_slaves_are_looked_at_together() {
     assert_eq!(preflight.slaves.iter().filter(|slave| slave.reached).count(), 200);
     // Equal findings are merged into one line.
     assert!(preflight.findings.len() >= 200, "{}", preflight.findings.len());
-    assert!(describe(&preflight).contains("pbx0, pbx1, pbx2 and 197 more: it has been up"), "{}", describe(&preflight));
+    assert!(
+        describe(&preflight).contains("pbx0, pbx1, pbx2 and 197 more: the server has been up"),
+        "{}",
+        describe(&preflight)
+    );
     // A tenth of it on an idle machine.
     assert!(started.elapsed() < std::time::Duration::from_secs(20), "{:?}", started.elapsed());
 }

@@ -135,13 +135,13 @@ pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
     let measured = || schedule.phases.iter().enumerate().filter(|(_, phase)| phase.measured);
     if measured().all(|(index, _)| expected(index).is_none_or(|calls| calls < 1.0)) {
         let sum: f64 = measured().filter_map(|(index, _)| expected(index)).sum();
-        let message = format!("less than one call is due in the phases that are measured: {}", short(sum));
+        let message = format!("less than one call is due in the measured phases: {}", short(sum));
         return Some(Misfit { message: with_max(message, schedule), place: Place::Phase(first) });
     }
     measured().filter(|(_, phase)| phase.rate != Rate::Pause).find_map(|(index, phase)| {
         let name = &phase.name;
         let message = match expected(index) {
-            None => format!("phase {name} never begins: one before it has no end"),
+            None => format!("phase {name} never starts: an earlier phase has no end"),
             Some(calls) if calls < 1.0 => {
                 let message = format!("phase {name} measures nothing: {} calls are due in it", short(calls));
                 with_max(message, schedule)

@@ -55,12 +55,12 @@ impl FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, String> {
         let numbers = text.split_once('/').and_then(|(index, count)| Some((number(index)?, number(count)?)));
         match numbers {
-            Some((_, 0)) => Err(format!("{text}: there is no shard of none: 1/1 is the whole")),
-            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index: index - 1, count }),
-            Some((index, count)) => {
-                Err(format!("{text}: there is no shard {index} of {count}: they are 1/{count} to {count}/{count}"))
+            Some((_, 0)) => {
+                Err(format!("invalid shard {text}: the number of shards must be at least 1; 1/1 is the whole load"))
             }
-            None => Err(format!("{text}: a shard is written as its number, from 1, and how many there are: 2/5")),
+            Some((index, count)) if 1 <= index && index <= count => Ok(Self { index: index - 1, count }),
+            Some((_, count)) => Err(format!("invalid shard {text}: expected 1/{count} to {count}/{count}")),
+            None => Err(format!("invalid shard {text}: expected INDEX/COUNT, such as 2/5")),
         }
     }
 }

@@ -61,9 +61,9 @@ pub fn judge(thresholds: &[Threshold], has_end: bool, last: &Snapshot, incidents
     for (threshold, judged) in thresholds.iter().zip(&results) {
         let what = format!("{} {}", threshold.name, threshold.expression);
         match (judged.ok, judged.value) {
-            (None, _) => invalid_reasons.push(format!("the threshold {what} has no samples")),
+            (None, _) => invalid_reasons.push(format!("threshold {what} has no samples")),
             (Some(false), Some(value)) => {
-                failures.push(format!("the threshold {what} does not hold: {}", threshold.display(value)));
+                failures.push(format!("threshold {what} failed: {}", threshold.display(value)));
             }
             _ => {}
         }
@@ -90,7 +90,7 @@ fn invalid_reasons(last: &Snapshot) -> Vec<String> {
     let mut invalid_reasons = Vec::new();
     match (counts.attempted, last.counts().attempted) {
         (0, 0) => invalid_reasons.push("no call was placed".to_owned()),
-        (0, _) => invalid_reasons.push("no call was placed in a phase that is measured".to_owned()),
+        (0, _) => invalid_reasons.push("no call was placed in a measured phase".to_owned()),
         _ => {}
     }
     for counts in [counts, last.counts()] {
@@ -105,14 +105,15 @@ fn invalid_reasons(last: &Snapshot) -> Vec<String> {
     }
     if counts.left_late as f64 > counts.attempted as f64 * LATE_MAX {
         let (late, all) = (counts.left_late, counts.attempted);
-        invalid_reasons.push(format!("{late} of {all} calls left over 100 ms late: the generator was the bottleneck"));
+        invalid_reasons
+            .push(format!("{late} of {all} calls were sent over 100 ms late: the generator was the bottleneck"));
     }
     if counts.lost as f64 > counts.attempted as f64 * TROUBLED_MAX {
-        invalid_reasons.push(format!("nobody can know what became of {} of {} calls", counts.lost, counts.attempted));
+        invalid_reasons.push(format!("the outcome of {} of {} calls is unknown", counts.lost, counts.attempted));
     }
     let missed = counts.answer_missed;
     if missed as f64 > counts.attempted as f64 * TROUBLED_MAX {
-        invalid_reasons.push(format!("the answers of {missed} calls were not seen: events were lost"));
+        invalid_reasons.push(format!("{missed} answers were not seen: events were lost"));
     }
     invalid_reasons
 }
@@ -192,9 +193,9 @@ mod tests {
         let lost = |counts: &mut Counts, n| (counts.lost, counts.completed) = (n, counts.completed - n);
         let incidents: [(Incident, u64, &str); 4] = [
             (late, 1, "2 of 1002 calls could not be sent in time"),
-            (|counts, n| counts.left_late = n, 10, "11 of 1000 calls left over 100 ms late"),
-            (lost, 1, "what became of 2 of 1000 calls"),
-            (|counts, n| counts.answer_missed = n, 1, "the answers of 2 calls were not seen"),
+            (|counts, n| counts.left_late = n, 10, "11 of 1000 calls were sent over 100 ms late"),
+            (lost, 1, "the outcome of 2 of 1000 calls is unknown"),
+            (|counts, n| counts.answer_missed = n, 1, "2 answers were not seen"),
         ];
         for (incident, most, words) in incidents {
             let of = |n| {

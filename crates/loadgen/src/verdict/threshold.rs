@@ -101,7 +101,7 @@ impl Threshold {
         let Some((comparison, limit)) =
             signs.filter_map(|(sign, comparison)| Some((*comparison, expression.strip_prefix(sign)?))).next()
         else {
-            return Err(format!("{expression:?} must begin with <, <=, > or >="));
+            return Err(format!("{expression:?}: expected <, <=, > or >= first"));
         };
         let limit = limit.trim();
         let (value, share) = match (&subject, limit.strip_suffix('%')) {
@@ -237,7 +237,7 @@ mod tests {
         for (name, expression, words) in [
             ("setp.p99", "< 250ms", "did you mean \"setup\"?"),
             ("setup.median", "< 250ms", "unknown statistic \"median\""),
-            ("setup.p99", "250ms", "must begin with <, <=, > or >="),
+            ("setup.p99", "250ms", "expected <, <=, > or >= first"),
             ("setup.p99", "< 250", "is not a time"),
             ("succes", "> 0.5", "did you mean \"success\"?"),
             ("success", "> 99", "is a ratio"),

@@ -14,20 +14,20 @@ pub(super) use step::STEPS;
 
 pub(super) const KIND: AppKind = AppKind {
     name: "flow",
-    about: "What the configuration says, step by step, for the caller and for the callee: an IVR can be walked through. \
-            A step that fails names itself, and its call has failed.",
+    about: "Runs the configured steps on the caller's and the callee's leg, for instance through an IVR. A failed step is named, \
+         and its call has failed.",
     options: &[
         AppOption {
             name: "caller",
             shape: "a list of steps",
             default: "",
-            about: "What is done on the near leg, from its answer on.",
+            about: "Steps of the near leg, from its answer on.",
         },
         AppOption {
             name: "callee",
             shape: "a list of steps",
             default: "",
-            about: "What is done on the far leg, which has to be parked on a slave, from then on; left alone without any.",
+            about: "Steps of the far leg, from the moment it is parked on a slave; without steps, the far leg is left alone.",
         },
     ],
     far: true,
@@ -54,7 +54,7 @@ fn steps(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigError>
         return Err(options.error(name, format!("{name} is {}: it must be a list of steps", value.get_ref().what())));
     };
     if list.len() > STEPS_MAX {
-        return Err(options.error(name, format!("{} steps are over the limit of {STEPS_MAX}", list.len())));
+        return Err(options.error(name, format!("{} steps: the limit is {STEPS_MAX}", list.len())));
     }
     let mut leg = Leg::new(side);
     let read = |value: &Spanned<Value>| {
@@ -64,7 +64,7 @@ fn steps(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigError>
     };
     let steps = list.iter().map(read).collect::<Result<Vec<Step>, ConfigError>>()?;
     if side == Side::Callee && !leg.is_decided() && options.value("caller").is_some() {
-        let message = "no step of the callee's answers the call, so that the caller's steps are never begun";
+        let message = "no step of the callee answers the call, so the caller's steps never start";
         return Err(options.error(name, message));
     }
     Ok(steps)

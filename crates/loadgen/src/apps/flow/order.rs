@@ -60,17 +60,17 @@ impl Leg {
         }
         let for_callee = matches!(step.needs, Needs::NoAnswer | Needs::NoMedia);
         if for_callee && self.side == Side::Caller {
-            return Err(format!("{name:?} is for the callee: the caller's steps begin when it has been answered"));
+            return Err(format!("{name:?} is for the callee: the caller's steps start after the answer"));
         }
         match (step.needs, self.is) {
             (Needs::NoAnswer | Needs::NoMedia, Makes::Answered) => {
                 Err(format!("{name:?} after an answer: the call is answered already"))
             }
             (Needs::NoMedia, Makes::EarlyMedia) => {
-                Err(format!("{name:?} after \"early_media\": the call has more than ringing already"))
+                Err(format!("{name:?} after \"early_media\": the call is past ringing"))
             }
             (Needs::NoMedia, Makes::Ringing) if step.makes == Makes::Ringing => {
-                Err(format!("{name:?} a second time: it rings already"))
+                Err(format!("{name:?} a second time: the leg is ringing already"))
             }
             (Needs::Media, Makes::Nothing | Makes::Ringing) => {
                 Err(format!("{name:?} on a leg without media: put \"answer\" or \"early_media\" before it"))

@@ -49,14 +49,14 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "wait",
         shape: "{ wait = \"500ms\" }",
-        about: "Lets time pass, from when the step before it was done.",
+        about: "Waits for a time, counted from the end of the previous step.",
         read: |step| Ok(Action::Wait(step.time(step.name, step.value)?)),
         ..PLAIN
     },
     StepKind {
         name: "ring",
         shape: "\"ring\"",
-        about: "Has the far leg ring (180).",
+        about: "Sends ringing on the far leg (180).",
         bare: true,
         needs: Needs::NoMedia,
         makes: Makes::Ringing,
@@ -66,7 +66,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "early_media",
         shape: "\"early_media\"",
-        about: "Opens the far leg's media before it is answered (183).",
+        about: "Opens the far leg's media before its answer (183).",
         bare: true,
         needs: Needs::NoMedia,
         makes: Makes::EarlyMedia,
@@ -86,7 +86,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "respond",
         shape: "{ respond = 486 }",
-        about: "Turns the far leg down with this SIP status, from 400 to 699; words may follow it.",
+        about: "Rejects the far leg with this SIP status, from 400 to 699, optionally with a reason phrase.",
         needs: Needs::NoAnswer,
         makes: Makes::Over,
         read: respond,
@@ -95,7 +95,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "play",
         shape: "{ play = \"menu.wav\", background = false }",
-        about: "Plays a file of the slave, or a stream, to its end; in the background the next step follows at once.",
+        about: "Plays a file on the slave, or a stream, to its end; in the background, the next step follows at once.",
         with: &["background"],
         needs: Needs::Media,
         read: |step| Ok(Action::Play { file: step.text()?, background: step.flag("background")? }),
@@ -104,7 +104,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "stop_play",
         shape: "\"stop_play\"",
-        about: "Ends what is being played.",
+        about: "Stops playback.",
         bare: true,
         needs: Needs::Media,
         read: |step| step.only(Action::StopPlay),
@@ -113,7 +113,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "record",
         shape: "{ record = \"/tmp/{uuid}.wav\" }",
-        about: "Records what the leg says and hears into a file of the slave. The file's name is in the call records.",
+        about: "Records both directions of the leg into a file on the slave. The call record has the file's name.",
         needs: Needs::Media,
         read: |step| Ok(Action::Record { path: step.text()?, every: 1 }),
         ..PLAIN
@@ -130,7 +130,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "mute",
         shape: "\"mute\"",
-        about: "Sends silence instead of what the leg says.",
+        about: "Mutes the leg: silence is sent in place of its audio.",
         bare: true,
         needs: Needs::Media,
         read: |step| step.only(Action::Mute(true)),
@@ -139,7 +139,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "unmute",
         shape: "\"unmute\"",
-        about: "Takes that back.",
+        about: "Unmutes the leg.",
         bare: true,
         needs: Needs::Media,
         read: |step| step.only(Action::Mute(false)),
@@ -157,7 +157,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "expect_digits",
         shape: "{ expect_digits = \"42#\", timeout = \"10s\" }",
-        about: "Awaits digits. Those that this leg has heard before count, from its beginning on.",
+        about: "Waits for digits. Digits that arrived earlier on this leg count as well.",
         with: &["timeout"],
         needs: Needs::Answer,
         read: |step| Ok(Action::ExpectDigits { digits: step.digits()?, timeout: step.timeout(TIMEOUT)? }),
@@ -167,9 +167,9 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         name: "expect_event",
         shape: "{ expect_event = \"PLAYBACK_START\", headers = { Playback-File-Path = \"~menu\" }, leg = \"any\", \
                 timeout = \"10s\" }",
-        about: "Awaits an event of FreeSWITCH's on either leg, or the caller's or callee's; a CUSTOM one with its \
-                \"subclass\". A header's value is as it is written, or matches what stands after ~. An event counts for \
-                the first open step that it fits, also where it comes before its step.",
+        about: "Waits for a FreeSWITCH event on either leg, or on the caller's or callee's; a CUSTOM event needs its \"subclass\". \
+             A header is compared with the value given, or matched with the regular expression after ~. An event counts for the \
+             first open step it matches, even before that step is reached.",
         with: &["headers", "subclass", "leg", "timeout"],
         read: expect_event,
         ..PLAIN
@@ -184,7 +184,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "execute",
         shape: "{ execute = \"application\", argument = \"\", timeout = \"10s\", background = false }",
-        about: "Runs an application of FreeSWITCH's, to its end.",
+        about: "Runs a FreeSWITCH application to its end.",
         with: &["argument", "timeout", "background"],
         read: execute,
         ..PLAIN
@@ -192,7 +192,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
     StepKind {
         name: "bridge",
         shape: "{ bridge = \"sofia/external/9196@pbx.example:5060\", timeout = \"60s\" }",
-        about: "Connects the leg to somebody else; a far leg is answered by their answer.",
+        about: "Bridges the leg to a third party; a far leg is answered when the third party answers.",
         with: &["timeout"],
         makes: Makes::Answered,
         read: |step| {
@@ -239,7 +239,7 @@ pub(super) fn read(
         Value::Text(name) => {
             let kind = named(name).ok_or_else(|| error(value.span(), unknown(name)))?;
             if !kind.bare {
-                return Err(error(value.span(), format!("{name:?} needs more: {}", kind.shape)));
+                return Err(error(value.span(), format!("{name:?} needs a value: {}", kind.shape)));
             }
             let written = Written { options, side, name: kind.name, value, with: &[], bare: true };
             Ok((kind, (kind.read)(&written)?))
@@ -261,7 +261,7 @@ pub(super) fn read(
             if let Some((key, _)) = beside {
                 let word = key.get_ref();
                 let known = match kind.with {
-                    [] => ": nothing stands beside it".to_owned(),
+                    [] => ": it takes no other keys".to_owned(),
                     known => did_you_mean(word, known),
                 };
                 return Err(error(key.span(), format!("unknown key {word:?} beside {:?}{known}", kind.name)));
@@ -365,7 +365,8 @@ fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
         (Some(value), EventName::Custom) => {
             let subclass = read_text("subclass", value.get_ref()).map_err(|message| step.error(value, message))?;
             if subclass.is_empty() || subclass.contains(char::is_whitespace) {
-                return Err(step.error(value, format!("{subclass:?} is no subclass: one is like \"sofia::register\"")));
+                return Err(step
+                    .error(value, format!("invalid subclass {subclass:?}: expected one such as \"sofia::register\"")));
             }
             watch.subclass = Some(subclass.to_owned());
         }
@@ -424,7 +425,7 @@ fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
     };
     let variables = variables.iter().map(|(name, value)| {
         if name.get_ref().is_empty() || name.get_ref().contains(|c: char| c.is_whitespace() || "'\\".contains(c)) {
-            let message = format!("{:?} is no variable's name", name.get_ref());
+            let message = format!("invalid variable name {:?}", name.get_ref());
             return Err(step.options.source().error(name.span(), message));
         }
         let text = read_words(name.get_ref(), value.get_ref());
@@ -455,7 +456,9 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
     let application = read_text(step.name, step.value.get_ref()).map_err(|message| step.error(step.value, message))?;
     // FreeSWITCH ends a call that executes an unknown application.
     if application.is_empty() || !application.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-        return Err(step.error(step.value, format!("{application:?} is no application: one is like \"sleep\"")));
+        return Err(
+            step.error(step.value, format!("invalid application {application:?}: expected one such as \"sleep\""))
+        );
     }
     let argument = match step.beside("argument") {
         Some(value) => {
@@ -469,8 +472,7 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
         && let Some(dials) = DIAL_ON_THEIR_OWN.iter().find(|known| application.eq_ignore_ascii_case(known))
     {
         let message = format!(
-            "\"{dials}\" can dial what no pattern of \"allow\" in [call] is asked about: leave one of the two out, or \
-             {{ bridge = … }}"
+            "\"{dials}\" can dial numbers that \"allow\" in [call] does not check: remove one of the two, or use {{ bridge = … }}"
         );
         return Err(step.error(step.value, message));
     }

@@ -183,7 +183,7 @@ fn explain(message: &str, span: &Range<usize>, keys: &[Key]) -> String {
         return format!("the key {:?} is missing here", quoted(message).concat());
     }
     if message.contains(DATE) {
-        return "a date is of no use here: a text is in quotes".to_owned();
+        return "expected a string: put it in quotes".to_owned();
     }
     message.replace('`', "\"").lines().collect::<Vec<_>>().join(" ")
 }
@@ -255,8 +255,8 @@ fn expand(text: &str, environment: &impl Fn(&str) -> Option<String>) -> Result<S
             Some(value) => expanded.push_str(&value),
             None => {
                 return Err(format!(
-                    "the environment variable {name:?} is not set: set it, or give a default with ${{{name}:-…}}, or \
-                     write $${{{name}}} where FreeSWITCH's variable is meant"
+                    "the environment variable {name:?} is not set: set it, give a default with ${{{name}:-…}}, or write \
+                     $${{{name}}} for a FreeSWITCH variable"
                 ));
             }
         }

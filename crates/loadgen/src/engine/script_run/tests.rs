@@ -183,7 +183,7 @@ fn a_far_leg_s_steps_wait_for_what_they_bring_about() {
     );
     failing.on(Side::Callee, &event("CHANNEL_PARK", &[("Answer-State", "answered")]));
     assert_eq!(failing.on(Side::Callee, &complete("FILE NOT FOUND")), ["Caller NORMAL_CLEARING"]);
-    assert_eq!(failing.failure(), "callee's step 2, expected a to be played, got FILE NOT FOUND");
+    assert_eq!(failing.failure(), "callee's step 2, expected a to play, got FILE NOT FOUND");
     assert_eq!(stage.on(Side::Callee, &complete("FILE PLAYED")), ["uuid_audio fa start write mute 1"]);
     assert_eq!(stage.script_run.next_deadline(), None);
     assert_eq!(stage.end(), "");
@@ -309,7 +309,7 @@ fn results_are_counted_and_required() {
         ],
         requires: vec![
             Require { result: 0, times: 1..=u32::MAX, expected: "to get in sync".to_owned() },
-            Require { result: 1, times: 0..=0, expected: "to stay in sync".to_owned() },
+            Require { result: 1, times: 0..=0, expected: "sync to be kept".to_owned() },
         ],
         ..Script::default()
     };
@@ -320,7 +320,7 @@ fn results_are_counted_and_required() {
     let mut bad = Stage::of(script());
     bad.on(Side::Caller, &custom("mod_bert::in_sync"));
     bad.on(Side::Callee, &custom("mod_bert::lost_sync"));
-    assert_eq!((bad.end().as_str(), bad.script_run.results()), ("expected to stay in sync, got 1", &[1, 1, 0, 0]));
+    assert_eq!((bad.end().as_str(), bad.script_run.results()), ("expected sync to be kept, got 1", &[1, 1, 0, 0]));
     assert_eq!(Stage::of(script()).end(), "expected to get in sync, got none");
     let hung_up = event("CHANNEL_HANGUP", &[("Hangup-Cause", "USER_BUSY")]);
     let mut first = Stage::of(script());

@@ -24,10 +24,10 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     if let Some(uptime) = subject.answers.uptime().filter(|uptime| *uptime < FRESH) {
         findings.push(subject.warning(
             format!(
-                "it has been up for {} only: what it registers or loads may not be there yet",
+                "the server has been up for only {}: registrations and modules may not be complete",
                 format_duration(uptime)
             ),
-            "wait for half a minute; where it was not you who started it, see why it did",
+            "wait for half a minute; if you did not start it, find out why it restarted",
         ));
     }
     let clock: Option<f64> = subject.answers.granted("strepoch").and_then(|seconds| seconds.trim().parse().ok());
@@ -36,10 +36,10 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
         let side = if skew > 0.0 { "ahead of" } else { "behind" };
         findings.push(subject.warning(
             format!(
-                "its clock is {:.0} s {side} this machine's: its logs and call records will not fit the report",
+                "the server's clock is {:.0} s {side} this machine's: its logs and call records will not match the report",
                 skew.abs()
             ),
-            "let both keep their time by NTP, then \"fsctl sync_clock_when_idle\"",
+            "synchronize both clocks with NTP, then \"fsctl sync_clock_when_idle\"",
         ));
     }
     findings

@@ -37,7 +37,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
 fn missing_endpoint(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
     let Some(endpoint) = address.endpoint() else {
         return Some(subject.error(
-            format!("{to:?} is nothing that can be dialled"),
+            format!("invalid dial string {to:?}"),
             "write it as FreeSWITCH does: sofia/<profile>/<user>@<host>:<port>, sofia/gateway/<gateway>/<number>, …",
         ));
     };
@@ -50,9 +50,9 @@ fn missing_endpoint(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -
     let remedy = match endpoint {
         "sofia" => "load mod_sofia".to_owned(),
         "loopback" | "null" => "load mod_loopback".to_owned(),
-        _ => format!("load the module that has it; it has {}", known.join(", ")),
+        _ => format!("load the module that provides it; available: {}", known.join(", ")),
     };
-    Some(subject.error(format!("it has no endpoint {endpoint:?}, which {to:?} is dialled by"), remedy))
+    Some(subject.error(format!("no endpoint {endpoint:?}, which {to:?} uses"), remedy))
 }
 
 fn not_up(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
@@ -71,19 +71,19 @@ fn not_up(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<F
 fn profile_down(subject: &CheckInput<'_>, profile: &str, said: &str) -> Option<Finding> {
     let up: Vec<&str> = subject.answers.sofia().filter(|line| line.kind != "gateway").map(|line| line.name).collect();
     if said.starts_with("Invalid Profile") {
-        let what = format!("it has no SIP profile {profile:?}{}", did_you_mean(profile, &up));
+        let what = format!("no SIP profile {profile:?}{}", did_you_mean(profile, &up));
         let remedy = format!(
-            "sofia profile {profile} start, where there is a file for it; else\n\
+            "sofia profile {profile} start, if the profile has a file; otherwise put\n\
              <profile name={profile:?}><settings><param name=\"sip-ip\" value=\"$${{local_ip_v4}}\"/>\
              <param name=\"sip-port\" value=\"5080\"/><param name=\"context\" value=\"default\"/></settings></profile>\n\
-             in sip_profiles/{profile}.xml first"
+             into sip_profiles/{profile}.xml first"
         );
         return Some(subject.error(what, remedy));
     }
     // The list has only the profiles that run.
     let down = !up.is_empty() && !up.iter().any(|up| up.eq_ignore_ascii_case(profile));
     down.then(|| {
-        subject.error(format!("its SIP profile {profile:?} is down"), format!("sofia profile {profile} restart"))
+        subject.error(format!("the SIP profile {profile:?} is down"), format!("sofia profile {profile} restart"))
     })
 }
 
@@ -91,25 +91,27 @@ fn gateway_down(subject: &CheckInput<'_>, gateway: &str, said: &str) -> Option<F
     if said.starts_with("Invalid Gateway") {
         let gateways = subject.answers.sofia().filter(|line| line.kind == "gateway");
         let known: Vec<&str> = gateways.map(|line| line.name.rsplit("::").next().unwrap_or(line.name)).collect();
-        let hint = if known.is_empty() { ": it has none".to_owned() } else { did_you_mean(gateway, &known) };
+        let hint = if known.is_empty() { ": none is configured".to_owned() } else { did_you_mean(gateway, &known) };
         let remedy = format!(
             "<gateway name={gateway:?}><param name=\"proxy\" value=\"HOST:PORT\"/>\
              <param name=\"register\" value=\"false\"/></gateway>\n\
              in the <gateways> of a SIP profile, then sofia profile <profile> rescan"
         );
-        return Some(subject.error(format!("it has no gateway {gateway:?}{hint}"), remedy));
+        return Some(subject.error(format!("no gateway {gateway:?}{hint}"), remedy));
     }
     let field = |name| gateway_field(said, name);
     let (state, profile) = (field("State").unwrap_or("unknown"), field("Profile").unwrap_or("<profile>"));
     if field("Status").is_some_and(|status| status.starts_with("DOWN")) {
         return Some(subject.error(
-            format!("its gateway {gateway:?} is down (state {state}): every call by it would fail with GATEWAY_DOWN"),
-            format!("see why its pings or registrations fail; then sofia profile {profile} register {gateway}"),
+            format!(
+                "the gateway {gateway:?} is down (state {state}): every call through it would fail with GATEWAY_DOWN"
+            ),
+            format!("find out why its pings or registrations fail; then sofia profile {profile} register {gateway}"),
         ));
     }
     (!["REGED", "NOREG"].contains(&state)).then(|| {
         subject.warning(
-            format!("its gateway {gateway:?} is not registered (state {state})"),
+            format!("the gateway {gateway:?} is not registered (state {state})"),
             format!("sofia profile {profile} register {gateway}"),
         )
     })

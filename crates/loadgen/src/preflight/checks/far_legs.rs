@@ -12,10 +12,16 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     let finding = |apps: &Apps| {
-        let tell = apps.with("tells far legs", "tell far legs");
+        let drive = apps.with("drives far legs", "drive far legs");
         subject.warning(
-            format!("{tell} what to do, which have to come to a slave and be parked there, unanswered: nobody has looked"),
-            format!("probe = true in [preflight] has one call placed to each address that shows it; what parks them is\n{PARK}"),
+            format!(
+                "{drive}, which have to reach a slave and be parked there, unanswered; this was not \
+                 checked"
+            ),
+            format!(
+                "set probe = true in [preflight] to place one call to each address and check it; this dialplan parks \
+                 them:\n{PARK}"
+            ),
         )
     };
     need.far_legs.iter().map(finding).collect()

@@ -23,7 +23,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
         needed: sessions_per_second,
         peak: sessions_per_second_peak,
         planned: format!(
-            "{:.1} calls/s are planned, {sessions_per_second:.1} new sessions a second with the far legs that land on it",
+            "the plan has {:.1} calls/s, {sessions_per_second:.1} new sessions a second with the far legs that land on the server",
             subject.need.rate
         ),
         takes: "new sessions a second",
@@ -34,7 +34,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
         max: health.sessions_max,
         needed: sessions + others as f64,
         peak: sessions_peak + others as f64,
-        planned: format!("{sessions:.0} sessions at a time are planned{already}"),
+        planned: format!("the plan has {sessions:.0} concurrent sessions{already}"),
         takes: "at a time",
     };
     [rate, count].iter().filter_map(|limit| limit.finding(subject)).collect()
@@ -62,11 +62,17 @@ impl LimitCheck {
         match () {
             // The limit will be raised before the run.
             () if subject.need.raise => None,
-            () if self.needed > max as f64 => Some(
-                subject.error(format!("{planned}, and it takes {max} {takes}: it would refuse the others"), remedy),
-            ),
+            () if self.needed > max as f64 => {
+                Some(subject.error(
+                    format!("{planned}, but the server accepts {max} {takes}: it would reject the rest"),
+                    remedy,
+                ))
+            }
             () => Some(subject.warning(
-                format!("{planned}, and it takes {max} {takes}: where {:.0} come together it refuses some", self.peak),
+                format!(
+                    "{planned}, but the server accepts {max} {takes}: it rejects some if {:.0} coincide",
+                    self.peak
+                ),
                 remedy,
             )),
         }

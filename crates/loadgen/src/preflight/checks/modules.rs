@@ -18,7 +18,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     missing
         .map(|(module, apps)| {
             subject.error(
-                format!("it has no {module}, which {}", apps.with("needs", "need")),
+                format!("module {module} is not loaded, which {}", apps.with("needs", "need")),
                 format!("load {module}   (for good: <load module={module:?}/> in modules.conf.xml)"),
             )
         })

@@ -33,8 +33,8 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(sessions @ 1..) = subject.answers.health().sessions {
         findings.push(subject.warning(
-            format!("{sessions} sessions are up already: what is measured will be of a server that carries them too"),
-            "wait until they have ended, or take a server of its own for the test: \"show channels\" lists them",
+            format!("{sessions} sessions are up already: the results will include their load"),
+            "wait until they have ended, or use a dedicated server for the test: \"show channels\" lists them",
         ));
     }
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
@@ -46,8 +46,8 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     }
     for (run, count) in runs.into_iter().filter(|(run, _)| *run != subject.need.run.to_string()) {
         findings.push(subject.warning(
-            format!("{count} of its channels are of loadgen's run {run}, which goes on or was killed"),
-            format!("where it was killed: loadgen cleanup CONFIG --run-id {run}"),
+            format!("{count} channels belong to loadgen run {run}, which is active or was killed"),
+            format!("if it was killed: loadgen cleanup CONFIG --run-id {run}"),
         ));
     }
     findings

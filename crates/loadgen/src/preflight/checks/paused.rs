@@ -14,20 +14,20 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let is = |command| subject.answers.granted(command).map(str::trim) == Some("true");
     let mut findings = Vec::new();
     if is(SHUTDOWN) {
-        findings.push(subject.error("it is about to shut down", "fsctl shutdown cancel"));
+        findings.push(subject.error("the server is shutting down", "fsctl shutdown cancel"));
     }
     if subject.need.places && is(OUTBOUND) {
-        findings.push(subject.error("it is paused: it places no call", "fsctl resume"));
+        findings.push(subject.error("the server is paused for outbound calls", "fsctl resume"));
     }
     if is(INBOUND) {
         // Only inbound calls are affected.
-        let (what, remedy) = ("it is paused for calls that come in", "fsctl resume");
+        let (what, remedy) = ("the server is paused for inbound calls", "fsctl resume");
         let lands = subject.load.sessions_per_second > subject.need.rate;
         findings.push(if lands { subject.error(what, remedy) } else { subject.warning(what, remedy) });
     }
     if let Some((least, idle)) = idle_cpu(subject.answers).filter(|(least, _)| *least > 0.0) {
         findings.push(subject.warning(
-            format!("it takes no calls while less than {least} % of its processors' time is idle; {idle} % is now"),
+            format!("the server rejects calls while less than {least} % of its CPU time is idle; it is {idle} % now"),
             "fsctl min_idle_cpu 0",
         ));
     }

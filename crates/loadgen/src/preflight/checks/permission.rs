@@ -10,11 +10,11 @@ const ORIGINATE: (&str, &str) = ("originate", "place calls");
 
 /// The other commands of every run, and what fails without each. They are sent in a form without effect.
 const NEEDED: [(&str, &str); 4] = [
-    ("uuid_kill", "end calls on time"),
-    ("uuid_exists", "find out what became of calls when the connection was away"),
+    ("uuid_kill", "hang up calls on time"),
+    ("uuid_exists", "resolve the outcome of calls after a reconnect"),
     // No call carries this value. Without a value it would hang up all calls.
-    ("hupall NORMAL_CLEARING loadgen_run preflight", "hang up its calls when it is stopped"),
-    ("show channels like loadgen-preflight as json", "see that no call is left"),
+    ("hupall NORMAL_CLEARING loadgen_run preflight", "hang up its calls at the end"),
+    ("show channels like loadgen-preflight as json", "check for leftover calls"),
 ];
 
 pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
@@ -33,11 +33,11 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for (command, purpose) in needed(need).filter(|(command, _)| denied.contains(command)) {
         let command = word(command);
-        let what = format!("the user may not {command:?}: a run could not {purpose}");
+        let what = format!("the user lacks permission for {command:?}: a run could not {purpose}");
         findings.push(subject.error(what, allow_command(command)));
     }
     for (command, apps) in need.commands.iter().filter(|(command, _)| denied.contains(command)) {
-        let what = format!("the user may not {command:?}, which {}", needing(apps));
+        let what = format!("the user lacks permission for {command:?}, which {}", needing(apps));
         findings.push(subject.error(what, allow_command(command)));
     }
     let is_needed = |command: &str| needed(need).any(|(needed, _)| needed == command);
@@ -47,7 +47,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     unchecked.dedup();
     if !unchecked.is_empty() {
         findings.push(subject.warning(
-            format!("the user may not {}: what that would have told was not looked at", unchecked.join(", ")),
+            format!("the user lacks permission for {}: this was not checked", unchecked.join(", ")),
             allow_command(&unchecked.join(" ")),
         ));
     }
@@ -60,14 +60,14 @@ fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| is_refusal(said)) {
         findings.push(subject.error(
-            format!("the user may not hear what becomes of its calls ({refusal})"),
+            format!("the user lacks permission for call events ({refusal})"),
             format!("<param name=\"esl-allowed-events\" value=\"{}\"/>", allowed_events(subject.need)),
         ));
     }
     for (event, refusal) in &subject.answers.refused_events {
         let Some(apps) = subject.need.events.get(event) else { continue };
         findings.push(subject.error(
-            format!("the user may not hear {event} ({refusal}), which {}", needing(apps)),
+            format!("the user lacks permission for event {event} ({refusal}), which {}", needing(apps)),
             format!("add {event} to its <param name=\"esl-allowed-events\" value=\"…\"/> in the directory"),
         ));
     }

@@ -85,18 +85,39 @@ fn a_healthy_server_has_no_finding() {
 fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
     use Severity::{Error, Warning};
     let cases: &[(&str, &str, &str, Severity, &str, &str)] = &[
-        ("null/x", "version", "Asterisk 20", Warning, "does not say its version", "may be no FreeSWITCH"),
-        ("null/x", "uptime s", "3", Warning, "it has been up for 3s only", "wait for half a minute"),
-        ("null/x", "strepoch", "990", Warning, "its clock is 10 s behind this machine's", "NTP"),
-        ("null/x", "fsctl pause_check outbound", "true", Error, "it is paused: it places no call", "fsctl resume"),
-        ("null/x", "fsctl pause_check inbound", "true", Error, "it is paused for calls that come in", "fsctl resume"),
-        ("null/x", "fsctl shutdown_check", "true", Error, "it is about to shut down", "fsctl shutdown cancel"),
+        (
+            "null/x",
+            "version",
+            "Asterisk 20",
+            Warning,
+            "the answer to \"version\" is not FreeSWITCH's",
+            "may not be FreeSWITCH",
+        ),
+        ("null/x", "uptime s", "3", Warning, "the server has been up for only 3s", "wait for half a minute"),
+        ("null/x", "strepoch", "990", Warning, "the server's clock is 10 s behind this machine's", "NTP"),
+        (
+            "null/x",
+            "fsctl pause_check outbound",
+            "true",
+            Error,
+            "the server is paused for outbound calls",
+            "fsctl resume",
+        ),
+        (
+            "null/x",
+            "fsctl pause_check inbound",
+            "true",
+            Error,
+            "the server is paused for inbound calls",
+            "fsctl resume",
+        ),
+        ("null/x", "fsctl shutdown_check", "true", Error, "the server is shutting down", "fsctl shutdown cancel"),
         (
             "null/x",
             "status",
             "min idle cpu 20.00/97.93\n",
             Warning,
-            "while less than 20 % of its processors' time is idle",
+            "while less than 20 % of its CPU time is idle",
             "fsctl min_idle_cpu 0",
         ),
         (
@@ -104,7 +125,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "status",
             "5 session(s) per Sec out of max 19, peak 0\n",
             Error,
-            "20.0 new sessions a second with the far legs that land on it, and it takes 19 new sessions a second",
+            "20.0 new sessions a second with the far legs that land on the server, but the server accepts 19 new sessions a second",
             "fsctl sps 83 ",
         ),
         (
@@ -112,7 +133,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "status",
             "5 session(s) per Sec out of max 21, peak 0\n",
             Warning,
-            "where 22 come together it refuses some",
+            "it rejects some if 22 coincide",
             "sessions-per-second",
         ),
         (
@@ -120,7 +141,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "status",
             "0 session(s) - peak 0\n199 session(s) max\n",
             Error,
-            "200 sessions at a time are planned, and it takes 199 at a time",
+            "the plan has 200 concurrent sessions, but the server accepts 199 at a time",
             "fsctl max_sessions 353 ",
         ),
         (
@@ -128,7 +149,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "status",
             "0 session(s) - peak 0\n201 session(s) max\n",
             Warning,
-            "where 202 come together it refuses some",
+            "it rejects some if 202 coincide",
             "raise_limits = true in [run]",
         ),
         (
@@ -144,7 +165,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "sofia status profile externl",
             "Invalid Profile!",
             Error,
-            "it has no SIP profile \"externl\": did you mean \"external\"?",
+            "no SIP profile \"externl\": did you mean \"external\"?",
             "sip_profiles/externl.xml",
         ),
         (
@@ -152,7 +173,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "sofia status profile internal",
             "====\nName\tinternal",
             Error,
-            "its SIP profile \"internal\" is down",
+            "the SIP profile \"internal\" is down",
             "sofia profile internal restart",
         ),
         (
@@ -160,7 +181,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "sofia status gateway pstm",
             "Invalid Gateway!",
             Error,
-            "it has no gateway \"pstm\": did you mean \"pstn\"?",
+            "no gateway \"pstm\": did you mean \"pstn\"?",
             "<gateway name=\"pstm\">",
         ),
         (
@@ -168,7 +189,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "sofia status gateway pstn",
             "Profile \texternal\nState   \tFAIL_WAIT\nStatus  \tDOWN\n",
             Error,
-            "its gateway \"pstn\" is down (state FAIL_WAIT)",
+            "the gateway \"pstn\" is down (state FAIL_WAIT)",
             "sofia profile external register pstn",
         ),
         (
@@ -176,7 +197,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "sofia status gateway pstn",
             "State   \tTRYING\nStatus  \tUP\n",
             Warning,
-            "its gateway \"pstn\" is not registered (state TRYING)",
+            "the gateway \"pstn\" is not registered (state TRYING)",
             "register pstn",
         ),
         (
@@ -187,14 +208,14 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "1000@home is not registered",
             "dial-string",
         ),
-        ("verto.rtc/1", "x", "", Error, "it has no endpoint \"verto.rtc\"", "load the module"),
-        ("nonsense", "x", "", Error, "\"nonsense\" is nothing that can be dialled", "sofia/<profile>"),
+        ("verto.rtc/1", "x", "", Error, "no endpoint \"verto.rtc\"", "load the module"),
+        ("nonsense", "x", "", Error, "invalid dial string \"nonsense\"", "sofia/<profile>"),
         (
             "null/x",
             "show endpoint as json",
             "{\"rows\":[{\"name\":\"sofia\"}]}",
             Error,
-            "it has no endpoint \"null\"",
+            "no endpoint \"null\"",
             "load mod_loopback",
         ),
         (
@@ -202,7 +223,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "module_exists mod_dptools",
             "false",
             Error,
-            "it has no mod_dptools, which every app needs",
+            "module mod_dptools is not loaded, which every app needs",
             "load mod_dptools",
         ),
         (
@@ -210,7 +231,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "originate",
             "-ERR permission denied",
             Error,
-            "the user may not \"originate\": a run could not place calls",
+            "the user lacks permission for \"originate\": a run could not place calls",
             "esl-allowed-api",
         ),
         (
@@ -218,7 +239,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "strepoch",
             "-ERR permission denied",
             Warning,
-            "the user may not strepoch: what that would have told was not looked at",
+            "the user lacks permission for strepoch: this was not checked",
             "esl-allowed-api",
         ),
     ];
@@ -247,16 +268,19 @@ fn what_is_no_answer_is_a_finding_too() {
     assert!(what.contains("plain bgapi is used"), "{what}");
     let (severity, what) = with(|answers| answers.subscribed = Some("-ERR permission denied".into()));
     assert_eq!(severity, Severity::Error);
-    assert!(what.contains("may not hear what becomes of its calls"), "{what}");
+    assert!(what.contains("lacks permission for call events"), "{what}");
     let (severity, what) = with(|answers| answers.event_delays.clear());
     assert_eq!(severity, Severity::Warning);
-    assert!(what.contains("does not pass on"), "{what}");
+    assert!(what.contains("does not deliver events"), "{what}");
     let (_, what) = with(|answers| answers.event_delays = vec![std::time::Duration::from_millis(300)]);
-    assert!(what.contains("its events come about 300 ms late"), "{what}");
+    assert!(what.contains("the server's events are about 300 ms late"), "{what}");
     let (_, what) = with(|answers| answers.round_trips = vec![std::time::Duration::from_millis(84)]);
-    assert!(what.contains("a command that does nothing takes about 80.0 ms"), "{what}");
+    assert!(
+        what.contains("the round trip of an empty command is about 80.0 ms, and every latency includes it"),
+        "{what}"
+    );
     let (_, what) = with(|answers| answers.round_trips[3] = std::time::Duration::from_secs(1));
-    assert!(what.contains("took about 1.00 s once"), "{what}");
+    assert!(what.contains("was about 1.00 s once"), "{what}");
 }
 
 #[test]
@@ -289,7 +313,7 @@ fn channels_of_an_older_run_are_told_from_those_of_others() {
     answers.add("uuid_getvar bbbbbbbb-bbbb-4000-8000-000000000001 loadgen_run".into(), "_undef_".into());
     let found = found(&need("null/x"), &answers, load());
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[1].what.contains("1 of its channels are of loadgen's run aaaaaaaaaaaa"), "{found:?}");
+    assert!(found[1].what.contains("1 channels belong to loadgen run aaaaaaaaaaaa"), "{found:?}");
     assert!(found[1].remedy.contains("loadgen cleanup CONFIG --run-id aaaaaaaaaaaa"));
 }
 

@@ -21,29 +21,29 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     if let Some((median, max)) = median_and_max(&subject.answers.round_trips) {
         if median > ROUND_TRIP_MAX {
             findings.push(subject.warning(
-                format!("a command that does nothing takes {}: every latency has that in it", about(median)),
-                "run loadgen nearer to it, or see what keeps it busy",
+                format!("the round trip of an empty command is {}, and every latency includes it", about(median)),
+                "run loadgen closer to the server, or find out what keeps it busy",
             ));
         } else if max > STALL {
             findings.push(subject.warning(
-                format!("a command that does nothing took {} once: it or the network stalls", about(max)),
-                "see what else runs on it",
+                format!("the round trip of an empty command was {} once: the server or the network stalls", about(max)),
+                "check what else runs on the server",
             ));
         }
     }
     let awake = subject.need.keep_awake.period().is_some();
     match median_and_max(&subject.answers.event_delays) {
         None => findings.push(subject.warning(
-            "it does not pass on what is sent by sendevent: how late its events are will not be known",
+            "the server does not deliver events sent by sendevent: event delay will not be measured",
             "allow the user CUSTOM loadgen::probe in its esl-allowed-events",
         )),
         Some((median, _)) if median > EVENT_DELAY_MAX => findings.push(subject.warning(
             format!(
-                "its events come {} late{}: every latency has that in it",
+                "the server's events are {} late{}, and every latency includes it",
                 about(median),
-                if awake { ", though it is kept awake" } else { "" }
+                if awake { ", although the server is kept awake" } else { "" }
             ),
-            "see what keeps it busy: other listeners, a full disk under its log, its processors",
+            "find out what keeps the server busy: other listeners, a full disk under its log, its CPU",
         )),
         Some(_) => {}
     }

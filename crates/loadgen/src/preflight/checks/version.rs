@@ -13,25 +13,25 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if subject.answers.version().is_none() && subject.answers.granted("version").is_some() {
         findings.push(subject.warning(
-            "it does not say its version as a FreeSWITCH does",
-            "see what listens there: it may be no FreeSWITCH",
+            "the answer to \"version\" is not FreeSWITCH's",
+            "check what listens at this address: it may not be FreeSWITCH",
         ));
     }
     if subject.answers.background || !subject.need.places {
         return findings;
     }
-    let remedy = "FreeSWITCH 1.8 and later have it; a user of the directory with esl-allowed-api never does";
+    let remedy = "FreeSWITCH 1.8 and later have it, but not for a directory user with esl-allowed-api";
     let rate = subject.need.rate;
     findings.push(if rate > BGAPI_PER_SECOND {
         subject.error(
             format!(
-                "it has no \"api bgapi uuid:…\", plain bgapi starts {BGAPI_PER_SECOND} calls/s at most, \
-                 and {rate:.1} are planned"
+                "the server lacks \"api bgapi uuid:…\"; plain bgapi starts at most {BGAPI_PER_SECOND} calls/s, and the plan has \
+                 {rate:.1}"
             ),
             remedy,
         )
     } else {
-        subject.warning("it has no \"api bgapi uuid:…\": plain bgapi is used, which takes 1.1 ms a call", remedy)
+        subject.warning("the server lacks \"api bgapi uuid:…\": plain bgapi is used, at 1.1 ms a call", remedy)
     });
     findings
 }

@@ -89,7 +89,7 @@ async fn list(queries: &mut QueryConnection, command: &str) -> anyhow::Result<Ve
     let said = queries.ask(command).await?;
     read_channels(&said).with_context(|| {
         let said: String = said.trim().chars().take(SAID_MAX).collect();
-        format!("\"{command}\" is answered {said:?}, so that nobody knows what is left: log in as one who may do that")
+        format!("\"{command}\" was answered {said:?}: the channels left are unknown; log in as a user with permission")
     })
 }
 

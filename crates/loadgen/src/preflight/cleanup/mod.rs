@@ -97,7 +97,7 @@ impl CleanupSummary {
                 (Runs::List, _) => {
                     self.left = true;
                     self.line(&format!(
-                        "{there}, not hung up, since that run may be going on: say --run-id {}, or --all-runs",
+                        "{there}, not hung up, since that run may be active: give --run-id {}, or --all-runs",
                         run.id
                     ));
                 }

@@ -89,10 +89,10 @@ impl CleanupTarget {
 }
 
 fn last_run(folder: &Path, options: &CleanupOptions) -> anyhow::Result<RunFile> {
-    let (run, goes_on) = RunFile::read(folder).with_context(|| format!("{} is no run folder", folder.display()))?;
+    let (run, goes_on) = RunFile::read(folder).with_context(|| format!("{} is not a run folder", folder.display()))?;
     if goes_on && !options.force {
         bail!(
-            "the run in {} goes on (process {}): stop it with a signal, which hangs up its calls; or say --force",
+            "the run in {} is active (process {}): stop it with a signal, which hangs up its calls, or use --force",
             folder.display(),
             run.pid
         );

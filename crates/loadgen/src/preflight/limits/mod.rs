@@ -107,11 +107,15 @@ pub async fn put_back(folder: &Path, servers: &[Server]) -> anyhow::Result<Vec<S
     let mut failures = Vec::new();
     for (limit, result) in set_all(set, servers).await {
         match result {
-            Ok(true) => info!(slave = limit.slave, "\"{}\": put back", limit.limit.set_command(limit.from)),
-            Ok(false) => info!(slave = limit.slave, "\"{}\": left as somebody has set it", limit.limit.query()),
+            Ok(true) => info!(slave = limit.slave, "\"{}\": restored", limit.limit.set_command(limit.from)),
+            Ok(false) => info!(
+                slave = limit.slave,
+                "\"{}\": not restored, since its value was changed in the meantime",
+                limit.limit.query()
+            ),
             Err(error) => {
                 failures.push(format!(
-                    "{}: \"{}\" was not put back: {error}",
+                    "{}: \"{}\" was not restored: {error}",
                     limit.slave,
                     limit.limit.set_command(limit.from)
                 ));
@@ -151,7 +155,7 @@ async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)])
         queries.ask_all(&commands).await
     };
     let answers = asked.await.unwrap_or_else(|error| {
-        warn!(slave, %error, "its limits cannot be raised");
+        warn!(slave, %error, "cannot raise its limits");
         Vec::new()
     });
     let limits = wanted.iter().zip(answers).filter_map(|((limit, to), said)| match number(&said) {
@@ -163,7 +167,7 @@ async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)])
             to: *to,
         }),
         None => {
-            warn!(slave, said, "\"{}\" says no number: it stays as it is", limit.query());
+            warn!(slave, said, "\"{}\" returned no number: not raised", limit.query());
             None
         }
     });
@@ -185,7 +189,7 @@ async fn set_all(limits: Vec<(RaisedLimit, u64)>, servers: &[Server]) -> Vec<(Ra
         setting.spawn(async move {
             let result = match server {
                 Some(server) => set(&server, &limit, value).await,
-                None => Err("nobody says how to get into it".to_owned()),
+                None => Err("no credentials for this server: set \"password\" or \"password_file\"".to_owned()),
             };
             (number, limit, result)
         });
@@ -211,7 +215,7 @@ async fn set(server: &Server, limit: &RaisedLimit, value: u64) -> Result<bool, S
     match set.await {
         Ok(None) => Ok(false),
         Ok(Some(said)) if number(&said) == Some(value) => Ok(true),
-        Ok(Some(said)) => Err(format!("it answers {said:?}")),
+        Ok(Some(said)) => Err(format!("unexpected answer {said:?}")),
         Err(error) => Err(error.to_string()),
     }
 }
@@ -221,7 +225,7 @@ fn read(folder: &Path) -> anyhow::Result<Vec<RaisedLimit>> {
     match fs::read_to_string(&path) {
         Ok(text) => {
             let file: RaisedFile =
-                serde_json::from_str(&text).with_context(|| format!("{} cannot be understood", path.display()))?;
+                serde_json::from_str(&text).with_context(|| format!("cannot parse {}", path.display()))?;
             Ok(file.raised)
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),

@@ -78,7 +78,11 @@ async fn what_a_killed_run_raised_elsewhere_stays_written_down() {
     // A run on another server, in the same folder.
     let (limits, _) = raise(&[server_of(&other)], folder.path()).await;
     let failures = limits.put_back().await;
-    assert!(failures.len() == 1 && failures[0].contains("nobody says how to get into it"), "{failures:?}");
+    assert!(
+        failures.len() == 1
+            && failures[0].contains("no credentials for this server: set \"password\" or \"password_file\""),
+        "{failures:?}"
+    );
     assert_eq!(ask(&other, "fsctl sps").await, "+OK sessions per second: 30");
     assert_eq!(put_back(folder.path(), &[server_of(&one)]).await.unwrap(), Vec::<String>::new());
     assert_eq!(ask(&one, "fsctl sps").await, "+OK sessions per second: 30");
@@ -93,7 +97,7 @@ async fn what_cannot_be_put_back_stays_written_down() {
     let address = server.addr();
     server.stop().await;
     let failures = limits.put_back().await;
-    assert!(failures[0].contains("\"fsctl sps 30\" was not put back: cannot connect to"), "{failures:?}");
+    assert!(failures[0].contains("\"fsctl sps 30\" was not restored: cannot connect to"), "{failures:?}");
     assert!(folder.path().join(RAISED_FILE).exists());
     // The server is back with its raised limit: it only could not be reached.
     let config = fs_sim::Config {

@@ -67,7 +67,7 @@ pub(super) const PARK: &str = "<extension name=\"loadgen\"><condition><action ap
 fn finding(slave: usize, to: &str, parked: bool, outcome: &ProbeOutcome) -> Option<Finding> {
     let (what, remedy) = match outcome {
         ProbeOutcome::Failed(why) => {
-            (format!("a probe call to {to:?} failed: {why}"), "see what answers there".to_owned())
+            (format!("a probe call to {to:?} failed: {why}"), "check what answers at this address".to_owned())
         }
         ProbeOutcome::Unknown(error) => {
             (format!("a probe call to {to:?} could not be followed: {error}"), String::new())
@@ -75,15 +75,15 @@ fn finding(slave: usize, to: &str, parked: bool, outcome: &ProbeOutcome) -> Opti
         ProbeOutcome::Through if !parked => return None,
         ProbeOutcome::Parked => return None,
         ProbeOutcome::Through => (
-            format!("the far leg of a probe call to {to:?} came to no slave, and an app is to control it"),
-            "let the address lead to a slave, and whatever is between forward the SIP header X-loadgen-call".to_owned(),
+            format!("the far leg of a probe call to {to:?} reached no slave, and an app drives it"),
+            "route the address to a slave, and forward the SIP header X-loadgen-call on the way".to_owned(),
         ),
         ProbeOutcome::Answered => (
-            format!("the far leg of a probe call to {to:?} is answered by the dialplan, not by the app"),
+            format!("the far leg of a probe call to {to:?} is answered by the dialplan instead of the app"),
             PARK.to_owned(),
         ),
         ProbeOutcome::NotParked => (
-            format!("the far leg of a probe call to {to:?} is not parked by the dialplan, and an app is to control it"),
+            format!("the far leg of a probe call to {to:?} is not parked by the dialplan, and an app drives it"),
             PARK.to_owned(),
         ),
     };

@@ -41,7 +41,7 @@ async fn a_probe_call_says_what_becomes_of_its_far_leg() {
         (format!("sofia/nope/486@{itself}"), false, Some(Severity::Warning), "failed: "),
         (format!("sofia/external/9196@{itself}"), true, Some(Severity::Error), "is answered by the dialplan"),
         (format!("sofia/external/noanswer@{itself}"), true, Some(Severity::Error), "is not parked by the dialplan"),
-        ("null/x".to_owned(), true, Some(Severity::Error), "came to no slave"),
+        ("null/x".to_owned(), true, Some(Severity::Error), "reached no slave"),
     ] {
         let (findings, server) = probed(&to, parked).await;
         match severity {

@@ -109,12 +109,11 @@ fn phases_that_measure_nothing_are_said() {
     }
     is(measures_nothing(&schedule), Place::Phase(0), "no phase is measured: all have measured = false");
     schedule.phases[2].measured = true;
-    is(measures_nothing(&schedule), Place::Phase(2), "less than one call is due in the phases that are measured: 0");
+    is(measures_nothing(&schedule), Place::Phase(2), "less than one call is due in the measured phases: 0");
     schedule.phases[5].measured = true;
     assert_eq!(measures_nothing(&schedule), None);
     schedule.max_offered = Some(290);
-    let message =
-        "less than one call is due in the phases that are measured: 0, with max_offered = 290 over all phases";
+    let message = "less than one call is due in the measured phases: 0, with max_offered = 290 over all phases";
     is(measures_nothing(&schedule), Place::Phase(2), message);
     schedule.phases[3].measured = true;
     schedule.phases[5].name = "steady".to_owned();
@@ -128,5 +127,5 @@ fn phases_that_measure_nothing_are_said() {
     let message = "phase steady measures nothing: 0.01 calls are due in it";
     is(measures_nothing(&schedule), Place::Phase(5), message);
     schedule.phases[4].duration = None;
-    is(measures_nothing(&schedule), Place::Phase(5), "phase steady never begins: one before it has no end");
+    is(measures_nothing(&schedule), Place::Phase(5), "phase steady never starts: an earlier phase has no end");
 }

@@ -99,8 +99,11 @@ fn shards_are_parsed_and_shown() {
     let owned: Vec<_> = (0..15).filter(|slave| Shard { index: 1, count: 5 }.owns(*slave)).collect();
     assert_eq!(owned, [1, 6, 11]);
     assert!((0..9).all(|slave| Shard::WHOLE.owns(slave)));
-    assert_eq!("6/5".parse::<Shard>(), Err("6/5: there is no shard 6 of 5: they are 1/5 to 5/5".to_owned()));
-    assert_eq!("0/0".parse::<Shard>(), Err("0/0: there is no shard of none: 1/1 is the whole".to_owned()));
+    assert_eq!("6/5".parse::<Shard>(), Err("invalid shard 6/5: expected 1/5 to 5/5".to_owned()));
+    assert_eq!(
+        "0/0".parse::<Shard>(),
+        Err("invalid shard 0/0: the number of shards must be at least 1; 1/1 is the whole load".to_owned())
+    );
     for text in ["", "2", "/", "2/", "/5", "+2/5", "-1/5", "2/5/7", "a/b", " 2/5", "2/99999999999999999999"] {
         assert!(text.parse::<Shard>().unwrap_err().contains("2/5"), "{text}");
     }

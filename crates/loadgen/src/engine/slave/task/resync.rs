@@ -53,7 +53,7 @@ impl SlaveTask {
     /// The attempts of this slave in a list of channels, and whether each is answered.
     fn of_this_slave(&mut self, reply: &Reply) -> Vec<(u64, bool)> {
         let Some(channels) = read_channels(&reply.text()) else {
-            warn!(slave = self.name, reply = %reply.text(), "the server's list of channels cannot be read");
+            warn!(slave = self.name, reply = %reply.text(), "cannot parse the server's list of channels");
             self.anomaly("channels_unreadable");
             return Vec::new();
         };
@@ -116,17 +116,17 @@ impl SlaveTask {
         match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut connection)).await {
             Ok(Ok(left)) => {
                 if left > 0 {
-                    info!(slave = self.name, left, "hung up channels that were left");
+                    info!(slave = self.name, left, "hung up leftover channels");
                     self.anomaly("channels_left");
                 }
                 self.status.channels_left = Some(left);
             }
             Ok(Err(error)) => {
-                warn!(slave = self.name, %error, "could not check whether a channel is left");
+                warn!(slave = self.name, %error, "could not check for leftover channels");
                 return self.anomaly("sweep_failed");
             }
             Err(_) => {
-                warn!(slave = self.name, "the server did not answer whether a channel is left");
+                warn!(slave = self.name, "no answer to the check for leftover channels");
                 self.anomaly("sweep_failed");
             }
         }
