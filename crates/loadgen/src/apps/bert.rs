@@ -1,6 +1,6 @@
 //! `bert`
 
-use super::script::{Action, Application, Require, Rule, Script, Side, Step, Then, Watch};
+use super::script::{Action, Application, EventPattern, EventRule, Requirement, RuleEffect, Script, Side, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
 use crate::config::template::Template;
@@ -78,8 +78,8 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     // With one side, the far leg only echoes.
     let side = (sides == 1).then_some(Side::Caller);
     let rule = |subclass, result| {
-        let watch = Watch { side, ..Watch::custom(subclass) };
-        Rule { watch, then: Then::Count(result) }
+        let watch = EventPattern { side, ..EventPattern::custom(subclass) };
+        EventRule { watch, then: RuleEffect::Count(result) }
     };
     let lost = options.count("max_lost_sync", 1000)?;
     Ok(Script {
@@ -92,9 +92,13 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
             rule("mod_bert::timeout", TIMEOUTS),
         ],
         requires: vec![
-            Require { result: IN_SYNC, times: u32::from(sides)..=u32::MAX, expected: "sync on each side".to_owned() },
-            Require { result: LOST_SYNC, times: 0..=u32::from(lost), expected: "sync to be kept".to_owned() },
-            Require { result: TIMEOUTS, times: 0..=0, expected: "no time-out".to_owned() },
+            Requirement {
+                result: IN_SYNC,
+                times: u32::from(sides)..=u32::MAX,
+                expected: "sync on each side".to_owned(),
+            },
+            Requirement { result: LOST_SYNC, times: 0..=u32::from(lost), expected: "sync to be kept".to_owned() },
+            Requirement { result: TIMEOUTS, times: 0..=0, expected: "no time-out".to_owned() },
         ],
         ..Script::default()
     })

@@ -2,7 +2,7 @@
 
 use esl_core::EventName;
 
-use super::script::{Action, Application, DIAL, Require, Rule, Script, Side, Then, Watch};
+use super::script::{Action, Application, DIAL, EventPattern, EventRule, Requirement, RuleEffect, Script, Side};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::config::template::Template;
@@ -42,19 +42,19 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
         true => vec![Action::Answer.into(), super::run_on("echo")],
         false => Vec::new(),
     };
-    let watch = Watch::new(EventName::ChannelBridge).on(Side::Caller);
-    let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Caller);
+    let watch = EventPattern::new(EventName::ChannelBridge).on(Side::Caller);
+    let hung_up = EventPattern::new(EventName::ChannelHangup).on(Side::Caller);
     Ok(Script {
         application: Application { name: DIAL, argument },
         // The new leg carries the run's variable too, so that it can be hung up.
         settings: vec![("export_vars", Template::constant("loadgen_run"))],
         callee,
         rules: vec![
-            Rule { watch, then: Then::Count(0) },
+            EventRule { watch, then: RuleEffect::Count(0) },
             // Where the bridge fails, the near leg is hung up with its cause.
-            Rule { watch: hung_up, then: Then::Fail { expected: "a bridge".to_owned(), unless: Some(0) } },
+            EventRule { watch: hung_up, then: RuleEffect::Fail { expected: "a bridge".to_owned(), unless: Some(0) } },
         ],
-        requires: vec![Require { result: 0, times: 1..=u32::MAX, expected: "a bridge".to_owned() }],
+        requires: vec![Requirement { result: 0, times: 1..=u32::MAX, expected: "a bridge".to_owned() }],
         ..Script::default()
     })
 }

@@ -2,7 +2,7 @@
 
 use esl_core::EventName;
 
-use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
+use super::script::{Action, EventPattern, EventRule, RuleEffect, Script, Side, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use crate::config::template::Template;
@@ -49,8 +49,8 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
         }
     };
     callee.push(Step { action, met: Some(0), missed: None });
-    let watch = Watch::new(EventName::ChannelAnswer).on(Side::Caller);
-    let rules = vec![Rule { watch, then: Then::Count(1) }];
+    let watch = EventPattern::new(EventName::ChannelAnswer).on(Side::Caller);
+    let rules = vec![EventRule { watch, then: RuleEffect::Count(1) }];
     Ok(Script { callee, rules, ..Script::default() })
 }
 

@@ -1,6 +1,6 @@
 //! `callee_ringback`
 
-use super::script::{Action, Rule, Script, Side, Step, Then, Watch};
+use super::script::{Action, EventPattern, EventRule, RuleEffect, Script, Side, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult};
 use crate::config::ConfigError;
 use esl_core::EventName;
@@ -48,7 +48,7 @@ fn build(options: &AppOptions<'_>) -> Result<Script, ConfigError> {
     callee.push(Action::Wait(options.time("after")?).into());
     callee.push(Step { action: hang_up, met: Some(0), missed: None });
     // No other party may answer the call.
-    let watch = Watch::new(EventName::ChannelAnswer).on(Side::Caller);
-    let rules = vec![Rule { watch, then: Then::Fail { expected: "no answer".to_owned(), unless: None } }];
+    let watch = EventPattern::new(EventName::ChannelAnswer).on(Side::Caller);
+    let rules = vec![EventRule { watch, then: RuleEffect::Fail { expected: "no answer".to_owned(), unless: None } }];
     Ok(Script { callee, rules, ..Script::default() })
 }

@@ -34,13 +34,13 @@ pub struct TextScope<'a> {
     /// Checks that an address may be dialled.
     pub may_dial: &'a dyn Fn(&Template) -> Result<(), String>,
     /// Whether only some addresses may be dialled.
-    pub dials_are_held: bool,
+    pub checks_dialled_addresses: bool,
 }
 
 impl TextScope<'_> {
     /// No CSV file, and no restriction on addresses.
     pub fn plain() -> Self {
-        Self { columns: &[], may_dial: &|_| Ok(()), dials_are_held: false }
+        Self { columns: &[], may_dial: &|_| Ok(()), checks_dialled_addresses: false }
     }
 }
 
@@ -54,7 +54,7 @@ pub struct AppOptions<'a> {
 
 /// The value of an option, given or by default.
 #[derive(Clone)]
-struct Given<'a> {
+struct OptionEntry<'a> {
     value: Cow<'a, Value>,
     span: Range<usize>,
 }
@@ -215,14 +215,14 @@ impl<'a> AppOptions<'a> {
         matches!(&*self.get(name).value, Value::Text(text) if text.is_empty())
     }
 
-    fn get(&self, name: &str) -> Given<'a> {
+    fn get(&self, name: &str) -> OptionEntry<'a> {
         match self.value(name) {
-            Some(value) => Given { value: Cow::Borrowed(value.get_ref()), span: value.span() },
+            Some(value) => OptionEntry { value: Cow::Borrowed(value.get_ref()), span: value.span() },
             None => {
                 let option = self.kind.options.iter().find(|option| option.name == name);
                 let default = option.map_or("", |option| option.default);
                 let span = self.config.map_or(0..0, |config| config.kind.span());
-                Given { value: Cow::Owned(Value::Text(default.to_owned())), span }
+                OptionEntry { value: Cow::Owned(Value::Text(default.to_owned())), span }
             }
         }
     }

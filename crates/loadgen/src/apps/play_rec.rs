@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::script::{Action, NOT_PLAYED, Rule, Script, Side, Step, Then, Watch};
+use super::script::{Action, EventPattern, EventRule, NOT_PLAYED, RuleEffect, Script, Side, Step};
 use super::{AppKind, AppOption, AppOptions, AppResult, CALLEE};
 use crate::config::ConfigError;
 use crate::config::template::Template;
@@ -123,14 +123,14 @@ fn recording(options: &AppOptions<'_>, side: Side) -> Result<Vec<Step>, ConfigEr
 }
 
 /// Rules for a file that the server cannot play, wherever it is to be played. A stream always exists.
-fn unplayable(file: &Template, side: Option<Side>) -> Vec<Rule> {
+fn unplayable(file: &Template, side: Option<Side>) -> Vec<EventRule> {
     if file.to_string().contains("_stream://") {
         return Vec::new();
     }
     let rule = |response: &&str| {
-        let watch = Watch { side, ..Watch::new(EventName::ChannelExecuteComplete) };
+        let watch = EventPattern { side, ..EventPattern::new(EventName::ChannelExecuteComplete) };
         let watch = watch.with("Application-Response", response);
-        Rule { watch, then: Then::Fail { expected: format!("{file} to play"), unless: None } }
+        EventRule { watch, then: RuleEffect::Fail { expected: format!("{file} to play"), unless: None } }
     };
     NOT_PLAYED.iter().map(rule).collect()
 }

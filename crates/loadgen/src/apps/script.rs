@@ -50,9 +50,9 @@ pub struct Script {
     /// The steps of the far leg, from its parking on. Without any, the far leg is not controlled.
     pub callee: Vec<Step>,
     /// What events mean, whenever they come.
-    pub rules: Vec<Rule>,
+    pub rules: Vec<EventRule>,
     /// The results that an answered call must have at its end.
-    pub requires: Vec<Require>,
+    pub requires: Vec<Requirement>,
 }
 
 /// An application of a FreeSWITCH dialplan.
@@ -162,7 +162,7 @@ pub enum Action {
     /// Awaits an event. An event that comes before its step counts: each event for the first open step that it matches.
     ExpectEvent {
         /// The event.
-        watch: Watch,
+        watch: EventPattern,
         /// How long to wait.
         timeout: Duration,
     },
@@ -260,7 +260,7 @@ impl Action {
 
 /// A pattern for events.
 #[derive(Debug)]
-pub struct Watch {
+pub struct EventPattern {
     /// The leg; either leg where it is `None`.
     pub side: Option<Side>,
     /// Its name.
@@ -268,10 +268,10 @@ pub struct Watch {
     /// A CUSTOM event's subclass.
     pub subclass: Option<String>,
     /// The headers that the event must have.
-    pub headers: Vec<(String, Pattern)>,
+    pub headers: Vec<(String, HeaderPattern)>,
 }
 
-impl Watch {
+impl EventPattern {
     /// Every event of this name.
     pub fn new(name: EventName) -> Self {
         Self { side: None, name, subclass: None, headers: Vec::new() }
@@ -291,7 +291,7 @@ impl Watch {
     /// Requires a header with this value.
     #[must_use]
     pub fn with(mut self, header: &str, value: &str) -> Self {
-        self.headers.push((header.to_owned(), Pattern::Is(Template::constant(value))));
+        self.headers.push((header.to_owned(), HeaderPattern::Is(Template::constant(value))));
         self
     }
 
@@ -307,8 +307,8 @@ impl Watch {
         let mut words = self.subclass.clone().unwrap_or_else(|| self.name.as_str().to_owned());
         for (at, (name, pattern)) in self.headers.iter().enumerate() {
             let value = match pattern {
-                Pattern::Is(value) => text(value),
-                Pattern::Matches(regex) => format!("~{regex}"),
+                HeaderPattern::Is(value) => text(value),
+                HeaderPattern::Matches(regex) => format!("~{regex}"),
             };
             words += &format!("{} {name} {value}", if at == 0 { " with" } else { "," });
         }
@@ -321,14 +321,14 @@ pub const NOT_PLAYED: [&str; 2] = ["FILE NOT FOUND", "PLAYBACK ERROR"];
 
 /// A pattern for a header's value.
 #[derive(Debug)]
-pub enum Pattern {
+pub enum HeaderPattern {
     /// Exactly this value.
     Is(Template),
     /// A value that the regular expression matches.
     Matches(Regex),
 }
 
-impl Pattern {
+impl HeaderPattern {
     fn fits(&self, value: &str, context: &Context<'_>) -> bool {
         match self {
             Self::Is(expected) => expected.render(context) == value,
@@ -339,16 +339,16 @@ impl Pattern {
 
 /// The effect of an event, whenever it comes.
 #[derive(Debug)]
-pub struct Rule {
+pub struct EventRule {
     /// The event.
-    pub watch: Watch,
+    pub watch: EventPattern,
     /// Its effect.
-    pub then: Then,
+    pub then: RuleEffect,
 }
 
 /// The effect of an event.
 #[derive(Debug)]
-pub enum Then {
+pub enum RuleEffect {
     /// Counts a result, by index.
     Count(usize),
     /// The call has failed.
@@ -362,7 +362,7 @@ pub enum Then {
 
 /// How often a result must have been counted by the end of an answered call.
 #[derive(Debug)]
-pub struct Require {
+pub struct Requirement {
     /// The result, by index.
     pub result: usize,
     /// The permitted counts.
@@ -410,8 +410,8 @@ impl Script {
     }
 
     /// Whether the script needs the far leg's events.
-    pub fn hears_far_leg(&self) -> bool {
-        self.controls_far_leg() || self.watches().any(|watch| watch.side != Some(Side::Caller))
+    pub fn needs_far_leg_events(&self) -> bool {
+        self.controls_far_leg() || self.event_patterns().any(|watch| watch.side != Some(Side::Caller))
     }
 
     /// The steps of one leg.
@@ -424,7 +424,7 @@ impl Script {
 
     /// The events to subscribe to.
     pub fn events(&self) -> Vec<EventName> {
-        let mut names: Vec<EventName> = self.watches().map(|watch| watch.name).collect();
+        let mut names: Vec<EventName> = self.event_patterns().map(|watch| watch.name).collect();
         names.extend(Side::BOTH.iter().flat_map(|side| self.steps(*side)).flat_map(|step| step.action.event()));
         let parks = self.controls_far_leg() || (!self.caller.is_empty() && self.application.is_park());
         names.extend(parks.then_some(EventName::ChannelPark));
@@ -435,13 +435,13 @@ impl Script {
 
     /// The CUSTOM events to subscribe to, by subclass.
     pub fn customs(&self) -> Vec<String> {
-        let mut customs: Vec<String> = self.watches().filter_map(|watch| watch.subclass.clone()).collect();
+        let mut customs: Vec<String> = self.event_patterns().filter_map(|watch| watch.subclass.clone()).collect();
         customs.sort();
         customs.dedup();
         customs
     }
 
-    fn watches(&self) -> impl Iterator<Item = &Watch> {
+    fn event_patterns(&self) -> impl Iterator<Item = &EventPattern> {
         let steps = Side::BOTH.iter().flat_map(|side| self.steps(*side));
         let expected = steps.filter_map(|step| match &step.action {
             Action::ExpectEvent { watch, .. } => Some(watch),

@@ -13,14 +13,14 @@ pub(super) fn script(kind: &str, options: &str) -> Result<Script, String> {
             true => Err("may not be dialled".to_owned()),
             false => Ok(()),
         };
-        let texts = TextScope { columns: &["pin".to_owned()], may_dial: &may_dial, dials_are_held: true };
+        let texts = TextScope { columns: &["pin".to_owned()], may_dial: &may_dial, checks_dialled_addresses: true };
         kind.script(Some(app), texts, &source)
     });
     result.map_err(|error| error.to_string())
 }
 
 /// The options without which the app cannot be built.
-fn least(kind: &AppKind) -> &'static str {
+fn minimal_options(kind: &AppKind) -> &'static str {
     match kind.name {
         "bridge" | "proxy" => "bridge_to = \"sofia/external/9196@127.0.0.1\"",
         "flow" => "caller = [\"hang_up\"]",
@@ -31,11 +31,11 @@ fn least(kind: &AppKind) -> &'static str {
 #[test]
 fn every_app_is_built_with_its_defaults() {
     for kind in APPS {
-        let script = script(kind.name, least(kind)).expect(kind.name);
+        let script = script(kind.name, minimal_options(kind)).expect(kind.name);
         assert!(!script.controls_far_leg() || kind.far, "{}: says that it may control the far leg", kind.name);
         let results = script.rules.iter().filter_map(|rule| match rule.then {
-            script::Then::Count(result) => Some(result),
-            script::Then::Fail { .. } => None,
+            script::RuleEffect::Count(result) => Some(result),
+            script::RuleEffect::Fail { .. } => None,
         });
         let steps = Side::BOTH.iter().flat_map(|side| script.steps(*side));
         let results = results.chain(script.requires.iter().map(|require| require.result));
@@ -52,7 +52,7 @@ fn every_default_can_be_written_out() {
     for kind in APPS.iter().filter(|kind| kind.name != "callee_block") {
         let options = kind.options.iter().filter(|option| !option.default.is_empty());
         let options: String = options.map(|option| format!("{} = {:?}\n", option.name, option.default)).collect();
-        script(kind.name, &(options + least(kind))).expect(kind.name);
+        script(kind.name, &(options + minimal_options(kind))).expect(kind.name);
     }
 }
 
@@ -122,11 +122,11 @@ fn everything_is_described_from_the_table() {
 
 #[test]
 fn only_what_is_needed_is_subscribed_to() {
-    let events = |kind: &AppKind| script(kind.name, least(kind)).expect(kind.name).events();
+    let events = |kind: &AppKind| script(kind.name, minimal_options(kind)).expect(kind.name).events();
     assert!(events(&park::KIND).is_empty() && events(&echo::KIND).is_empty());
     let names: Vec<&str> = events(&tone_play::KIND).iter().map(|name| name.as_str()).collect();
     assert_eq!(names, ["CHANNEL_ANSWER", "CHANNEL_PARK"]);
-    let far = |kind: &str, options: &str| script(kind, options).expect(kind).hears_far_leg();
+    let far = |kind: &str, options: &str| script(kind, options).expect(kind).needs_far_leg_events();
     assert!(!far("bert", "callee = \"none\"") && !far("tone_play", "callee = \"none\"") && far("bert", ""));
     assert!(!far("play_rec", "callee = \"none\"\nrecord = \"caller\"\nplay = \"a.wav\"") && !far("park", ""));
     let customs = script("bert", "").expect("bert").customs();

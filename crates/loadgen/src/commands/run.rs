@@ -43,7 +43,7 @@ pub(super) async fn run(args: RunArgs) -> anyhow::Result<CommandResult> {
     let text = plan_file::text(args.config.as_deref())?;
     let mut plan = plan_file::plan_of_run(text, args.run_id, args.out)?;
     plan.preflight.enabled &= !args.no_preflight;
-    place_calls(shared_out(plan, args.shard, args.run_id)?).await
+    place_calls(apply_shard(plan, args.shard, args.run_id)?).await
 }
 
 /// Runs a plan without an operator.
@@ -53,7 +53,7 @@ pub(super) async fn place_calls(plan: Plan) -> anyhow::Result<CommandResult> {
 }
 
 /// This process's part of a run.
-fn shared_out(plan: Plan, shard: Option<Shard>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
+fn apply_shard(plan: Plan, shard: Option<Shard>, run_id: Option<RunId>) -> Result<Plan, ConfigError> {
     let Some(shard) = shard.filter(|shard| shard.count > 1) else {
         return Ok(plan);
     };
@@ -62,5 +62,5 @@ fn shared_out(plan: Plan, shard: Option<Shard>, run_id: Option<RunId>) -> Result
         let message = "needs a --run-id, the same for all shards: they find each other's legs by it";
         return Err(ConfigError::new(flag, message));
     }
-    plan.shared_out(shard).map_err(|message| ConfigError::new(flag, message))
+    plan.for_shard(shard).map_err(|message| ConfigError::new(flag, message))
 }

@@ -479,7 +479,7 @@ impl Dispatcher {
             for call in std::mem::take(batch) {
                 if call.has_slot {
                     self.handles.shared.slave_states.release(slave);
-                    self.handles.shared.slots.give_back();
+                    self.handles.shared.slots.release();
                 }
                 self.handles.shared.open_calls.remove(1);
             }

@@ -38,7 +38,7 @@ pub struct CallRecord {
     /// When it ended.
     pub ended: Instant,
     /// Its far leg, where one was seen.
-    pub far: Option<FarRecord>,
+    pub far: Option<FarLegRecord>,
     /// The RTP statistics of its near leg.
     pub rtp: Option<RtpStats>,
     /// Where its app failed.
@@ -49,7 +49,7 @@ pub struct CallRecord {
 
 /// The far leg of a call.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct FarRecord {
+pub struct FarLegRecord {
     /// Its UUID.
     pub uuid: Uuid,
     /// The slave on whose server it was.

@@ -68,7 +68,7 @@ counts! {
 
 impl Counts {
     /// Counts the outcome of a call that was active.
-    pub(super) fn ended_as(&mut self, outcome: Outcome) {
+    pub(super) fn add_ended(&mut self, outcome: Outcome) {
         self.active -= 1;
         let count = match outcome {
             Outcome::Refused(reason) => &mut self.refused[reason as usize],

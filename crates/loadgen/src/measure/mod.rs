@@ -12,7 +12,7 @@ mod server_health;
 mod slave_status;
 mod snapshot;
 
-pub use call_record::{CallRecord, FarRecord};
+pub use call_record::{CallRecord, FarLegRecord};
 pub use counts::Counts;
 pub use labels::{Dimensions, Labels};
 pub use latency::{Buckets, Latencies, Latency, Samples, micros, seconds};

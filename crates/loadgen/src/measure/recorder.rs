@@ -25,7 +25,7 @@ pub struct Tally {
 
 impl Tally {
     fn ended(&mut self, outcome: Outcome) {
-        self.counts.ended_as(outcome);
+        self.counts.add_ended(outcome);
         if let Outcome::Failed { cause, sip } = outcome {
             *self.causes.entry(cause).or_default() += 1;
             if let Some(status) = sip {
@@ -251,7 +251,7 @@ impl SlaveRecorder {
     }
 
     /// Counts the results of a call's app, by their index, and its failure, by leg and step with its message.
-    pub fn app_said(&mut self, labels: Labels, results: &[u32], failure: Option<((usize, usize), String)>) {
+    pub fn record_app_results(&mut self, labels: Labels, results: &[u32], failure: Option<((usize, usize), String)>) {
         if !self.measures(labels) {
             return;
         }
@@ -402,9 +402,9 @@ mod tests {
     #[test]
     fn an_app_s_results_and_failures_add_up() {
         let mut recorder = SlaveRecorder::single();
-        recorder.app_said(Labels::default(), &[1, 0], None);
-        recorder.app_said(Labels::default(), &[0, 2], Some(((0, 5), "got 4".to_owned())));
-        recorder.app_said(Labels::default(), &[1], Some(((0, 5), "got 7".to_owned())));
+        recorder.record_app_results(Labels::default(), &[1, 0], None);
+        recorder.record_app_results(Labels::default(), &[0, 2], Some(((0, 5), "got 4".to_owned())));
+        recorder.record_app_results(Labels::default(), &[1], Some(((0, 5), "got 7".to_owned())));
         let mut sum = AppTally::default();
         sum += &recorder.take().app_tallies[0];
         assert_eq!(sum.results, [2, 2]);

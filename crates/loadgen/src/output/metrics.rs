@@ -89,10 +89,10 @@ impl Collector for FromSnapshot {
 }
 
 /// A count from [`Counts`].
-type CountOf = fn(&Counts) -> u64;
+type CountField = fn(&Counts) -> u64;
 
 fn call_counters(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
-    let counts: [(&str, &str, CountOf); 9] = [
+    let counts: [(&str, &str, CountField); 9] = [
         // Without pending calls: another slave may take one over, and a counter never goes down.
         ("scheduled", "Calls that were due: sent or skipped.", |counts| counts.scheduled - counts.pending),
         ("attempted", "Calls that were sent.", |counts| counts.attempted),
@@ -210,7 +210,7 @@ fn apps(names: &Names, snapshot: &Snapshot, families: &mut Vec<MetricFamily>) {
 }
 
 /// A value of a slave that may be unknown.
-type Known = fn(&SlaveView) -> Option<f64>;
+type SlaveGauge = fn(&SlaveView) -> Option<f64>;
 
 fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>) {
     let up = slaves.iter().map(|(slave, view)| (slave_label(slave), f64::from(u8::from(view.status.up))));
@@ -220,7 +220,7 @@ fn slave_health(slaves: &[(&str, &SlaveView)], families: &mut Vec<MetricFamily>)
     let events = slaves.iter().map(|(slave, view)| (slave_label(slave), view.status.events));
     families.push(counters("loadgen_slave_events_total", "Events received from a slave.", events));
     // An unknown value has no series.
-    let known: [(&str, &str, Known); 3] = [
+    let known: [(&str, &str, SlaveGauge); 3] = [
         ("loadgen_slave_sessions", "Sessions on a slave, including those of others.", |view| {
             view.status.health.sessions.map(|sessions| sessions as f64)
         }),

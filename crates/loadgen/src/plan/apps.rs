@@ -32,7 +32,7 @@ impl Validator<'_> {
         let of_apps = apps::TextScope {
             columns: &texts.numbers.columns,
             may_dial: &|to| texts.may_dial(to),
-            dials_are_held: !texts.allowed.allows_all(),
+            checks_dialled_addresses: !texts.allowed.allows_all(),
         };
         if configs.is_empty() {
             let script = Arc::new(DEFAULT.script(None, of_apps, self.source)?);

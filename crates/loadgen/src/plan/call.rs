@@ -49,13 +49,13 @@ pub enum FarLegMatch {
 pub struct Targets {
     /// Their indices in the plan.
     pub(super) members: Vec<u16>,
-    pub(super) turns: RoundRobin,
+    pub(super) round_robin: RoundRobin,
 }
 
 impl Targets {
     /// The target of the *n*-th call of an app.
     pub fn of(&self, n: u64) -> u16 {
-        self.members[self.turns.turn(n)]
+        self.members[self.round_robin.pick(n)]
     }
 
     /// The indices of all of them in the plan.
@@ -65,7 +65,7 @@ impl Targets {
 
     /// The index of each, with its share of the calls, 0 to 1.
     pub fn shares(&self) -> impl Iterator<Item = (u16, f64)> {
-        self.members.iter().enumerate().map(|(n, member)| (*member, self.turns.share(n)))
+        self.members.iter().enumerate().map(|(n, member)| (*member, self.round_robin.share(n)))
     }
 }
 
@@ -183,7 +183,7 @@ impl Validator<'_> {
         if targets.len() > TARGETS_MAX {
             return Err(error(format!("{} addresses: the limit is {TARGETS_MAX}", targets.len())));
         }
-        Ok(Targets { members, turns: self.turns(&weights, "addresses")? })
+        Ok(Targets { members, round_robin: self.round_robin(&weights, "addresses")? })
     }
 
     /// Whether FreeSWITCH can carry what comes of an address with every row, and whether it may be dialled.

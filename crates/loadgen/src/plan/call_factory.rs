@@ -65,7 +65,7 @@ impl CallFactory {
         Self {
             run_id,
             timeout,
-            controls_far_legs: apps.iter().any(|app| app.script.hears_far_leg()),
+            controls_far_legs: apps.iter().any(|app| app.script.needs_far_leg_events()),
             apps,
             targets,
             numbers,

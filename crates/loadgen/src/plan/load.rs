@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::validator::{TIME_MAX, Validator};
 use super::{App, SlavePlan};
 use crate::config::{ArrivalsConfig, Config, ConfigError, Count, LoadConfig, PhaseConfig, did_you_mean};
-use crate::schedule::check::{self, Misfit, Place, SlaveCapacity};
+use crate::schedule::check::{self, Place, ScheduleIssue, SlaveCapacity};
 use crate::schedule::draw::{STREAM_HOLD, draw};
 use crate::schedule::{Arrivals, Phase, Rate, RoundRobin, Schedule, hold_to_fill};
 
@@ -181,7 +181,7 @@ impl Validator<'_> {
                 duration: duration.map(|time| self.time("duration", time, DURATION_MAX)).transpose()?,
                 rate: Rate::Flat(self.rate("rate", rate)?),
                 measured: true,
-                apps: self.turns(weights, "apps")?,
+                apps: self.round_robin(weights, "apps")?,
             }]);
         }
         if let Some(rate) = &load.rate {
@@ -211,7 +211,7 @@ impl Validator<'_> {
             }
             let (rate, duration) = self.phase_rate(phase, &span, last)?;
             let apps = match &phase.mix {
-                None => self.turns(weights, "apps")?,
+                None => self.round_robin(weights, "apps")?,
                 Some(mix) => self.mix(mix, apps)?,
             };
             phases.push(Phase { name, duration, rate, measured: phase.measured.unwrap_or(true), apps });
@@ -289,7 +289,7 @@ impl Validator<'_> {
                 .source
                 .error(mix.span(), "the weights of the mix are all 0: at least one must be above 0"));
         }
-        self.turns(&weights, "apps")
+        self.round_robin(&weights, "apps")
     }
 
     /// Checks that the rate, the limits and the hold times fit each other.
@@ -313,25 +313,25 @@ impl Validator<'_> {
         if load.mode == Mode::Skip {
             let rates = check::rate_over_ceilings(schedule, &ceilings)
                 .or_else(|| check::burst_over_lag(schedule, &ceilings, load.max_lag));
-            if let Some(misfit) = rates {
-                return Err(self.misfit(config, slaves, misfit, "lower the rate, or raise max_rate"));
+            if let Some(issue) = rates {
+                return Err(self.issue(config, slaves, issue, "lower the rate, or raise max_rate"));
             }
             let mean = Duration::try_from_secs_f64(hold.mean(schedule.seed, schedule.rate_max())).unwrap_or(TIME_MAX);
-            if let Some(misfit) = check::load_over_limit(schedule, mean, load.limit, &ceilings) {
+            if let Some(issue) = check::load_over_limit(schedule, mean, load.limit, &ceilings) {
                 let way = "shorten the hold, lower the rate, raise the limit, or let calls wait by mode = \"wait\"";
-                return Err(self.misfit(config, slaves, misfit, way));
+                return Err(self.issue(config, slaves, issue, way));
             }
         }
         match check::measures_nothing(schedule) {
-            Some(misfit) => Err(self.misfit(config, slaves, misfit, "a run must not be valid with nothing measured")),
+            Some(issue) => Err(self.issue(config, slaves, issue, "a run must not be valid with nothing measured")),
             None => Ok(()),
         }
     }
 
-    fn misfit(&self, config: &Config, slaves: &[SlavePlan], misfit: Misfit, way_out: &str) -> ConfigError {
-        let message = format!("{}: {way_out}", misfit.message);
+    fn issue(&self, config: &Config, slaves: &[SlavePlan], issue: ScheduleIssue, way_out: &str) -> ConfigError {
+        let message = format!("{}: {way_out}", issue.message);
         let load = config.load.as_ref().map(Spanned::get_ref);
-        let span = match misfit.place {
+        let span = match issue.place {
             Place::Slave(index) => slaves.get(index).map(|slave| slave.span.clone()),
             Place::Phase(index) => config.phases.get(index).map(Spanned::span),
             Place::Load => load.and_then(|load| load.limit.as_ref()).map(Spanned::span),

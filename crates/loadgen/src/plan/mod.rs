@@ -181,7 +181,7 @@ impl Plan {
             config.load.as_ref().and_then(|load| load.get_ref().keep_awake_budget.as_ref()),
         )?;
         let slave_weights: Vec<u64> = slaves.iter().map(|slave| slave.weight).collect();
-        let load = check.load(&config, seed, (&apps, &weights), check.turns(&slave_weights, "slaves")?)?;
+        let load = check.load(&config, seed, (&apps, &weights), check.round_robin(&slave_weights, "slaves")?)?;
         let hold = check.hold(&config.call, load.mode, load.limit)?;
         check.fits(&config, &load, &hold, &slaves)?;
         let variables = check.variables(call, &numbers)?;
@@ -229,7 +229,7 @@ impl Plan {
     ///
     /// # Errors
     /// The shard has nothing to do.
-    pub fn shared_out(mut self, shard: Shard) -> Result<Self, String> {
+    pub fn for_shard(mut self, shard: Shard) -> Result<Self, String> {
         let weight = |of: &dyn Fn(usize) -> bool| -> u128 {
             let slaves = self.slaves.iter().enumerate().filter(|(slave, _)| of(*slave));
             slaves.map(|(_, slave)| u128::from(slave.weight)).sum()

@@ -82,7 +82,7 @@ impl Validator<'_> {
         span: &std::ops::Range<usize>,
         seed: u64,
     ) -> Result<Vec<(String, ServerPlan)>, ConfigError> {
-        let given = config.name.as_ref().map(|name| self.name("a slave's name", name)).transpose()?;
+        let configured = config.name.as_ref().map(|name| self.name("a slave's name", name)).transpose()?;
         match (&config.host, &config.simulated) {
             (Some(host), None) => {
                 let port = config.port.as_ref().map_or(8021, |port| port.get_ref().0);
@@ -98,7 +98,7 @@ impl Validator<'_> {
                     Some(user) => Credentials::user(self.user(user)?, password),
                     None => Credentials::password(password),
                 };
-                let name = given.unwrap_or_else(|| address.clone());
+                let name = configured.unwrap_or_else(|| address.clone());
                 Ok(vec![(name, ServerPlan::Real { address, credentials })])
             }
             (None, Some(simulated)) => {
@@ -115,7 +115,7 @@ impl Validator<'_> {
                          \"password\" in \"simulated\"",
                     ));
                 }
-                let base = given.unwrap_or_else(|| "sim".to_owned());
+                let base = configured.unwrap_or_else(|| "sim".to_owned());
                 // Not FreeSWITCH's stock limits: a simulated server carries any load by default.
                 let defaults = fs_sim::Config {
                     name: base.clone(),

@@ -111,7 +111,7 @@ impl Validator<'_> {
     }
 
     /// The order in which members with these weights take turns.
-    pub(super) fn turns(&self, weights: &[u64], of: &str) -> Result<RoundRobin, ConfigError> {
+    pub(super) fn round_robin(&self, weights: &[u64], of: &str) -> Result<RoundRobin, ConfigError> {
         RoundRobin::new(weights).ok_or_else(|| {
             let message = format!(
                 "the weights of the {of} add up to more than {}, after dividing by their common factor",

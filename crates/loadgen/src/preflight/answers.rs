@@ -19,7 +19,7 @@ pub struct Answers {
     /// Its answer to the subscription to each event of an app that it refused.
     pub(super) refused_events: BTreeMap<String, String>,
     /// The time of this machine's clock when the server's was queried, in seconds of the epoch.
-    pub(super) asked_at: f64,
+    pub(super) queried_at: f64,
     pub(super) round_trips: Vec<Duration>,
     pub(super) event_delays: Vec<Duration>,
 }
@@ -44,13 +44,13 @@ impl Answers {
     }
 
     /// The text of the answer to a command.
-    pub(super) fn said(&self, command: &str) -> Option<&str> {
+    pub(super) fn answer_to(&self, command: &str) -> Option<&str> {
         self.replies.get(command).map(String::as_str)
     }
 
     /// The text of the answer to a command, unless it is a refusal.
-    pub(super) fn granted(&self, command: &str) -> Option<&str> {
-        self.said(command).filter(|words| !is_refusal(words) && !words.starts_with("-USAGE"))
+    pub(super) fn successful(&self, command: &str) -> Option<&str> {
+        self.answer_to(command).filter(|words| !is_refusal(words) && !words.starts_with("-USAGE"))
     }
 
     /// The commands that the user is not allowed.
@@ -61,22 +61,22 @@ impl Answers {
 
     /// The version without its build: `FreeSWITCH Version 1.10.12-release+git~… (…)` is `1.10.12-release`.
     pub(super) fn version(&self) -> Option<String> {
-        let text = self.granted("version")?.strip_prefix("FreeSWITCH Version ")?;
+        let text = self.successful("version")?.strip_prefix("FreeSWITCH Version ")?;
         let word = text.split([' ', '+', '~']).next().unwrap_or_default();
         Some(word.chars().take(40).collect())
     }
 
     pub(super) fn uptime(&self) -> Option<Duration> {
-        self.granted("uptime s")?.trim().parse().ok().map(Duration::from_secs)
+        self.successful("uptime s")?.trim().parse().ok().map(Duration::from_secs)
     }
 
     pub(super) fn health(&self) -> ServerHealth {
-        self.granted("status").map(ServerHealth::of_status).unwrap_or_default()
+        self.successful("status").map(ServerHealth::of_status).unwrap_or_default()
     }
 
     /// The lines of `sofia status`.
     pub(super) fn sofia(&self) -> impl Iterator<Item = SofiaLine<'_>> {
-        let lines = self.granted("sofia status").unwrap_or_default().lines();
+        let lines = self.successful("sofia status").unwrap_or_default().lines();
         lines.filter_map(|line| {
             let mut fields = line.split('\t').map(str::trim).filter(|field| !field.is_empty());
             let (name, kind, data, state) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
@@ -86,7 +86,7 @@ impl Answers {
 
     /// The host and port that a gateway's calls go to first.
     pub(super) fn gateway_place(&self, gateway: &str) -> Option<(String, u16)> {
-        gateway_field(self.granted(&format!("sofia status gateway {gateway}"))?, "Proxy").and_then(host_of)
+        gateway_field(self.successful(&format!("sofia status gateway {gateway}"))?, "Proxy").and_then(host_of)
     }
 
     /// The hosts and ports that the SIP profiles listen on.
@@ -96,13 +96,13 @@ impl Answers {
 }
 
 /// Whether an answer is a refusal.
-pub(super) fn is_refusal(said: &str) -> bool {
-    said.starts_with("-ERR")
+pub(super) fn is_refusal(answer: &str) -> bool {
+    answer.starts_with("-ERR")
 }
 
 /// A field of `sofia status gateway …`: `State <TAB>REGED`.
-pub(super) fn gateway_field<'a>(said: &'a str, name: &str) -> Option<&'a str> {
-    let line = said.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
+pub(super) fn gateway_field<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+    let line = answer.lines().find_map(|line| line.split_once('\t').filter(|(key, _)| key.trim() == name));
     line.map(|(_, value)| value.trim())
 }
 
@@ -128,6 +128,6 @@ mod tests {
         assert_eq!(answers.uptime(), Some(Duration::from_secs(20)));
         assert_eq!(answers.sip_places().collect::<Vec<_>>(), [("127.0.0.1".to_owned(), 5090)]);
         assert_eq!(answers.sofia().map(|line| line.state).collect::<Vec<_>>(), ["RUNNING (0)", "REGED", "ALIASED"]);
-        assert_eq!((answers.granted("show"), answers.denied().collect::<Vec<_>>()), (None, vec!["show"]));
+        assert_eq!((answers.successful("show"), answers.denied().collect::<Vec<_>>()), (None, vec!["show"]));
     }
 }

@@ -39,7 +39,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::*;
-    use crate::apps::script::{TIMEOUT, Watch};
+    use crate::apps::script::{EventPattern, TIMEOUT};
     use crate::config::template::{Context, Template};
     use crate::engine::script_run::{LegCommand, ScriptRun};
 
@@ -60,7 +60,7 @@ mod tests {
             Action::Mute(false),
             Action::SendDigits { digits: text(), duration: None },
             Action::ExpectDigits { digits: text(), timeout: TIMEOUT },
-            Action::ExpectEvent { watch: Watch::custom("x"), timeout: TIMEOUT },
+            Action::ExpectEvent { watch: EventPattern::custom("x"), timeout: TIMEOUT },
             Action::SetVariables(vec![("x".to_owned(), text()), ("y".to_owned(), Template::default())]),
             Action::Execute { application: "echo".to_owned(), argument: text(), timeout: None },
             Action::Bridge { to: text(), timeout: TIMEOUT },
@@ -72,7 +72,7 @@ mod tests {
         for action in actions {
             let name = format!("{action:?}");
             let script = Arc::new(Script { callee: vec![action.into()], ..Script::default() });
-            let said: Vec<_> = commands(&script, Side::Callee).collect();
+            let answer: Vec<_> = commands(&script, Side::Callee).collect();
             let leg_commands = ScriptRun::new(script).begin(Side::Callee, &Context::sample(), Instant::now());
             let mut sent: Vec<_> = leg_commands
                 .iter()
@@ -82,7 +82,7 @@ mod tests {
                 })
                 .collect();
             sent.dedup();
-            assert_eq!(sent, said, "{name}");
+            assert_eq!(sent, answer, "{name}");
             sending += sent.len();
         }
         assert_eq!(sending, 10);

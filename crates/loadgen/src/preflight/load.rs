@@ -34,8 +34,8 @@ enum Landing {
 }
 
 /// The load of each server, in the plan's order.
-pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<SessionLoad> {
-    let places: Vec<Vec<_>> = asked
+pub(super) fn loads(needs: &[Need], query: &[Result<Answers, Error>]) -> Vec<SessionLoad> {
+    let places: Vec<Vec<_>> = query
         .iter()
         .map(|answers| answers.as_ref().map_or(Vec::new(), |answers| answers.sip_places().collect()))
         .collect();
@@ -47,7 +47,7 @@ pub(super) fn loads(needs: &[Need], asked: &[Result<Answers, Error>]) -> Vec<Ses
         };
         add(slave, 1.0);
         for target in &need.targets {
-            match landing(first_hop(&target.to, asked[slave].as_ref().ok()), slave, &places) {
+            match landing(first_hop(&target.to, query[slave].as_ref().ok()), slave, &places) {
                 Landing::Here => add(slave, target.share),
                 Landing::There(other) => add(other, target.share),
                 Landing::Elsewhere => {}

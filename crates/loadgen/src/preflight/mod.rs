@@ -1,11 +1,10 @@
 //! Checks every slave before any call is placed: what its server is, has and permits, against what the plan needs.
 //!
 //! A finding that makes the plan impossible is an error, one that may affect it a warning; each has its remedy, a
-//! command or a piece of XML. The checks are pure, see `checks::CHECKS`; `ask` does their I/O.
+//! command or a piece of XML. The checks are pure, see `checks::CHECKS`; `query` does their I/O.
 
 mod address;
 mod answers;
-mod ask;
 mod checks;
 pub mod cleanup;
 mod commands;
@@ -16,6 +15,7 @@ mod need;
 pub mod prepare;
 mod probe;
 pub mod run_file;
+mod server_query;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,17 +101,17 @@ impl Preflight {
 /// Checks all slaves at once, within a time limit. No call is placed, unless the plan permits probe calls.
 pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     let needs = need::needs(plan);
-    let asked = ask_all(&needs, servers).await;
-    let loads = load::loads(&needs, &asked);
-    let mut findings = unreachable(&asked, |slave| plan.places_calls(slave));
+    let query = query_all(&needs, servers).await;
+    let loads = load::loads(&needs, &query);
+    let mut findings = unreachable(&query, |slave| plan.places_calls(slave));
     let mut slaves = Vec::with_capacity(servers.len());
-    for (slave, ((need, asked), (server, load))) in needs.iter().zip(&asked).zip(servers.iter().zip(loads)).enumerate()
+    for (slave, ((need, query), (server, load))) in needs.iter().zip(&query).zip(servers.iter().zip(loads)).enumerate()
     {
-        if let Ok(answers) = asked {
+        if let Ok(answers) = query {
             let subject = checks::CheckInput { slave, need, answers, load };
             findings.extend(checks::findings(&subject));
         }
-        let mut facts = facts(need, server, asked.as_ref().ok(), load);
+        let mut facts = facts(need, server, query.as_ref().ok(), load);
         if !plan.shard.owns(slave) {
             // The other shard raises them, and knows when it no longer needs them.
             (facts.sps_wanted, facts.max_sessions_wanted) = (None, None);
@@ -125,28 +125,28 @@ pub async fn preflight(plan: &Plan, servers: &[Server]) -> Preflight {
     Preflight { findings, slaves }
 }
 
-async fn ask_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Error>> {
-    let turns = Arc::new(Semaphore::new(ask::MEASURED_AT_ONCE));
+async fn query_all(needs: &[Need], servers: &[Server]) -> Vec<Result<Answers, Error>> {
+    let turns = Arc::new(Semaphore::new(server_query::MEASURED_AT_ONCE));
     let mut asking = JoinSet::new();
     for (slave, (need, server)) in needs.iter().zip(servers).enumerate() {
         let (need, server, turns) = (need.clone(), server.clone(), turns.clone());
-        asking.spawn(async move { (slave, ask::ask(&need, &server, &turns).await) });
+        asking.spawn(async move { (slave, server_query::query(&need, &server, &turns).await) });
     }
-    let mut asked = vec![Err(Error::timed_out("asking", ask::ASK_MAX)); needs.len()];
+    let mut query = vec![Err(Error::timed_out("asking", server_query::QUERY_TIMEOUT)); needs.len()];
     while let Some(answered) = asking.join_next().await {
         // A query that failed stays one without an answer.
         if let Ok((slave, answers)) = answered {
-            asked[slave] = answers;
+            query[slave] = answers;
         }
     }
-    asked
+    query
 }
 
 /// Findings about unreachable slaves. The run can use the others, if any of them place its calls.
-fn unreachable(asked: &[Result<Answers, Error>], places: impl Fn(usize) -> bool) -> Vec<Finding> {
-    let none = !asked.iter().enumerate().any(|(slave, asked)| places(slave) && asked.is_ok());
+fn unreachable(query: &[Result<Answers, Error>], places: impl Fn(usize) -> bool) -> Vec<Finding> {
+    let none = !query.iter().enumerate().any(|(slave, query)| places(slave) && query.is_ok());
     let severity = if none { Severity::Error } else { Severity::Warning };
-    let gone = asked.iter().enumerate().filter_map(|(slave, asked)| Some((slave, asked.as_ref().err()?)));
+    let gone = query.iter().enumerate().filter_map(|(slave, query)| Some((slave, query.as_ref().err()?)));
     gone.map(|(slave, error)| Finding {
         severity,
         slave: Some(slave),

@@ -65,7 +65,7 @@ impl Prepared {
     /// Puts back the limits that were raised.
     pub async fn undo(self) {
         if let Some(limits) = &self.limits {
-            complain(&limits.put_back().await);
+            log_failures(&limits.put_back().await);
         }
     }
 }
@@ -73,11 +73,11 @@ impl Prepared {
 /// Puts back the limits of a run that was stopped before it started.
 pub async fn undo_halfway(plan: &Plan, servers: &[Server]) {
     if let Some(folder) = plan.out.as_deref().filter(|_| plan.raise_limits) {
-        complain(&limits::put_back(folder, servers).await.unwrap_or_else(|error| vec![format!("{error:#}")]));
+        log_failures(&limits::put_back(folder, servers).await.unwrap_or_else(|error| vec![format!("{error:#}")]));
     }
 }
 
-fn complain(failures: &[String]) {
+fn log_failures(failures: &[String]) {
     for failure in failures {
         error!("{failure}: loadgen cleanup restores it");
     }

@@ -237,8 +237,8 @@ async fn who_only_listens_is_not_judged_as_if_it_dialled() {
     let to = "sofia/nope/1@127.0.0.1:5080";
     for (plan, places) in [
         (weighted(LOAD, to, &[1, 0]), 0),
-        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 0, count: 2 }).unwrap(), 0),
-        (weighted(LOAD, to, &[1, 1]).shared_out(Shard { index: 1, count: 2 }).unwrap(), 1),
+        (weighted(LOAD, to, &[1, 1]).for_shard(Shard { index: 0, count: 2 }).unwrap(), 0),
+        (weighted(LOAD, to, &[1, 1]).for_shard(Shard { index: 1, count: 2 }).unwrap(), 1),
     ] {
         let user = fs_sim::User {
             name: "joe".into(),
@@ -269,7 +269,7 @@ async fn each_shard_probes_from_its_own_slaves() {
     let shard = |index| {
         let mut plan = weighted("[preflight]\nprobe = true\n[load]\nrate = 10\n", "null/x", &[1, 1, 0]);
         plan.run_id = "0123456789ab".parse().unwrap();
-        plan.shared_out(Shard { index, count: 2 }).unwrap()
+        plan.for_shard(Shard { index, count: 2 }).unwrap()
     };
     let (first, second) = (shard(0), shard(1));
     let (first, second) = tokio::join!(preflight(&first, &places), preflight(&second, &places));
@@ -286,7 +286,7 @@ fn sessions_that_follow_of_a_limit_are_the_same_in_every_shard() {
     let plan = || weighted(load, "null/x", &[3, 1, 0]);
     assert_eq!(concurrent(&plan()), [750.0, 250.0, 0.0]);
     for index in 0..2 {
-        assert_eq!(concurrent(&plan().shared_out(Shard { index, count: 2 }).unwrap()), [750.0, 250.0, 0.0]);
+        assert_eq!(concurrent(&plan().for_shard(Shard { index, count: 2 }).unwrap()), [750.0, 250.0, 0.0]);
     }
 }
 
@@ -353,9 +353,9 @@ async fn silent() -> Server {
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let said = "Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: +OK accepted\n\n\
+                let answer = "Content-Type: auth/request\n\nContent-Type: command/reply\nReply-Text: +OK accepted\n\n\
                             Content-Type: command/reply\nReply-Text: +OK event listener enabled plain\n\n";
-                let _ = stream.write_all(said.as_bytes()).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
                 while stream.read(&mut [0; 1024]).await.is_ok_and(|length| length > 0) {}
             });
         }

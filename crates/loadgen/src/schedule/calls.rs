@@ -137,11 +137,11 @@ impl DueCalls {
             self.phase = phase;
             self.of_slave.fill(0);
         }
-        let slave = self.slaves.turn(attempt);
+        let slave = self.slaves.pick(attempt);
         let turn = self.of_slave[slave];
         self.of_slave[slave] += 1;
         // Slaves begin at different places of the mix, so that one call on each of them is a mix too.
-        let app = self.schedule.phases[phase].apps.turn(turn.wrapping_add(slave as u64));
+        let app = self.schedule.phases[phase].apps.pick(turn.wrapping_add(slave as u64));
 
         self.position = Some(self.positions.current());
         self.positions.advance();
@@ -165,7 +165,7 @@ impl DueCalls {
                 return false;
             }
             match &self.owned {
-                Some(owned) if !owned.get(self.slaves.turn(attempt)).is_some_and(|owned| *owned) => {
+                Some(owned) if !owned.get(self.slaves.pick(attempt)).is_some_and(|owned| *owned) => {
                     self.positions.advance();
                 }
                 _ => return true,

@@ -19,7 +19,7 @@ pub struct SlaveCapacity<'a> {
 
 /// A mismatch between the schedule and the limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Misfit {
+pub struct ScheduleIssue {
     /// The message, with the arithmetic.
     pub message: String,
     /// The part of the plan that it concerns.
@@ -45,7 +45,7 @@ fn exceeds(value: f64, ceiling: f64) -> bool {
 }
 
 /// Checks the rate against the slaves' `max_rate`, in sum and by each slave's share.
-pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Option<Misfit> {
+pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Option<ScheduleIssue> {
     let (phase, peak) = peak(schedule)?;
     let rate = format!("{} calls/s at {}", short(peak), if is_even(schedule) { "any time" } else { "its peak" });
     let together: Option<f64> = slaves.iter().map(|slave| slave.max_rate).sum();
@@ -54,7 +54,7 @@ pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Opti
             [slave] => format!("{rate}, and the max_rate of {} is {}", slave.name, short(together)),
             _ => format!("{rate}, and the max_rate of all {} slaves together is {}", slaves.len(), short(together)),
         };
-        return Some(Misfit { message, place: Place::Phase(phase) });
+        return Some(ScheduleIssue { message, place: Place::Phase(phase) });
     }
     let over = slaves.iter().enumerate().find_map(|(index, slave)| {
         let share = peak * schedule.slaves.share(index);
@@ -64,20 +64,20 @@ pub fn rate_over_ceilings(schedule: &Schedule, slaves: &[SlaveCapacity]) -> Opti
     over.map(|(index, name, share, max_rate)| {
         let (share, max_rate) = (short(share), short(max_rate));
         let message = format!("{rate}, of which {name}'s share is {share}, and its max_rate is {max_rate}");
-        Misfit { message, place: Place::Slave(index) }
+        ScheduleIssue { message, place: Place::Slave(index) }
     })
 }
 
 /// Checks a burst against the slaves' `max_rate`: its calls are sent one after the other, and the last one has to be
 /// within `max_lag`.
-pub fn burst_over_lag(schedule: &Schedule, slaves: &[SlaveCapacity], max_lag: Duration) -> Option<Misfit> {
+pub fn burst_over_lag(schedule: &Schedule, slaves: &[SlaveCapacity], max_lag: Duration) -> Option<ScheduleIssue> {
     let Arrivals::Burst(size) = schedule.arrivals else {
         return None;
     };
     slaves.iter().enumerate().find_map(|(index, slave)| {
         let share = (size as f64 * schedule.slaves.share(index)).floor();
         let lag = (share - 1.0) / slave.max_rate?;
-        exceeds(lag, max_lag.as_secs_f64()).then(|| Misfit {
+        exceeds(lag, max_lag.as_secs_f64()).then(|| ScheduleIssue {
             message: format!(
                 "of a burst of {size} calls, {}'s share is {share}: at its max_rate of {} the last one leaves \
                  {}s late, and max_lag is {max_lag:?}",
@@ -97,7 +97,7 @@ pub fn load_over_limit(
     hold: Duration,
     limit: Option<u64>,
     slaves: &[SlaveCapacity],
-) -> Option<Misfit> {
+) -> Option<ScheduleIssue> {
     let (at, load) = load_max(schedule, hold);
     let at = Duration::from_millis(at.as_millis().try_into().unwrap_or(u64::MAX));
     let rate = schedule.rate_max();
@@ -108,21 +108,21 @@ pub fn load_over_limit(
         format!("{} calls/s × {hold:?} = {} erlangs", short(rate), short(load))
     };
     if let Some(limit) = limit.filter(|limit| exceeds(load, *limit as f64)) {
-        return Some(Misfit { message: format!("{sum}, and limit = {limit}"), place: Place::Load });
+        return Some(ScheduleIssue { message: format!("{sum}, and limit = {limit}"), place: Place::Load });
     }
     slaves.iter().enumerate().find_map(|(index, slave)| {
         let share = load * schedule.slaves.share(index);
         let limit = slave.limit.filter(|limit| exceeds(share, *limit as f64))?;
         let (name, share) = (slave.name, short(share));
         let message = format!("{sum}, of which {name}'s share is {share}, and its limit is {limit}");
-        Some(Misfit { message, place: Place::Slave(index) })
+        Some(ScheduleIssue { message, place: Place::Slave(index) })
     })
 }
 
 /// Checks that the measured phases have calls.
-pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
+pub fn measures_nothing(schedule: &Schedule) -> Option<ScheduleIssue> {
     let Some(first) = schedule.phases.iter().position(|phase| phase.measured) else {
-        return Some(Misfit {
+        return Some(ScheduleIssue {
             message: "no phase is measured: all have measured = false".to_owned(),
             place: Place::Phase(0),
         });
@@ -136,7 +136,7 @@ pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
     if measured().all(|(index, _)| expected(index).is_none_or(|calls| calls < 1.0)) {
         let sum: f64 = measured().filter_map(|(index, _)| expected(index)).sum();
         let message = format!("less than one call is due in the measured phases: {}", short(sum));
-        return Some(Misfit { message: with_max(message, schedule), place: Place::Phase(first) });
+        return Some(ScheduleIssue { message: with_max(message, schedule), place: Place::Phase(first) });
     }
     measured().filter(|(_, phase)| phase.rate != Rate::Pause).find_map(|(index, phase)| {
         let name = &phase.name;
@@ -148,7 +148,7 @@ pub fn measures_nothing(schedule: &Schedule) -> Option<Misfit> {
             }
             Some(_) => return None,
         };
-        Some(Misfit { message, place: Place::Phase(index) })
+        Some(ScheduleIssue { message, place: Place::Phase(index) })
     })
 }
 

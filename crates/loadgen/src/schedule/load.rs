@@ -12,7 +12,7 @@ use super::phase::Piece;
 /// queue*, Operations Research 41 (1993) 731–742). Where the rate stays the same for longer than a hold it is Little's
 /// law, and the offered load: erlangs are calls per second times seconds.
 pub fn load_max(schedule: &Schedule, hold: Duration) -> (Duration, f64) {
-    let timeline = Timeline::new(schedule);
+    let timeline = RateTimeline::new(schedule);
     let load = |at: Duration| (at, timeline.calls(at) - timeline.calls(at.saturating_sub(hold)));
     let change = |at: Duration| timeline.rate(at) - at.checked_sub(hold).map_or(0.0, |before| timeline.rate(before));
     // The rate bends at these moments, and what it was a hold before does. Between two of them the load's change is a
@@ -38,12 +38,12 @@ pub fn hold_to_fill(limit: u64, rate: f64) -> Option<Duration> {
 }
 
 /// A schedule's pieces, with what was due before each.
-struct Timeline {
+struct RateTimeline {
     pieces: Vec<(Piece, f64)>,
     most: f64,
 }
 
-impl Timeline {
+impl RateTimeline {
     fn new(schedule: &Schedule) -> Self {
         let pieces = Piece::of(&schedule.phases).scan(0.0, |sum, piece| {
             let before = *sum;

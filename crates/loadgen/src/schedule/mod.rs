@@ -71,10 +71,10 @@ pub mod check;
 pub mod draw;
 mod load;
 mod phase;
+mod round_robin;
 mod shard;
 #[cfg(test)]
 mod tests;
-mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,8 +83,8 @@ pub use arrivals::Arrivals;
 pub use calls::DueCalls;
 pub use load::{hold_to_fill, load_max};
 pub use phase::{Phase, Rate};
+pub use round_robin::RoundRobin;
 pub use shard::Shard;
-pub use turns::RoundRobin;
 
 use arrivals::Positions;
 use phase::{Piece, spans};

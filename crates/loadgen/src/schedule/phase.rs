@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::turns::RoundRobin;
+use super::round_robin::RoundRobin;
 
 /// A part of a schedule: its rate, its length and its mix of apps.
 #[derive(Clone, Debug)]

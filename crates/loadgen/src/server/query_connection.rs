@@ -12,7 +12,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(15);
 
 /// Queries that are under way at a time: far fewer than a connection queues, and no more than a server answers before
 /// it counts as silent.
-const ASKED_AT_ONCE: usize = 5000;
+const PIPELINED_MAX: usize = 5000;
 
 /// A connection that API commands are sent on.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl QueryConnection {
     ///
     /// # Errors
     /// As [`QueryConnection::send`].
-    pub async fn ask(&mut self, command: &str) -> Result<String, Error> {
+    pub async fn query(&mut self, command: &str) -> Result<String, Error> {
         Ok(self.send(&Command::api(command)).await?.text().into_owned())
     }
 
@@ -51,9 +51,9 @@ impl QueryConnection {
     ///
     /// # Errors
     /// As [`QueryConnection::send`].
-    pub async fn ask_all(&mut self, commands: &[String]) -> Result<Vec<String>, Error> {
+    pub async fn query_all(&mut self, commands: &[String]) -> Result<Vec<String>, Error> {
         let mut answers = Vec::with_capacity(commands.len());
-        for commands in commands.chunks(ASKED_AT_ONCE) {
+        for commands in commands.chunks(PIPELINED_MAX) {
             for command in commands {
                 self.connection.send(&Command::api(command), ())?;
             }

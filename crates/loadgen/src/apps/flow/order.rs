@@ -5,7 +5,7 @@ use crate::apps::script::Side;
 
 /// What a step requires of its leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Needs {
+pub(super) enum LegRequirement {
     /// Nothing.
     Nothing,
     /// A far leg that has not been answered.
@@ -20,7 +20,7 @@ pub(super) enum Needs {
 
 /// How a step changes its leg.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Makes {
+pub(super) enum LegEffect {
     /// Not at all.
     Nothing,
     /// It rings.
@@ -36,7 +36,7 @@ pub(super) enum Makes {
 /// The state of a leg after the steps so far.
 pub(super) struct Leg {
     side: Side,
-    is: Makes,
+    is: LegEffect,
     /// The step that ended it.
     last: &'static str,
     /// Whether it executes applications, which may have answered it.
@@ -45,7 +45,7 @@ pub(super) struct Leg {
 
 impl Leg {
     pub(super) fn new(side: Side) -> Self {
-        let is = if side == Side::Caller { Makes::Answered } else { Makes::Nothing };
+        let is = if side == Side::Caller { LegEffect::Answered } else { LegEffect::Nothing };
         Self { side, is, last: "", runs: false }
     }
 
@@ -55,33 +55,33 @@ impl Leg {
     /// The step cannot follow the ones before.
     pub(super) fn take(&mut self, step: &StepKind) -> Result<(), String> {
         let name = step.name;
-        if self.is == Makes::Over {
+        if self.is == LegEffect::Over {
             return Err(format!("nothing can follow {:?}: the call is over", self.last));
         }
-        let for_callee = matches!(step.needs, Needs::NoAnswer | Needs::NoMedia);
+        let for_callee = matches!(step.needs, LegRequirement::NoAnswer | LegRequirement::NoMedia);
         if for_callee && self.side == Side::Caller {
             return Err(format!("{name:?} is for the callee: the caller's steps start after the answer"));
         }
         match (step.needs, self.is) {
-            (Needs::NoAnswer | Needs::NoMedia, Makes::Answered) => {
+            (LegRequirement::NoAnswer | LegRequirement::NoMedia, LegEffect::Answered) => {
                 Err(format!("{name:?} after an answer: the call is answered already"))
             }
-            (Needs::NoMedia, Makes::EarlyMedia) => {
+            (LegRequirement::NoMedia, LegEffect::EarlyMedia) => {
                 Err(format!("{name:?} after \"early_media\": the call is past ringing"))
             }
-            (Needs::NoMedia, Makes::Ringing) if step.makes == Makes::Ringing => {
+            (LegRequirement::NoMedia, LegEffect::Ringing) if step.makes == LegEffect::Ringing => {
                 Err(format!("{name:?} a second time: the leg is ringing already"))
             }
-            (Needs::Media, Makes::Nothing | Makes::Ringing) => {
+            (LegRequirement::Media, LegEffect::Nothing | LegEffect::Ringing) => {
                 Err(format!("{name:?} on a leg without media: put \"answer\" or \"early_media\" before it"))
             }
-            (Needs::Answer, Makes::Nothing | Makes::Ringing | Makes::EarlyMedia) => {
+            (LegRequirement::Answer, LegEffect::Nothing | LegEffect::Ringing | LegEffect::EarlyMedia) => {
                 Err(format!("{name:?} on a leg that is not answered: put \"answer\" before it"))
             }
             _ => Ok(()),
         }?;
         self.runs |= name == "execute";
-        if step.makes != Makes::Nothing {
+        if step.makes != LegEffect::Nothing {
             (self.is, self.last) = (step.makes, name);
         }
         Ok(())
@@ -89,6 +89,6 @@ impl Leg {
 
     /// Whether its steps answer or reject the call, or may do so.
     pub(super) fn is_decided(&self) -> bool {
-        self.runs || matches!(self.is, Makes::Answered | Makes::Over)
+        self.runs || matches!(self.is, LegEffect::Answered | LegEffect::Over)
     }
 }

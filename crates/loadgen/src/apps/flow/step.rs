@@ -6,11 +6,11 @@ use esl_core::{EventName, HangupCause};
 use regex_lite::Regex;
 use toml::Spanned;
 
-use super::order::{Makes, Needs};
+use super::order::{LegEffect, LegRequirement};
 use crate::apps::AppOptions;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
-use crate::apps::script::{Action, Pattern, Side, TIMEOUT, Watch, is_dial};
+use crate::apps::script::{Action, EventPattern, HeaderPattern, Side, TIMEOUT, is_dial};
 use crate::config::template::Template;
 use crate::config::{ConfigError, Value, did_you_mean};
 
@@ -27,10 +27,10 @@ pub(in crate::apps) struct StepKind {
     /// Whether the name alone is a complete step.
     bare: bool,
     /// What it requires of its leg.
-    pub(super) needs: Needs,
+    pub(super) needs: LegRequirement,
     /// How it changes its leg.
-    pub(super) makes: Makes,
-    read: fn(&Written<'_>) -> Result<Action, ConfigError>,
+    pub(super) makes: LegEffect,
+    read: fn(&StepTable<'_>) -> Result<Action, ConfigError>,
 }
 
 const PLAIN: StepKind = StepKind {
@@ -39,8 +39,8 @@ const PLAIN: StepKind = StepKind {
     about: "",
     with: &[],
     bare: false,
-    needs: Needs::Nothing,
-    makes: Makes::Nothing,
+    needs: LegRequirement::Nothing,
+    makes: LegEffect::Nothing,
     read: |_| Ok(Action::Repeat(0)),
 };
 
@@ -58,8 +58,8 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"ring\"",
         about: "Sends ringing on the far leg (180).",
         bare: true,
-        needs: Needs::NoMedia,
-        makes: Makes::Ringing,
+        needs: LegRequirement::NoMedia,
+        makes: LegEffect::Ringing,
         read: |step| step.only(Action::Ring),
         ..PLAIN
     },
@@ -68,8 +68,8 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"early_media\"",
         about: "Opens the far leg's media before its answer (183).",
         bare: true,
-        needs: Needs::NoMedia,
-        makes: Makes::EarlyMedia,
+        needs: LegRequirement::NoMedia,
+        makes: LegEffect::EarlyMedia,
         read: |step| step.only(Action::EarlyMedia),
         ..PLAIN
     },
@@ -78,8 +78,8 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"answer\"",
         about: "Answers the far leg.",
         bare: true,
-        needs: Needs::NoAnswer,
-        makes: Makes::Answered,
+        needs: LegRequirement::NoAnswer,
+        makes: LegEffect::Answered,
         read: |step| step.only(Action::Answer),
         ..PLAIN
     },
@@ -87,8 +87,8 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         name: "respond",
         shape: "{ respond = 486 }",
         about: "Rejects the far leg with this SIP status, from 400 to 699, optionally with a reason phrase.",
-        needs: Needs::NoAnswer,
-        makes: Makes::Over,
+        needs: LegRequirement::NoAnswer,
+        makes: LegEffect::Over,
         read: respond,
         ..PLAIN
     },
@@ -97,7 +97,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ play = \"menu.wav\", background = false }",
         about: "Plays a file on the slave, or a stream, to its end; in the background, the next step follows at once.",
         with: &["background"],
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| Ok(Action::Play { file: step.text()?, background: step.flag("background")? }),
         ..PLAIN
     },
@@ -106,7 +106,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_play\"",
         about: "Stops playback.",
         bare: true,
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| step.only(Action::StopPlay),
         ..PLAIN
     },
@@ -114,7 +114,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         name: "record",
         shape: "{ record = \"/tmp/{uuid}.wav\" }",
         about: "Records both directions of the leg into a file on the slave. The call record has the file's name.",
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| Ok(Action::Record { path: step.text()?, every: 1 }),
         ..PLAIN
     },
@@ -123,7 +123,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"stop_record\"",
         about: "Ends the leg's recordings.",
         bare: true,
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| step.only(Action::StopRecord),
         ..PLAIN
     },
@@ -132,7 +132,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"mute\"",
         about: "Mutes the leg: silence is sent in place of its audio.",
         bare: true,
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| step.only(Action::Mute(true)),
         ..PLAIN
     },
@@ -141,7 +141,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"unmute\"",
         about: "Unmutes the leg.",
         bare: true,
-        needs: Needs::Media,
+        needs: LegRequirement::Media,
         read: |step| step.only(Action::Mute(false)),
         ..PLAIN
     },
@@ -150,7 +150,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ send_digits = \"42#\", duration = \"100ms\" }",
         about: "Sends digits; w and W are pauses of 0.5 s and 1 s. The next step follows at once, while they are sent.",
         with: &["duration"],
-        needs: Needs::Answer,
+        needs: LegRequirement::Answer,
         read: send_digits,
         ..PLAIN
     },
@@ -159,7 +159,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ expect_digits = \"42#\", timeout = \"10s\" }",
         about: "Waits for digits. Digits that arrived earlier on this leg count as well.",
         with: &["timeout"],
-        needs: Needs::Answer,
+        needs: LegRequirement::Answer,
         read: |step| Ok(Action::ExpectDigits { digits: step.digits()?, timeout: step.timeout(TIMEOUT)? }),
         ..PLAIN
     },
@@ -194,7 +194,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "{ bridge = \"sofia/external/9196@pbx.example:5060\", timeout = \"60s\" }",
         about: "Bridges the leg to a third party; a far leg is answered when the third party answers.",
         with: &["timeout"],
-        makes: Makes::Answered,
+        makes: LegEffect::Answered,
         read: |step| {
             let to = step.text()?;
             step.may_dial(step.value, &to)?;
@@ -207,7 +207,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
         shape: "\"hang_up\" or { hang_up = \"USER_BUSY\" }",
         about: "Ends the call as planned, with this cause or NORMAL_CLEARING.",
         bare: true,
-        makes: Makes::Over,
+        makes: LegEffect::Over,
         read: hang_up,
         ..PLAIN
     },
@@ -217,7 +217,7 @@ pub(in crate::apps) const STEPS: &[StepKind] = &[
 const BRIDGE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A step as it is written.
-struct Written<'a> {
+struct StepTable<'a> {
     options: &'a AppOptions<'a>,
     side: Side,
     name: &'static str,
@@ -241,7 +241,7 @@ pub(super) fn read(
             if !kind.bare {
                 return Err(error(value.span(), format!("{name:?} needs a value: {}", kind.shape)));
             }
-            let written = Written { options, side, name: kind.name, value, with: &[], bare: true };
+            let written = StepTable { options, side, name: kind.name, value, with: &[], bare: true };
             Ok((kind, (kind.read)(&written)?))
         }
         Value::Table(table) => {
@@ -255,10 +255,10 @@ pub(super) fn read(
                     return Err(error(key.span(), message));
                 }
             };
-            let beside = table
+            let modifier = table
                 .iter()
                 .find(|(key, _)| key.get_ref() != kind.name && !kind.with.contains(&key.get_ref().as_str()));
-            if let Some((key, _)) = beside {
+            if let Some((key, _)) = modifier {
                 let word = key.get_ref();
                 let known = match kind.with {
                     [] => ": it takes no other keys".to_owned(),
@@ -266,7 +266,7 @@ pub(super) fn read(
                 };
                 return Err(error(key.span(), format!("unknown key {word:?} beside {:?}{known}", kind.name)));
             }
-            let written = Written { options, side, name: kind.name, value: it, with: table, bare: false };
+            let written = StepTable { options, side, name: kind.name, value: it, with: table, bare: false };
             Ok((kind, (kind.read)(&written)?))
         }
         other => {
@@ -286,12 +286,12 @@ fn unknown(name: &str) -> String {
     format!("unknown step {name:?}{}", did_you_mean(name, &known))
 }
 
-impl Written<'_> {
+impl StepTable<'_> {
     fn error(&self, value: &Spanned<Value>, message: impl Into<String>) -> ConfigError {
         self.options.source().error(value.span(), message)
     }
 
-    fn beside(&self, name: &str) -> Option<&Spanned<Value>> {
+    fn modifier(&self, name: &str) -> Option<&Spanned<Value>> {
         self.with.iter().find(|(key, _)| key.get_ref() == name).map(|(_, value)| value)
     }
 
@@ -309,11 +309,11 @@ impl Written<'_> {
     }
 
     fn timeout(&self, default: Duration) -> Result<Duration, ConfigError> {
-        self.beside("timeout").map_or(Ok(default), |value| self.time("timeout", value))
+        self.modifier("timeout").map_or(Ok(default), |value| self.time("timeout", value))
     }
 
     fn flag(&self, name: &str) -> Result<bool, ConfigError> {
-        let Some(value) = self.beside(name) else { return Ok(false) };
+        let Some(value) = self.modifier(name) else { return Ok(false) };
         read_flag(name, value.get_ref()).map_err(|message| self.error(value, message))
     }
 
@@ -347,21 +347,21 @@ impl Written<'_> {
     }
 }
 
-fn respond(step: &Written<'_>) -> Result<Action, ConfigError> {
+fn respond(step: &StepTable<'_>) -> Result<Action, ConfigError> {
     let status = read_words(step.name, step.value.get_ref());
     let status = status.and_then(|status| check_response(&status).map(Template::constant));
     status.map(Action::Respond).map_err(|message| step.error(step.value, message))
 }
 
-fn send_digits(step: &Written<'_>) -> Result<Action, ConfigError> {
-    let duration = step.beside("duration").map(|value| step.time("duration", value)).transpose()?;
+fn send_digits(step: &StepTable<'_>) -> Result<Action, ConfigError> {
+    let duration = step.modifier("duration").map(|value| step.time("duration", value)).transpose()?;
     Ok(Action::SendDigits { digits: step.digits()?, duration })
 }
 
-fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
+fn expect_event(step: &StepTable<'_>) -> Result<Action, ConfigError> {
     let name = read_text(step.name, step.value.get_ref()).and_then(event_name);
-    let mut watch = Watch::new(name.map_err(|message| step.error(step.value, message))?);
-    match (step.beside("subclass"), watch.name) {
+    let mut watch = EventPattern::new(name.map_err(|message| step.error(step.value, message))?);
+    match (step.modifier("subclass"), watch.name) {
         (Some(value), EventName::Custom) => {
             let subclass = read_text("subclass", value.get_ref()).map_err(|message| step.error(value, message))?;
             if subclass.is_empty() || subclass.contains(char::is_whitespace) {
@@ -376,7 +376,7 @@ fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
         (Some(value), _) => return Err(step.error(value, "only CUSTOM events have a subclass")),
         (None, _) => {}
     }
-    if let Some(value) = step.beside("leg") {
+    if let Some(value) = step.modifier("leg") {
         watch.side = match value.get_ref() {
             Value::Text(leg) if leg == "caller" => Some(Side::Caller),
             Value::Text(leg) if leg == "callee" => Some(Side::Callee),
@@ -384,7 +384,7 @@ fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
             _ => return Err(step.error(value, "leg must be \"caller\", \"callee\" or \"any\"")),
         };
     }
-    if let Some(value) = step.beside("headers") {
+    if let Some(value) = step.modifier("headers") {
         let Value::Table(headers) = value.get_ref() else {
             return Err(step.error(value, "headers must be a table: { Playback-File-Path = \"menu.wav\" }"));
         };
@@ -395,16 +395,16 @@ fn expect_event(step: &Written<'_>) -> Result<Action, ConfigError> {
     Ok(Action::ExpectEvent { watch, timeout: step.timeout(TIMEOUT)? })
 }
 
-fn pattern(step: &Written<'_>, name: &str, value: &Spanned<Value>) -> Result<Pattern, ConfigError> {
+fn pattern(step: &StepTable<'_>, name: &str, value: &Spanned<Value>) -> Result<HeaderPattern, ConfigError> {
     let words = read_words(name, value.get_ref()).map_err(|message| step.error(value, message))?;
     match words.strip_prefix('~') {
         Some(regex) => {
             let regex = Regex::new(regex).map_err(|error| step.error(value, format!("{name}: {regex:?}: {error}")))?;
-            Ok(Pattern::Matches(regex))
+            Ok(HeaderPattern::Matches(regex))
         }
         None => {
             let text = template(name, &words, step.options.texts().columns);
-            Ok(Pattern::Is(text.map_err(|message| step.error(value, message))?))
+            Ok(HeaderPattern::Is(text.map_err(|message| step.error(value, message))?))
         }
     }
 }
@@ -419,7 +419,7 @@ fn event_name(text: &str) -> Result<EventName, String> {
     }
 }
 
-fn set(step: &Written<'_>) -> Result<Action, ConfigError> {
+fn set(step: &StepTable<'_>) -> Result<Action, ConfigError> {
     let Value::Table(variables) = step.value.get_ref() else {
         return Err(step.error(step.value, "set must be a table: { set = { name = \"value\" } }"));
     };
@@ -452,7 +452,7 @@ const DIAL_ON_THEIR_OWN: [&str; 13] = [
     "transfer",
 ];
 
-fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
+fn execute(step: &StepTable<'_>) -> Result<Action, ConfigError> {
     let application = read_text(step.name, step.value.get_ref()).map_err(|message| step.error(step.value, message))?;
     // FreeSWITCH ends a call that executes an unknown application.
     if application.is_empty() || !application.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
@@ -460,7 +460,7 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
             step.error(step.value, format!("invalid application {application:?}: expected one such as \"sleep\""))
         );
     }
-    let argument = match step.beside("argument") {
+    let argument = match step.modifier("argument") {
         Some(value) => {
             let text = read_words("argument", value.get_ref());
             let text = text.and_then(|text| template("argument", &text, step.options.texts().columns));
@@ -468,7 +468,7 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
         }
         None => Template::default(),
     };
-    if step.options.texts().dials_are_held
+    if step.options.texts().checks_dialled_addresses
         && let Some(dials) = DIAL_ON_THEIR_OWN.iter().find(|known| application.eq_ignore_ascii_case(known))
     {
         let message = format!(
@@ -477,14 +477,14 @@ fn execute(step: &Written<'_>) -> Result<Action, ConfigError> {
         return Err(step.error(step.value, message));
     }
     if is_dial(application) {
-        step.may_dial(step.beside("argument").unwrap_or(step.value), &argument)?;
+        step.may_dial(step.modifier("argument").unwrap_or(step.value), &argument)?;
     }
     let timeout = step.timeout(TIMEOUT)?;
     let timeout = (!step.flag("background")?).then_some(timeout);
     Ok(Action::Execute { application: application.to_owned(), argument, timeout })
 }
 
-fn hang_up(step: &Written<'_>) -> Result<Action, ConfigError> {
+fn hang_up(step: &StepTable<'_>) -> Result<Action, ConfigError> {
     let cause = match step.bare {
         true => Ok(HangupCause::NORMAL_CLEARING),
         false => read_text(step.name, step.value.get_ref()).and_then(cause),

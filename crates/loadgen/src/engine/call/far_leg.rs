@@ -6,12 +6,12 @@ use uuid::Uuid;
 use super::state::State;
 use super::{Call, FarLegEvent, Transition};
 use crate::apps::script::Side;
-use crate::measure::{FarRecord, Latency, SlaveRecorder};
+use crate::measure::{FarLegRecord, Latency, SlaveRecorder};
 
 /// The far leg of a call.
 #[derive(Debug)]
 pub(super) struct FarLeg {
-    pub(super) record: FarRecord,
+    pub(super) record: FarLegRecord,
     pub(super) gone: bool,
     /// Whether the latency of the INVITE has been recorded.
     pub(super) invite_recorded: bool,
@@ -47,7 +47,8 @@ impl Call {
             }
             // The leg's first event may have been lost.
             let created = (change == FarLegEvent::Created).then_some(at);
-            let record = FarRecord { uuid: leg, slave, created, answered: None, hung_up: None, cause: None, rtp: None };
+            let record =
+                FarLegRecord { uuid: leg, slave, created, answered: None, hung_up: None, cause: None, rtp: None };
             self.far_leg = Some(Box::new(FarLeg { record, gone: false, invite_recorded: false }));
         }
         let Some(far) = &mut self.far_leg else { return Transition::Wait };

@@ -24,7 +24,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::apps::RESULTS_MAX;
-use crate::apps::script::{Action, DIAL, Script, Side, TIMEOUT, Then};
+use crate::apps::script::{Action, DIAL, RuleEffect, Script, Side, TIMEOUT};
 use crate::config::template::Context;
 use crate::plan::App;
 
@@ -227,13 +227,13 @@ impl ScriptRun {
         let script = Arc::clone(&self.script);
         for rule in script.rules.iter().filter(|rule| rule.watch.fits(side, event, context)) {
             match &rule.then {
-                Then::Count(result) => self.count(Some(*result)),
-                Then::Fail { expected, unless } => {
+                RuleEffect::Count(result) => self.count(Some(*result)),
+                RuleEffect::Fail { expected, unless } => {
                     let counted = unless.and_then(|result| self.counts.get(result)).is_some_and(|count| *count > 0);
                     if !self.over && !counted {
-                        let said =
+                        let response =
                             ["Application-Response", "Hangup-Cause"].into_iter().find_map(|name| event.get(name));
-                        let got = said.map_or(event.name().as_str().to_owned(), Cow::into_owned);
+                        let got = response.map_or(event.name().as_str().to_owned(), Cow::into_owned);
                         self.fail(StepFailure { side, step: 0, expected: expected.clone(), got });
                         hang_up(commands);
                     }

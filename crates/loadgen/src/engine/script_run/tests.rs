@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::apps::script::{Application, Require, Rule, Step, Watch};
+use crate::apps::script::{Application, EventPattern, EventRule, Requirement, Step};
 use crate::config::template::Template;
 
 /// A call in the middle of a script.
@@ -25,7 +25,7 @@ fn digits(text: &str, timeout: f64) -> Step {
     Action::ExpectDigits { digits: constant(text), timeout: seconds(timeout) }.into()
 }
 
-fn awaited(watch: Watch, timeout: f64) -> Step {
+fn awaited(watch: EventPattern, timeout: f64) -> Step {
     Action::ExpectEvent { watch, timeout: seconds(timeout) }.into()
 }
 
@@ -231,7 +231,7 @@ fn wrong_digits_are_a_failure_at_once_and_missing_ones_in_time() {
 
 #[test]
 fn an_event_counts_for_the_first_open_step_that_it_fits() {
-    let start = |file: &str| Watch::new(EventName::PlaybackStart).with("Playback-File-Path", file);
+    let start = |file: &str| EventPattern::new(EventName::PlaybackStart).with("Playback-File-Path", file);
     let steps = vec![awaited(start("menu.wav"), 3.0), send("1"), awaited(start("bye.wav"), 3.0), hang_up_step()];
     let mut stage = Stage::new(steps, Vec::new());
     let plays = |file| event("PLAYBACK_START", &[("Playback-File-Path", file)]);
@@ -245,7 +245,7 @@ fn an_event_counts_for_the_first_open_step_that_it_fits() {
 
 #[test]
 fn what_is_open_at_the_end_is_a_failure() {
-    let watch = || Watch::new(EventName::ChannelBridge).on(Side::Caller);
+    let watch = || EventPattern::new(EventName::ChannelBridge).on(Side::Caller);
     let mut open = Stage::new(vec![awaited(watch(), 60.0)], Vec::new());
     open.answered();
     open.on(Side::Callee, &event("CHANNEL_BRIDGE", &[]));
@@ -268,7 +268,7 @@ fn what_is_open_at_the_end_is_a_failure() {
 
 #[test]
 fn an_end_that_was_waited_for_last_is_planned() {
-    let hung_up = || awaited(Watch::new(EventName::ChannelHangup), 60.0);
+    let hung_up = || awaited(EventPattern::new(EventName::ChannelHangup), 60.0);
     for (caller, callee, planned) in [
         (vec![wait(0.1), hung_up()], Vec::new(), true),
         (vec![hung_up()], vec![Action::Answer.into()], false),
@@ -288,7 +288,7 @@ fn an_end_that_was_waited_for_last_is_planned() {
 
 #[test]
 fn a_leg_that_is_hung_up_is_told_nothing_more() {
-    let hung_up = Watch::new(EventName::ChannelHangup).on(Side::Callee);
+    let hung_up = EventPattern::new(EventName::ChannelHangup).on(Side::Callee);
     let mut stage = Stage::new(vec![awaited(hung_up, 5.0), send("1"), digits("2", 1.0)], Vec::new());
     stage.answered();
     assert_eq!(stage.on(Side::Caller, &event("CHANNEL_HANGUP", &[])), NONE);
@@ -300,16 +300,16 @@ fn a_leg_that_is_hung_up_is_told_nothing_more() {
 fn results_are_counted_and_required() {
     let script = || Script {
         rules: vec![
-            Rule { watch: Watch::custom("mod_bert::in_sync"), then: Then::Count(0) },
-            Rule { watch: Watch::custom("mod_bert::lost_sync"), then: Then::Count(1) },
-            Rule {
-                watch: Watch::new(EventName::ChannelHangup),
-                then: Then::Fail { expected: "to get in sync first".to_owned(), unless: Some(0) },
+            EventRule { watch: EventPattern::custom("mod_bert::in_sync"), then: RuleEffect::Count(0) },
+            EventRule { watch: EventPattern::custom("mod_bert::lost_sync"), then: RuleEffect::Count(1) },
+            EventRule {
+                watch: EventPattern::new(EventName::ChannelHangup),
+                then: RuleEffect::Fail { expected: "to get in sync first".to_owned(), unless: Some(0) },
             },
         ],
         requires: vec![
-            Require { result: 0, times: 1..=u32::MAX, expected: "to get in sync".to_owned() },
-            Require { result: 1, times: 0..=0, expected: "sync to be kept".to_owned() },
+            Requirement { result: 0, times: 1..=u32::MAX, expected: "to get in sync".to_owned() },
+            Requirement { result: 1, times: 0..=0, expected: "sync to be kept".to_owned() },
         ],
         ..Script::default()
     };
@@ -434,7 +434,7 @@ fn any_step() -> impl Strategy<Value = Step> {
             6 => Action::Record { path: constant("{uuid}.wav"), every: 1 }.into(),
             7 => send("1"),
             8 => digits("1", 2.0),
-            9 => awaited(Watch::new(EventName::PlaybackStart), 2.0),
+            9 => awaited(EventPattern::new(EventName::PlaybackStart), 2.0),
             10 => Action::Execute { application: "x".into(), argument: constant("y"), timeout: Some(timeout) }.into(),
             11 => Action::Bridge { to: constant("null/x"), timeout }.into(),
             12 => hang_up_step(),

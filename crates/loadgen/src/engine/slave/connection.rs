@@ -113,10 +113,10 @@ impl SlaveConnection {
         let probe = Command::Background { job, command: "version".into() };
         // A server that does not support it refuses the command, or makes up another UUID.
         self.background = self.question(&probe).await?.job_uuid() == Some(job);
-        let said = self.question(&Command::api("version")).await?;
-        self.info.version = said.ok().ok().map(|text| version(&text));
-        let said = self.question(&Command::api("status")).await?;
-        self.info.health = ServerHealth::of_status(&said.text());
+        let reply = self.question(&Command::api("version")).await?;
+        self.info.version = reply.ok().ok().map(|text| version(&text));
+        let reply = self.question(&Command::api("status")).await?;
+        self.info.health = ServerHealth::of_status(&reply.text());
         Ok(())
     }
 

@@ -20,7 +20,7 @@ impl NumberOwners {
     }
 
     /// Releases a row's number when its call has ended.
-    pub(super) fn give_back(&self, row: usize, slave: usize, attempt: u64) {
+    pub(super) fn release(&self, row: usize, slave: usize, attempt: u64) {
         let _ = self.0[row].compare_exchange(pack(slave, attempt), 0, Ordering::AcqRel, Ordering::Relaxed);
     }
 
@@ -47,9 +47,9 @@ mod tests {
         assert!(owners.take(0, 0, 0));
         assert_eq!(owners.of(0), Some((0, 0)));
         assert!(!owners.take(0, 3, 9), "still in use");
-        owners.give_back(0, 0, 0);
+        owners.release(0, 0, 0);
         assert_eq!(owners.of(0), Some((3, 9)));
-        owners.give_back(0, 3, 9);
+        owners.release(0, 3, 9);
         assert_eq!((owners.of(0), owners.of(7)), (None, None));
     }
 }

@@ -105,7 +105,7 @@ impl Originator {
         while let Some(&call) = self.coming.front().filter(|call| call.call.due <= now) {
             self.coming.pop_front();
             recorder.scheduled(call.call.labels);
-            if self.is_hopeless(&call, now) {
+            if self.cannot_leave_in_time(&call, now) {
                 return Offer::Blocked(call, Skip::Ceiling);
             }
             self.pending.push_back(call);
@@ -145,7 +145,7 @@ impl Originator {
     }
 
     /// Whether the rate ceiling cannot let a call through in time, with the calls that wait before it.
-    fn is_hopeless(&self, call: &AssignedCall, now: Instant) -> bool {
+    fn cannot_leave_in_time(&self, call: &AssignedCall, now: Instant) -> bool {
         let Some(ceiling) = &self.ceiling else { return false };
         let before = u32::try_from(self.pending.len()).unwrap_or(u32::MAX);
         let opens = ceiling.opens.max(now).checked_add(ceiling.gap.saturating_mul(before));

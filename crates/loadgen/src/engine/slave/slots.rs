@@ -62,7 +62,7 @@ impl Slots {
     }
 
     /// Gives a slot back.
-    pub fn give_back(&self) {
+    pub fn release(&self) {
         self.used.fetch_sub(1, Ordering::Relaxed);
         self.wake();
     }
@@ -90,7 +90,7 @@ mod tests {
         assert!(slots.take());
         assert_eq!(slots.peak(), 0, "nothing was measured");
         slots.note_peak();
-        slots.give_back();
+        slots.release();
         slots.note_peak();
         assert_eq!(slots.peak(), 2);
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use humantime::format_duration;
 
-use super::{Answers, CheckInput, Finding, Need, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, queries as commands};
 
 /// A server that has been up for less may still be registering its gateways and loading modules. Its first HEARTBEAT
 /// comes after 20 s.
@@ -12,11 +12,11 @@ const FRESH: Duration = Duration::from_secs(30);
 /// The clock skew above which two logs are hard to read side by side. Nothing is measured by the server's clock.
 const SKEW_SECONDS_MAX: f64 = 5.0;
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["uptime s", "strepoch"])
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     if subject.need.simulated {
         return Vec::new();
     }
@@ -30,8 +30,9 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
             "wait for half a minute; if you did not start it, find out why it restarted",
         ));
     }
-    let clock: Option<f64> = subject.answers.granted("strepoch").and_then(|seconds| seconds.trim().parse().ok());
-    if let Some(skew) = clock.map(|clock| clock - subject.answers.asked_at).filter(|skew| skew.abs() > SKEW_SECONDS_MAX)
+    let clock: Option<f64> = subject.answers.successful("strepoch").and_then(|seconds| seconds.trim().parse().ok());
+    if let Some(skew) =
+        clock.map(|clock| clock - subject.answers.queried_at).filter(|skew| skew.abs() > SKEW_SECONDS_MAX)
     {
         let side = if skew > 0.0 { "ahead of" } else { "behind" };
         findings.push(subject.warning(

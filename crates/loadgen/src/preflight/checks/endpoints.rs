@@ -7,7 +7,7 @@ use crate::config::did_you_mean;
 
 const ENDPOINTS: &str = "show endpoint as json";
 
-pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(need: &Need, _: &Answers) -> Vec<String> {
     let mut commands = vec![ENDPOINTS.to_owned(), "sofia status".to_owned()];
     commands.extend(need.targets.iter().filter_map(|target| question(&Address::parse(&target.to))));
     commands
@@ -23,7 +23,7 @@ fn question(address: &Address<'_>) -> Option<String> {
     }
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for target in subject.need.dialled() {
         let address = Address::parse(&target.to);
@@ -41,7 +41,7 @@ fn missing_endpoint(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -
             "write it as FreeSWITCH does: sofia/<profile>/<user>@<host>:<port>, sofia/gateway/<gateway>/<number>, …",
         ));
     };
-    let text = subject.answers.granted(ENDPOINTS)?;
+    let text = subject.answers.successful(ENDPOINTS)?;
     let list: serde_json::Value = serde_json::from_str(text).ok()?;
     let known: Vec<&str> = list.get("rows")?.as_array()?.iter().filter_map(|row| row.get("name")?.as_str()).collect();
     if known.is_empty() || known.iter().any(|known| known.eq_ignore_ascii_case(endpoint)) {
@@ -56,21 +56,21 @@ fn missing_endpoint(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -
 }
 
 fn not_up(subject: &CheckInput<'_>, to: &str, address: &Address<'_>) -> Option<Finding> {
-    let said = subject.answers.granted(&question(address)?)?;
+    let answer = subject.answers.successful(&question(address)?)?;
     match address {
-        Address::Profile { profile, .. } => profile_down(subject, profile, said),
-        Address::Gateway(gateway) => gateway_down(subject, gateway, said),
-        Address::User(user) if said.starts_with("error/") => Some(subject.warning(
-            format!("{to:?}: {user} is not registered ({said})"),
+        Address::Profile { profile, .. } => profile_down(subject, profile, answer),
+        Address::Gateway(gateway) => gateway_down(subject, gateway, answer),
+        Address::User(user) if answer.starts_with("error/") => Some(subject.warning(
+            format!("{to:?}: {user} is not registered ({answer})"),
             format!("let {user} register, or give it a dial-string in the directory that needs no registration"),
         )),
         _ => None,
     }
 }
 
-fn profile_down(subject: &CheckInput<'_>, profile: &str, said: &str) -> Option<Finding> {
+fn profile_down(subject: &CheckInput<'_>, profile: &str, answer: &str) -> Option<Finding> {
     let up: Vec<&str> = subject.answers.sofia().filter(|line| line.kind != "gateway").map(|line| line.name).collect();
-    if said.starts_with("Invalid Profile") {
+    if answer.starts_with("Invalid Profile") {
         let what = format!("no SIP profile {profile:?}{}", did_you_mean(profile, &up));
         let remedy = format!(
             "sofia profile {profile} start, if the profile has a file; otherwise put\n\
@@ -87,8 +87,8 @@ fn profile_down(subject: &CheckInput<'_>, profile: &str, said: &str) -> Option<F
     })
 }
 
-fn gateway_down(subject: &CheckInput<'_>, gateway: &str, said: &str) -> Option<Finding> {
-    if said.starts_with("Invalid Gateway") {
+fn gateway_down(subject: &CheckInput<'_>, gateway: &str, answer: &str) -> Option<Finding> {
+    if answer.starts_with("Invalid Gateway") {
         let gateways = subject.answers.sofia().filter(|line| line.kind == "gateway");
         let known: Vec<&str> = gateways.map(|line| line.name.rsplit("::").next().unwrap_or(line.name)).collect();
         let hint = if known.is_empty() { ": none is configured".to_owned() } else { did_you_mean(gateway, &known) };
@@ -99,7 +99,7 @@ fn gateway_down(subject: &CheckInput<'_>, gateway: &str, said: &str) -> Option<F
         );
         return Some(subject.error(format!("no gateway {gateway:?}{hint}"), remedy));
     }
-    let field = |name| gateway_field(said, name);
+    let field = |name| gateway_field(answer, name);
     let (state, profile) = (field("State").unwrap_or("unknown"), field("Profile").unwrap_or("<profile>"));
     if field("Status").is_some_and(|status| status.starts_with("DOWN")) {
         return Some(subject.error(

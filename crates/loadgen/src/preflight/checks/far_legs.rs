@@ -5,7 +5,7 @@ use super::super::need::Apps;
 use super::super::probe::PARK;
 use super::{CheckInput, Finding};
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let need = subject.need;
     // A simulated server has a profile that parks every call, and its dialplan is in the same file.
     if need.simulated || need.probe || !need.places {

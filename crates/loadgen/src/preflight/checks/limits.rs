@@ -1,17 +1,17 @@
 //! Checks the server's session limits against the plan.
 
-use super::{Answers, CheckInput, Finding, Need, SessionLoad, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, SessionLoad, queries as commands};
 
 /// By how much a limit may exceed what is needed: calls that ring longer than planned are sessions too.
 const HEADROOM: f64 = 1.5;
 /// The least headroom, for other sessions.
 const ROOM: f64 = 50.0;
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["status"])
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let health = subject.answers.health();
     let SessionLoad { sessions_per_second, sessions_per_second_peak, sessions, sessions_peak } = subject.load;
     let others = health.sessions.unwrap_or(0);

@@ -22,23 +22,23 @@ pub(super) struct Check {
     #[cfg_attr(not(test), expect(dead_code, reason = "tests walk the table by it"))]
     pub(super) name: &'static str,
     /// The `api` commands whose answers it reads. Called again with the answers, for queries that depend on them.
-    pub(super) asks: fn(&Need, &Answers) -> Vec<String>,
+    pub(super) queries: fn(&Need, &Answers) -> Vec<String>,
     /// Derives the findings.
-    pub(super) finds: fn(&CheckInput<'_>) -> Vec<Finding>,
+    pub(super) evaluate: fn(&CheckInput<'_>) -> Vec<Finding>,
 }
 
 /// Every check, in the order of the findings.
 pub(super) const CHECKS: &[Check] = &[
-    Check { name: "permission", asks: permission::asks, finds: permission::finds },
-    Check { name: "version", asks: version::asks, finds: version::finds },
-    Check { name: "clock", asks: clock::asks, finds: clock::finds },
-    Check { name: "paused", asks: paused::asks, finds: paused::finds },
-    Check { name: "limits", asks: limits::asks, finds: limits::finds },
-    Check { name: "others", asks: others::asks, finds: others::finds },
-    Check { name: "endpoints", asks: endpoints::asks, finds: endpoints::finds },
-    Check { name: "modules", asks: modules::asks, finds: modules::finds },
-    Check { name: "far legs", asks: |_, _| Vec::new(), finds: far_legs::finds },
-    Check { name: "timing", asks: |_, _| Vec::new(), finds: timing::finds },
+    Check { name: "permission", queries: permission::queries, evaluate: permission::evaluate },
+    Check { name: "version", queries: version::queries, evaluate: version::evaluate },
+    Check { name: "clock", queries: clock::queries, evaluate: clock::evaluate },
+    Check { name: "paused", queries: paused::queries, evaluate: paused::evaluate },
+    Check { name: "limits", queries: limits::queries, evaluate: limits::evaluate },
+    Check { name: "others", queries: others::queries, evaluate: others::evaluate },
+    Check { name: "endpoints", queries: endpoints::queries, evaluate: endpoints::evaluate },
+    Check { name: "modules", queries: modules::queries, evaluate: modules::evaluate },
+    Check { name: "far legs", queries: |_, _| Vec::new(), evaluate: far_legs::evaluate },
+    Check { name: "timing", queries: |_, _| Vec::new(), evaluate: timing::evaluate },
 ];
 
 /// The input of a check: one slave.
@@ -65,10 +65,10 @@ impl CheckInput<'_> {
 
 /// The findings about one slave.
 pub(super) fn findings(subject: &CheckInput<'_>) -> Vec<Finding> {
-    CHECKS.iter().flat_map(|check| (check.finds)(subject)).collect()
+    CHECKS.iter().flat_map(|check| (check.evaluate)(subject)).collect()
 }
 
-fn asks(commands: &[&str]) -> Vec<String> {
+fn queries(commands: &[&str]) -> Vec<String> {
     commands.iter().map(|&command| command.to_owned()).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Answers, CheckInput, Finding, Need};
 
-pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(need: &Need, _: &Answers) -> Vec<String> {
     need.modules.keys().map(|module| question(module)).collect()
 }
 
@@ -10,11 +10,10 @@ fn question(module: &str) -> String {
     format!("module_exists {module}")
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
-    let missing =
-        subject.need.modules.iter().filter(|(module, _)| {
-            subject.answers.granted(&question(module)).is_some_and(|there| there.trim() == "false")
-        });
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
+    let missing = subject.need.modules.iter().filter(|(module, _)| {
+        subject.answers.successful(&question(module)).is_some_and(|there| there.trim() == "false")
+    });
     missing
         .map(|(module, apps)| {
             subject.error(

@@ -10,10 +10,10 @@ use crate::server::read_channels;
 /// The number of sessions up to which channels are listed. A longer list is megabytes, and blocks the server.
 const LISTED_MAX: u64 = 2000;
 /// Channels whose run is queried at most.
-const ASKED_MAX: usize = 200;
+const QUERIED_MAX: usize = 200;
 const LIST: &str = "show channels as json";
 
-pub(super) fn asks(_: &Need, answers: &Answers) -> Vec<String> {
+pub(super) fn queries(_: &Need, answers: &Answers) -> Vec<String> {
     let mut commands = vec!["status".to_owned()];
     if (1..=LISTED_MAX).contains(&answers.health().sessions.unwrap_or(0)) {
         commands.push(LIST.to_owned());
@@ -24,12 +24,12 @@ pub(super) fn asks(_: &Need, answers: &Answers) -> Vec<String> {
 
 /// Channels whose UUIDs have the form of a run's calls.
 fn candidates(answers: &Answers) -> Vec<String> {
-    let listed = answers.granted(LIST).and_then(read_channels).unwrap_or_default();
+    let listed = answers.successful(LIST).and_then(read_channels).unwrap_or_default();
     let possible = listed.into_iter().filter(|channel| RunId::of_channel(&channel.uuid).is_some());
-    possible.map(|channel| channel.uuid).take(ASKED_MAX).collect()
+    possible.map(|channel| channel.uuid).take(QUERIED_MAX).collect()
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(sessions @ 1..) = subject.answers.health().sessions {
         findings.push(subject.warning(
@@ -39,8 +39,8 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
     }
     let mut runs: BTreeMap<String, usize> = BTreeMap::new();
     for uuid in candidates(subject.answers) {
-        let said = subject.answers.granted(&query_run(&uuid)).map(str::trim);
-        if let Some(run) = RunId::of_channel(&uuid).filter(|run| said == Some(run.to_string().as_str())) {
+        let answer = subject.answers.successful(&query_run(&uuid)).map(str::trim);
+        if let Some(run) = RunId::of_channel(&uuid).filter(|run| answer == Some(run.to_string().as_str())) {
             *runs.entry(run.to_string()).or_default() += 1;
         }
     }

@@ -1,17 +1,17 @@
 //! Checks that the server accepts calls.
 
-use super::{Answers, CheckInput, Finding, Need, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, queries as commands};
 
 const OUTBOUND: &str = "fsctl pause_check outbound";
 const INBOUND: &str = "fsctl pause_check inbound";
 const SHUTDOWN: &str = "fsctl shutdown_check";
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(_: &Need, _: &Answers) -> Vec<String> {
     commands(&[OUTBOUND, INBOUND, SHUTDOWN, "status"])
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
-    let is = |command| subject.answers.granted(command).map(str::trim) == Some("true");
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
+    let is = |command| subject.answers.successful(command).map(str::trim) == Some("true");
     let mut findings = Vec::new();
     if is(SHUTDOWN) {
         findings.push(subject.error("the server is shutting down", "fsctl shutdown cancel"));
@@ -36,7 +36,7 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
 
 /// `min idle cpu 0.00/97.93`: the required and the current idle share.
 fn idle_cpu(answers: &Answers) -> Option<(f64, f64)> {
-    let (_, rest) = answers.granted("status")?.split_once("min idle cpu ")?;
+    let (_, rest) = answers.successful("status")?.split_once("min idle cpu ")?;
     let (least, idle) = rest.lines().next()?.split_once('/')?;
     Some((least.trim().parse().ok()?, idle.trim().parse().ok()?))
 }

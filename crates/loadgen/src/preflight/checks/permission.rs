@@ -17,7 +17,7 @@ const NEEDED: [(&str, &str); 4] = [
     ("show channels like loadgen-preflight as json", "check for leftover calls"),
 ];
 
-pub(super) fn asks(need: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(need: &Need, _: &Answers) -> Vec<String> {
     let needed = needed(need).map(|(command, _)| command);
     // A command about a leg answers with its usage where no leg is named.
     needed.chain(need.commands.keys().copied()).map(str::to_owned).collect()
@@ -27,7 +27,7 @@ fn needed(need: &Need) -> impl Iterator<Item = (&'static str, &'static str)> {
     need.places.then_some(ORIGINATE).into_iter().chain(NEEDED)
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let need = subject.need;
     let denied: Vec<&str> = subject.answers.denied().collect();
     let mut findings: Vec<Finding> = Vec::new();
@@ -51,14 +51,14 @@ pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
             allow_command(&unchecked.join(" ")),
         ));
     }
-    findings.extend(unheard(subject));
+    findings.extend(event_findings(subject));
     findings
 }
 
 /// Findings about events that the user may not receive.
-fn unheard(subject: &CheckInput<'_>) -> Vec<Finding> {
+fn event_findings(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|said| is_refusal(said)) {
+    if let Some(refusal) = subject.answers.subscribed.as_deref().filter(|answer| is_refusal(answer)) {
         findings.push(subject.error(
             format!("the user lacks permission for call events ({refusal})"),
             format!("<param name=\"esl-allowed-events\" value=\"{}\"/>", allowed_events(subject.need)),

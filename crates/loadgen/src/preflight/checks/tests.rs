@@ -38,7 +38,7 @@ fn need(to: &str) -> Need {
 
 /// A healthy server's answers.
 fn healthy() -> Answers {
-    let mut answers = Answers { background: true, asked_at: 1000.0, ..Answers::default() };
+    let mut answers = Answers { background: true, queried_at: 1000.0, ..Answers::default() };
     answers.subscribed = Some("+OK event listener enabled plain".into());
     answers.round_trips = vec![std::time::Duration::from_millis(1); 10];
     answers.event_delays = vec![std::time::Duration::from_millis(10); 5];
@@ -307,8 +307,8 @@ fn channels_of_an_older_run_are_told_from_those_of_others() {
     let mut answers = healthy();
     answers.add("status".into(), "2 session(s) - peak 2\n".into());
     answers.add("show channels as json".into(), OTHERS.into());
-    let asked = others::asks(&need("null/x"), &answers);
-    assert!(asked.contains(&"uuid_getvar aaaaaaaa-aaaa-4000-8000-000000000001 loadgen_run".to_owned()), "{asked:?}");
+    let query = others::queries(&need("null/x"), &answers);
+    assert!(query.contains(&"uuid_getvar aaaaaaaa-aaaa-4000-8000-000000000001 loadgen_run".to_owned()), "{query:?}");
     answers.add("uuid_getvar aaaaaaaa-aaaa-4000-8000-000000000001 loadgen_run".into(), "aaaaaaaaaaaa".into());
     answers.add("uuid_getvar bbbbbbbb-bbbb-4000-8000-000000000001 loadgen_run".into(), "_undef_".into());
     let found = found(&need("null/x"), &answers, load());

@@ -12,7 +12,7 @@ const STALL: Duration = Duration::from_millis(500);
 /// A server handles its event queue every 20 ms, sooner when it is kept awake; a longer delay is unusual.
 const EVENT_DELAY_MAX: Duration = Duration::from_millis(30);
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     // A simulated server is as fast as this machine.
     if subject.need.simulated {
         return Vec::new();

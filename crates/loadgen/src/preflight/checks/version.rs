@@ -1,17 +1,17 @@
 //! Checks the FreeSWITCH version, and whether it starts jobs the fast way.
 
-use super::{Answers, CheckInput, Finding, Need, asks as commands};
+use super::{Answers, CheckInput, Finding, Need, queries as commands};
 
 /// Jobs a second that one connection starts by plain `bgapi`, which waits for a thread each time.
 const BGAPI_PER_SECOND: f64 = 894.0;
 
-pub(super) fn asks(_: &Need, _: &Answers) -> Vec<String> {
+pub(super) fn queries(_: &Need, _: &Answers) -> Vec<String> {
     commands(&["version"])
 }
 
-pub(super) fn finds(subject: &CheckInput<'_>) -> Vec<Finding> {
+pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    if subject.answers.version().is_none() && subject.answers.granted("version").is_some() {
+    if subject.answers.version().is_none() && subject.answers.successful("version").is_some() {
         findings.push(subject.warning(
             "the answer to \"version\" is not FreeSWITCH's",
             "check what listens at this address: it may not be FreeSWITCH",

@@ -21,15 +21,15 @@ const SAME: Duration = Duration::from_millis(300);
 /// How long to wait for that at most.
 const SAME_MAX: Duration = Duration::from_secs(2);
 /// The pause between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// Characters of an unexpected answer that a message quotes.
-const SAID_MAX: usize = 120;
+const ANSWER_SHOWN_MAX: usize = 120;
 /// Channels that are queried at most: more would block the server.
-const ASKED_MAX: usize = 5000;
+const QUERIED_MAX: usize = 5000;
 
 /// What was cleaned up on one server.
 #[derive(Debug, Default)]
-pub(super) struct Cleaned {
+pub(super) struct HangupSummary {
     pub(super) runs: Vec<OfRun>,
 }
 
@@ -45,13 +45,13 @@ pub(super) struct OfRun {
 }
 
 /// Hangs up the channels of runs; only those of these slaves' calls, where `own` is given.
-pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) -> anyhow::Result<Cleaned> {
+pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) -> anyhow::Result<HangupSummary> {
     let mut queries = QueryConnection::connect(server).await?;
     let runs_there = match runs {
         Runs::One(run) => vec![(run, 0)],
         Runs::All | Runs::List => runs_of_channels(&mut queries).await?,
     };
-    let mut cleaned = Cleaned::default();
+    let mut cleaned = HangupSummary::default();
     for (id, found) in runs_there {
         if runs == Runs::List {
             cleaned.runs.push(OfRun { id, found, left: found, took: Duration::ZERO });
@@ -71,11 +71,11 @@ pub(super) async fn clean(server: &Server, runs: Runs, own: Option<&[usize]>) ->
 /// The runs that have channels on the server, by their variable, with the number of channels.
 async fn runs_of_channels(queries: &mut QueryConnection) -> anyhow::Result<Vec<(RunId, usize)>> {
     let listed = list(queries, "show channels as json").await?;
-    let commands: Vec<_> = listed.iter().take(ASKED_MAX).map(|channel| marks::query_run(&channel.uuid)).collect();
+    let commands: Vec<_> = listed.iter().take(QUERIED_MAX).map(|channel| marks::query_run(&channel.uuid)).collect();
     let mut runs: BTreeMap<String, (RunId, usize)> = BTreeMap::new();
-    for said in queries.ask_all(&commands).await? {
-        if let Ok(run) = said.parse::<RunId>() {
-            runs.entry(said).or_insert((run, 0)).1 += 1;
+    for answer in queries.query_all(&commands).await? {
+        if let Ok(run) = answer.parse::<RunId>() {
+            runs.entry(answer).or_insert((run, 0)).1 += 1;
         }
     }
     Ok(runs.into_values().collect())
@@ -86,10 +86,12 @@ async fn runs_of_channels(queries: &mut QueryConnection) -> anyhow::Result<Vec<(
 /// # Errors
 /// The server cannot be reached or does not answer with a list, which does not mean that it has no channels.
 async fn list(queries: &mut QueryConnection, command: &str) -> anyhow::Result<Vec<Listed>> {
-    let said = queries.ask(command).await?;
-    read_channels(&said).with_context(|| {
-        let said: String = said.trim().chars().take(SAID_MAX).collect();
-        format!("\"{command}\" was answered {said:?}: the channels left are unknown; log in as a user with permission")
+    let answer = queries.query(command).await?;
+    read_channels(&answer).with_context(|| {
+        let answer: String = answer.trim().chars().take(ANSWER_SHOWN_MAX).collect();
+        format!(
+            "\"{command}\" was answered {answer:?}: the channels left are unknown; log in as a user with permission"
+        )
     })
 }
 
@@ -105,7 +107,7 @@ struct RunHangup<'a> {
 impl RunHangup<'_> {
     /// Hangs up repeatedly until no channel has been seen for a while. Returns how many are left.
     async fn end_all(&mut self, started: Instant) -> anyhow::Result<usize> {
-        self.see_all(started).await?;
+        self.list_until_stable(started).await?;
         let mut quiet_since = None;
         loop {
             let there = self.there().await?;
@@ -121,18 +123,18 @@ impl RunHangup<'_> {
                 }
             }
             self.hang_up(&there).await?;
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
     }
 
-    async fn see_all(&mut self, started: Instant) -> anyhow::Result<()> {
+    async fn list_until_stable(&mut self, started: Instant) -> anyhow::Result<()> {
         let mut same_since = started;
         let mut seen = 0;
         while !self.there().await?.is_empty() && same_since.elapsed() < SAME && started.elapsed() < SAME_MAX {
             if self.seen.len() != seen {
                 (seen, same_since) = (self.seen.len(), Instant::now());
             }
-            sleep(LOOK_AGAIN).await;
+            sleep(POLL_INTERVAL).await;
         }
         Ok(())
     }
@@ -146,7 +148,7 @@ impl RunHangup<'_> {
         candidates.extend(self.far_legs().await?);
         // The list is made from a database that lags behind.
         let commands: Vec<_> = candidates.iter().map(|uuid| format!("uuid_exists {uuid}")).collect();
-        let exist = self.queries.ask_all(&commands).await?;
+        let exist = self.queries.query_all(&commands).await?;
         let there = candidates.into_iter().zip(exist).filter(|(_, exists)| exists == "true").map(|(uuid, _)| uuid);
         let there: Vec<Uuid> = there.collect();
         self.seen.extend(&there);
@@ -155,12 +157,12 @@ impl RunHangup<'_> {
 
     async fn far_legs(&mut self) -> anyhow::Result<Vec<Uuid>> {
         let listed = list(self.queries, "show channels as json").await?;
-        let inbound = listed.iter().filter(|channel| channel.direction == "inbound").take(ASKED_MAX);
+        let inbound = listed.iter().filter(|channel| channel.direction == "inbound").take(QUERIED_MAX);
         let inbound: Vec<Uuid> = inbound.filter_map(|channel| Uuid::try_parse(&channel.uuid).ok()).collect();
         let commands: Vec<_> = inbound.iter().map(|uuid| marks::query_call(&uuid.to_string())).collect();
-        let said = self.queries.ask_all(&commands).await?;
+        let answer = self.queries.query_all(&commands).await?;
         let is_ours = |call: &str| Uuid::try_parse(call).is_ok_and(|call| self.is_ours(call));
-        Ok(inbound.into_iter().zip(said).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
+        Ok(inbound.into_iter().zip(answer).filter(|(_, call)| is_ours(call)).map(|(uuid, _)| uuid).collect())
     }
 
     fn is_ours(&self, call: Uuid) -> bool {
@@ -172,7 +174,7 @@ impl RunHangup<'_> {
         let mut commands = vec![marks::hang_up_run(self.run)];
         // Near legs without the variable, and far legs whose near legs are gone.
         commands.extend(there.iter().map(|uuid| format!("uuid_kill {uuid}")));
-        self.queries.ask_all(&commands).await?;
+        self.queries.query_all(&commands).await?;
         Ok(())
     }
 }

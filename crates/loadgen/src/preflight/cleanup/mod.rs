@@ -16,7 +16,7 @@ pub use target::{CleanupOptions, CleanupTarget};
 use super::limits;
 use crate::exit::{CommandResult, Exit};
 use crate::plan::RunId;
-use hang_up::Cleaned;
+use hang_up::HangupSummary;
 
 /// The runs whose calls are hung up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ impl CleanupSummary {
         let _ = writeln!(self.summary, "{line}");
     }
 
-    fn slave(&mut self, place: &str, runs: Runs, cleaned: anyhow::Result<Cleaned>) {
+    fn slave(&mut self, place: &str, runs: Runs, cleaned: anyhow::Result<HangupSummary>) {
         let cleaned = match cleaned {
             Ok(cleaned) => cleaned,
             Err(error) => {

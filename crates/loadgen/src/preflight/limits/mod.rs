@@ -149,16 +149,16 @@ async fn too_low(preflight: &Preflight, servers: &[Server]) -> Vec<RaisedLimit> 
 }
 
 async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)]) -> Vec<RaisedLimit> {
-    let asked = async {
+    let query = async {
         let mut queries = QueryConnection::connect(server).await?;
         let commands: Vec<_> = wanted.iter().map(|(limit, _)| limit.query().to_owned()).collect();
-        queries.ask_all(&commands).await
+        queries.query_all(&commands).await
     };
-    let answers = asked.await.unwrap_or_else(|error| {
+    let answers = query.await.unwrap_or_else(|error| {
         warn!(slave, %error, "cannot raise its limits");
         Vec::new()
     });
-    let limits = wanted.iter().zip(answers).filter_map(|((limit, to), said)| match number(&said) {
+    let limits = wanted.iter().zip(answers).filter_map(|((limit, to), answer)| match number(&answer) {
         Some(from) => (from < *to).then(|| RaisedLimit {
             slave: slave.to_owned(),
             address: server.address.clone(),
@@ -167,7 +167,7 @@ async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)])
             to: *to,
         }),
         None => {
-            warn!(slave, said, "\"{}\" returned no number: not raised", limit.query());
+            warn!(slave, answer, "\"{}\" returned no number: not raised", limit.query());
             None
         }
     });
@@ -175,8 +175,8 @@ async fn lower_than(slave: &str, server: &Server, wanted: &[(ServerLimit, u64)])
 }
 
 /// The value in `+OK sessions per second: 30`. A negative value stands for no limit.
-fn number(said: &str) -> Option<u64> {
-    let word = said.strip_prefix("+OK")?.rsplit(' ').next()?;
+fn number(answer: &str) -> Option<u64> {
+    let word = answer.strip_prefix("+OK")?.rsplit(' ').next()?;
     word.parse::<i64>().ok().map(|number| u64::try_from(number).unwrap_or(u64::MAX))
 }
 
@@ -205,17 +205,17 @@ async fn set_all(limits: Vec<(RaisedLimit, u64)>, servers: &[Server]) -> Vec<(Ra
 async fn set(server: &Server, limit: &RaisedLimit, value: u64) -> Result<bool, String> {
     let set = async {
         let mut queries = QueryConnection::connect(server).await?;
-        let is = number(&queries.ask(limit.limit.query()).await?);
+        let is = number(&queries.query(limit.limit.query()).await?);
         // A value that has changed since was set by an administrator, or belongs to a restarted server.
         if value == limit.from && is.is_some_and(|is| is != limit.to) {
             return Ok(None);
         }
-        queries.ask(&limit.limit.set_command(value)).await.map(Some)
+        queries.query(&limit.limit.set_command(value)).await.map(Some)
     };
     match set.await {
         Ok(None) => Ok(false),
-        Ok(Some(said)) if number(&said) == Some(value) => Ok(true),
-        Ok(Some(said)) => Err(format!("unexpected answer {said:?}")),
+        Ok(Some(answer)) if number(&answer) == Some(value) => Ok(true),
+        Ok(Some(answer)) => Err(format!("unexpected answer {answer:?}")),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -7,8 +7,8 @@ async fn server(sps: u32, max_sessions: u32) -> fs_sim::Server {
     fs_sim::Server::start(config).await.unwrap()
 }
 
-async fn ask(server: &fs_sim::Server, command: &str) -> String {
-    QueryConnection::connect(&server_of(server)).await.unwrap().ask(command).await.unwrap()
+async fn query(server: &fs_sim::Server, command: &str) -> String {
+    QueryConnection::connect(&server_of(server)).await.unwrap().query(command).await.unwrap()
 }
 
 const LOAD: &str = "[run]\nraise_limits = true\n[load]\nrate = 100\n";
@@ -28,17 +28,17 @@ async fn limits_are_raised_where_they_are_too_low_and_put_back() {
     let folder = tempfile::tempdir().unwrap();
     let (limits, _) = raise(&servers, folder.path()).await;
     // Of 200 calls/s each has a half.
-    assert_eq!(ask(&low, "fsctl sps").await, "+OK sessions per second: 203");
-    assert_eq!(ask(&low, "fsctl max_sessions").await, "+OK max sessions: 1553");
-    assert_eq!(ask(&high, "fsctl sps").await, "+OK sessions per second: 10000", "high enough");
+    assert_eq!(query(&low, "fsctl sps").await, "+OK sessions per second: 203");
+    assert_eq!(query(&low, "fsctl max_sessions").await, "+OK max sessions: 1553");
+    assert_eq!(query(&high, "fsctl sps").await, "+OK sessions per second: 10000", "high enough");
     let written = std::fs::read_to_string(folder.path().join(RAISED_FILE)).unwrap();
     assert!(written.contains("\"limit\": \"sps\",\n      \"from\": 30,\n      \"to\": 203"), "{written}");
     assert!(!written.contains("ClueCon"), "no password is written");
 
     assert_eq!(limits.put_back().await, Vec::<String>::new());
-    assert_eq!(ask(&low, "fsctl sps").await, "+OK sessions per second: 30");
-    assert_eq!(ask(&low, "fsctl max_sessions").await, "+OK max sessions: 1000");
-    assert_eq!(ask(&high, "fsctl max_sessions").await, "+OK max sessions: 1000");
+    assert_eq!(query(&low, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(query(&low, "fsctl max_sessions").await, "+OK max sessions: 1000");
+    assert_eq!(query(&high, "fsctl max_sessions").await, "+OK max sessions: 1000");
     assert!(!folder.path().join(RAISED_FILE).exists());
 }
 
@@ -47,9 +47,9 @@ async fn what_somebody_else_has_changed_stays() {
     let server = server(30, 100_000).await;
     let folder = tempfile::tempdir().unwrap();
     let (limits, _) = raise(&[server_of(&server)], folder.path()).await;
-    ask(&server, "fsctl sps 77").await;
+    query(&server, "fsctl sps 77").await;
     assert_eq!(limits.put_back().await, Vec::<String>::new());
-    assert_eq!(ask(&server, "fsctl sps").await, "+OK sessions per second: 77");
+    assert_eq!(query(&server, "fsctl sps").await, "+OK sessions per second: 77");
 }
 
 #[tokio::test]
@@ -64,9 +64,9 @@ async fn a_killed_run_s_limits_are_put_back_to_what_they_were_before_it() {
     let servers = [server_of(&server)];
     let preflight = preflight::preflight(&plan, &servers).await;
     let limits = Limits::raise(&preflight, &servers, folder.path()).await.unwrap();
-    assert_ne!(ask(&server, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_ne!(query(&server, "fsctl sps").await, "+OK sessions per second: 30");
     assert_eq!(limits.put_back().await, Vec::<String>::new());
-    assert_eq!(ask(&server, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(query(&server, "fsctl sps").await, "+OK sessions per second: 30");
 }
 
 #[tokio::test]
@@ -83,9 +83,9 @@ async fn what_a_killed_run_raised_elsewhere_stays_written_down() {
             && failures[0].contains("no credentials for this server: set \"password\" or \"password_file\""),
         "{failures:?}"
     );
-    assert_eq!(ask(&other, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(query(&other, "fsctl sps").await, "+OK sessions per second: 30");
     assert_eq!(put_back(folder.path(), &[server_of(&one)]).await.unwrap(), Vec::<String>::new());
-    assert_eq!(ask(&one, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(query(&one, "fsctl sps").await, "+OK sessions per second: 30");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn what_cannot_be_put_back_stays_written_down() {
     };
     let back = fs_sim::Server::start(config).await.unwrap();
     assert_eq!(put_back(folder.path(), &servers).await.unwrap(), Vec::<String>::new());
-    assert_eq!(ask(&back, "fsctl sps").await, "+OK sessions per second: 30");
+    assert_eq!(query(&back, "fsctl sps").await, "+OK sessions per second: 30");
     assert!(!folder.path().join(RAISED_FILE).exists());
     assert_eq!(put_back(folder.path(), &servers).await.unwrap(), Vec::<String>::new(), "nothing is left to do");
 }

@@ -45,11 +45,11 @@ pub(super) async fn open(server: &Server) -> Result<Listener, Error> {
 }
 
 /// Forwards the events of this run's calls until the connection ends.
-pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, told: broadcast::Sender<LegEvent>) {
+pub(super) async fn listen(slave: usize, mut listener: Listener, run: RunId, events: broadcast::Sender<LegEvent>) {
     while let Ok(event) = listener.next().await {
-        if let Some(heard) = read(slave, &event, run) {
+        if let Some(event) = read(slave, &event, run) {
             // All receivers may be gone.
-            let _ = told.send(heard);
+            let _ = events.send(event);
         }
     }
 }

@@ -2,7 +2,7 @@
 //! leg is parked on a slave where an app is to control it. Each call is hung up at once; its guards end it otherwise.
 
 mod leg_event;
-mod trial;
+mod probe_call;
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use super::{Facts, Finding, Need, Severity};
 use crate::plan::FIRST_PROBE;
 use crate::server::Server;
 use leg_event::LegEvent;
-use trial::{ProbeOutcome, Trial};
+use probe_call::{ProbeCall, ProbeOutcome};
 
 /// Addresses that are probed at each slave at most.
 const TARGETS_MAX: usize = 8;
 /// Events that may wait for a probe: a call has a dozen.
-const HEARD_MAX: usize = 4096;
+const EVENTS_QUEUED_MAX: usize = 4096;
 
 /// Places the probe calls, on all slaves at once and one after the other on each.
 pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) -> Vec<Finding> {
-    let (told, _) = broadcast::channel(HEARD_MAX);
+    let (events, _) = broadcast::channel(EVENTS_QUEUED_MAX);
     let reached = || (0..needs.len()).filter(|slave| slaves.get(*slave).is_some_and(|facts| facts.reached));
-    let mut ears = JoinSet::new();
+    let mut listeners = JoinSet::new();
     let mut opened = JoinSet::new();
     for slave in reached() {
         let server = servers[slave].clone();
@@ -32,29 +32,29 @@ pub(super) async fn probe(needs: &[Need], servers: &[Server], slaves: &[Facts]) 
     }
     while let Some(Ok((slave, listener))) = opened.join_next().await {
         if let Ok(listener) = listener {
-            ears.spawn(leg_event::listen(slave, listener, needs[slave].run, told.clone()));
+            listeners.spawn(leg_event::listen(slave, listener, needs[slave].run, events.clone()));
         }
     }
     let servers: Arc<[Server]> = servers.into();
-    let mut trials = JoinSet::new();
+    let mut probe_calls = JoinSet::new();
     for slave in reached().filter(|slave| needs[*slave].probe) {
-        let (need, servers, told) = (needs[slave].clone(), servers.clone(), told.clone());
-        trials.spawn(async move { at_slave(slave, &need, &servers, &told).await });
+        let (need, servers, events) = (needs[slave].clone(), servers.clone(), events.clone());
+        probe_calls.spawn(async move { at_slave(slave, &need, &servers, &events).await });
     }
     let mut findings = Vec::new();
-    while let Some(found) = trials.join_next().await {
+    while let Some(found) = probe_calls.join_next().await {
         findings.extend(found.unwrap_or_default());
     }
     findings.sort_by_key(|finding: &Finding| finding.slave);
     findings
 }
 
-async fn at_slave(slave: usize, need: &Need, servers: &[Server], told: &broadcast::Sender<LegEvent>) -> Vec<Finding> {
+async fn at_slave(slave: usize, need: &Need, servers: &[Server], events: &broadcast::Sender<LegEvent>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (number, target) in need.dialled().iter().take(TARGETS_MAX).enumerate() {
         let call = need.run.call(slave, FIRST_PROBE + number as u64);
-        let trial = Trial { slave, call, run: need.run, target, servers };
-        let outcome = trial.run(told.subscribe()).await;
+        let probe_call = ProbeCall { slave, call, run: need.run, target, servers };
+        let outcome = probe_call.run(events.subscribe()).await;
         findings.extend(finding(slave, &target.to, target.parked, &outcome));
     }
     findings

@@ -57,7 +57,7 @@ fn a_rate_of_nothing_can_be_lifted_again() {
 #[test]
 fn another_rate_leaves_the_phases_where_they_are() {
     let mut phases = hills();
-    phases[3].apps = turns(&[0, 1]);
+    phases[3].apps = round_robin(&[0, 1]);
     let schedule = schedule(Arrivals::Constant, phases);
     let mut calls = schedule.calls();
     calls.set_rate(seconds(0.0), Some(1.0));
@@ -73,10 +73,10 @@ fn another_rate_leaves_the_phases_where_they_are() {
 #[test]
 fn other_weights_hold_from_the_next_call_on() {
     let mut schedule = flat(10.0, Arrivals::Constant, 1.0);
-    schedule.slaves = turns(&[1, 1, 1]);
+    schedule.slaves = round_robin(&[1, 1, 1]);
     let mut calls = schedule.calls();
     assert_eq!(calls.by_ref().take(4).map(|due| due.slave).collect::<Vec<_>>(), [0, 1, 2, 0]);
-    calls.set_slaves(turns(&[0, 1, 2]));
+    calls.set_slaves(round_robin(&[0, 1, 2]));
     assert_eq!(calls.map(|due| due.slave).collect::<Vec<_>>(), [1, 2, 2, 1, 2, 2]);
 }
 

@@ -12,11 +12,11 @@ fn limits<'a>(limits: &[(&'a str, Option<u64>)]) -> Vec<SlaveCapacity<'a>> {
 }
 
 fn of_two(rate: f64) -> Schedule {
-    Schedule { slaves: turns(&[1, 1]), ..flat(rate, Arrivals::Constant, 60.0) }
+    Schedule { slaves: round_robin(&[1, 1]), ..flat(rate, Arrivals::Constant, 60.0) }
 }
 
-fn is(misfit: Option<Misfit>, place: Place, message: &str) {
-    assert_eq!(misfit, Some(Misfit { message: message.to_owned(), place }));
+fn is(issue: Option<ScheduleIssue>, place: Place, message: &str) {
+    assert_eq!(issue, Some(ScheduleIssue { message: message.to_owned(), place }));
 }
 
 #[test]
@@ -28,7 +28,7 @@ fn a_rate_over_the_ceilings_is_said_with_the_sums() {
     // Their sum is enough, but not where it is.
     let message = "120 calls/s at any time, of which sim1's share is 60, and its max_rate is 50";
     is(rate_over_ceilings(&of_two(120.0), &slaves), Place::Slave(0), message);
-    let fair = Schedule { slaves: turns(&[5, 7]), ..of_two(120.0) };
+    let fair = Schedule { slaves: round_robin(&[5, 7]), ..of_two(120.0) };
     assert_eq!(rate_over_ceilings(&fair, &slaves), None);
     // Where one has no ceiling there is no sum.
     let slaves = ceilings(&[("sim1", None), ("sim2", Some(70.0))]);
@@ -36,7 +36,7 @@ fn a_rate_over_the_ceilings_is_said_with_the_sums() {
     let message = "141 calls/s at any time, of which sim2's share is 70.5, and its max_rate is 70";
     is(rate_over_ceilings(&of_two(141.0), &slaves), Place::Slave(1), message);
     assert_eq!(rate_over_ceilings(&of_two(1e6), &ceilings(&[("sim1", None), ("sim2", None)])), None);
-    let one = Schedule { slaves: turns(&[1]), ..of_two(141.0) };
+    let one = Schedule { slaves: round_robin(&[1]), ..of_two(141.0) };
     let message = "141 calls/s at any time, and the max_rate of pbx is 70";
     is(rate_over_ceilings(&one, &ceilings(&[("pbx", Some(70.0))])), Place::Phase(0), message);
 }
@@ -44,7 +44,7 @@ fn a_rate_over_the_ceilings_is_said_with_the_sums() {
 #[test]
 fn the_highest_rate_of_all_phases_counts() {
     let slaves = ceilings(&[("sim1", Some(10.0)), ("sim2", Some(10.0))]);
-    let hills = Schedule { slaves: turns(&[1, 1]), ..schedule(Arrivals::Constant, hills()) };
+    let hills = Schedule { slaves: round_robin(&[1, 1]), ..schedule(Arrivals::Constant, hills()) };
     let message = "25 calls/s at its peak, and the max_rate of all 2 slaves together is 20";
     is(rate_over_ceilings(&hills, &slaves), Place::Phase(1), message);
 }
@@ -53,7 +53,7 @@ fn the_highest_rate_of_all_phases_counts() {
 #[test]
 fn a_rate_just_at_the_ceilings_fits() {
     let slaves = ceilings(&[("pbx", Some(0.1)); 8]);
-    let schedule = Schedule { slaves: turns(&[1; 8]), ..of_two(0.8) };
+    let schedule = Schedule { slaves: round_robin(&[1; 8]), ..of_two(0.8) };
     assert_eq!(rate_over_ceilings(&schedule, &slaves), None);
 }
 
@@ -61,8 +61,8 @@ fn a_rate_just_at_the_ceilings_fits() {
 fn of_phases_with_the_same_peak_the_first_is_named() {
     let phases =
         vec![phase(Rate::Flat(5.0), 1.0), phase(Rate::Linear { from: 0.0, to: 9.0 }, 1.0), phase(Rate::Flat(9.0), 1.0)];
-    let misfit = rate_over_ceilings(&schedule(Arrivals::Constant, phases), &ceilings(&[("pbx", Some(1.0))]));
-    assert_eq!(misfit.map(|misfit| misfit.place), Some(Place::Phase(1)));
+    let issue = rate_over_ceilings(&schedule(Arrivals::Constant, phases), &ceilings(&[("pbx", Some(1.0))]));
+    assert_eq!(issue.map(|issue| issue.place), Some(Place::Phase(1)));
 }
 
 #[test]

@@ -6,9 +6,9 @@ mod bend;
 mod check;
 mod load;
 mod random;
+mod round_robin;
+mod schedules;
 mod shapes;
-mod turns;
-mod whole;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -16,16 +16,16 @@ fn seconds(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
 }
 
-fn turns(weights: &[u64]) -> RoundRobin {
+fn round_robin(weights: &[u64]) -> RoundRobin {
     RoundRobin::new(weights).unwrap()
 }
 
 fn phase(rate: Rate, length: f64) -> Phase {
-    Phase { duration: Some(seconds(length)), rate, ..Phase::flat("phase", 0.0, None, turns(&[1])) }
+    Phase { duration: Some(seconds(length)), rate, ..Phase::flat("phase", 0.0, None, round_robin(&[1])) }
 }
 
 fn schedule(arrivals: Arrivals, phases: Vec<Phase>) -> Schedule {
-    Schedule { phases, arrivals, seed: 7, max_offered: None, slaves: turns(&[1]) }
+    Schedule { phases, arrivals, seed: 7, max_offered: None, slaves: round_robin(&[1]) }
 }
 
 fn flat(rate: f64, arrivals: Arrivals, length: f64) -> Schedule {

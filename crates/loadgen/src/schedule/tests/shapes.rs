@@ -6,7 +6,7 @@ use super::*;
 
 #[test]
 fn constant_calls_are_due_at_n_over_rate() {
-    let schedule = Schedule { slaves: turns(&[1, 1, 1]), ..flat(50.0, Arrivals::Constant, 15.0) };
+    let schedule = Schedule { slaves: round_robin(&[1, 1, 1]), ..flat(50.0, Arrivals::Constant, 15.0) };
     let calls: Vec<_> = schedule.calls().collect();
     assert_eq!(calls.len(), 750);
     assert_eq!(calls[1].at, Duration::from_millis(20));
@@ -14,7 +14,7 @@ fn constant_calls_are_due_at_n_over_rate() {
     assert_eq!(calls[..4].iter().map(|due| due.slave).collect::<Vec<_>>(), [0, 1, 2, 0]);
     for rate in [0.3, 7.0, 33.3, 99_999.9] {
         let schedule = schedule.clone();
-        let endless = Schedule { phases: vec![Phase::flat("", rate, None, turns(&[1]))], ..schedule };
+        let endless = Schedule { phases: vec![Phase::flat("", rate, None, round_robin(&[1]))], ..schedule };
         for due in endless.calls().take(100_000).step_by(997) {
             assert_eq!(due.at, seconds(due.attempt as f64 / rate));
         }

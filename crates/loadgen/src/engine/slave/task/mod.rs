@@ -281,15 +281,15 @@ impl SlaveTask {
         if let Some(script_run) = call.script_run() {
             let failure =
                 script_run.failure().map(|failure| ((failure.side as usize, failure.step), failure.to_string()));
-            self.recorder.app_said(call.labels(), script_run.results(), failure);
+            self.recorder.record_app_results(call.labels(), script_run.results(), failure);
         }
         let uuid = self.plan.calls.uuid(self.index, attempt);
         self.recorder.record(call.record(uuid, self.index, outcome, Instant::now()));
-        self.shared.slots.give_back();
+        self.shared.slots.release();
         self.shared.open_calls.remove(1);
         self.unconfirmed.known(attempt);
         if let Some(row) = self.plan.calls.far_row(attempt) {
-            self.shared.owners.give_back(row, self.index, attempt);
+            self.shared.owners.release(row, self.index, attempt);
         }
         if call.answer_missed() {
             self.anomaly("answer_missed");

@@ -39,7 +39,7 @@ impl SlaveTask {
     /// Drops calls that are not due yet.
     pub(super) fn dropped(&mut self, calls: &[AssignedCall]) {
         for _ in calls.iter().filter(|call| call.has_slot) {
-            self.shared.slots.give_back();
+            self.shared.slots.release();
         }
         self.shared.open_calls.remove(calls.len());
     }

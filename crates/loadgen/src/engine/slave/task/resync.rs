@@ -15,13 +15,13 @@ use crate::plan::marks;
 use crate::server::read_channels;
 
 /// Queries about single calls that are under way at a time: far fewer than a connection queues.
-const ASKED_AT_ONCE: usize = 5000;
+const PIPELINED_MAX: usize = 5000;
 /// How long the last look at a server may take.
 const SWEEP_MAX: Duration = Duration::from_secs(5);
 /// How many looks in a row have to find nothing, where channels may still appear.
-const LOOKS: u32 = 3;
+const POLLS_MAX: u32 = 3;
 /// The pause between two looks.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// The attempts of calls of which it is not known whether they still exist.
 #[derive(Debug, Default)]
@@ -79,7 +79,7 @@ impl SlaveTask {
         }
         // The list is made from a database that lags behind: calls that are not in it are queried one by one.
         self.unconfirmed.to_ask = self.unconfirmed.calls.iter().copied().collect();
-        for _ in 0..ASKED_AT_ONCE {
+        for _ in 0..PIPELINED_MAX {
             self.ask_about_next();
         }
     }
@@ -113,7 +113,7 @@ impl SlaveTask {
         let Some(mut connection) = self.connection.take_if(|_| self.plan.shard.owns(self.index)) else {
             return;
         };
-        match timeout(SWEEP_MAX, self.hang_up_what_is_left(&mut connection)).await {
+        match timeout(SWEEP_MAX, self.hang_up_leftovers(&mut connection)).await {
             Ok(Ok(left)) => {
                 if left > 0 {
                     info!(slave = self.name, left, "hung up leftover channels");
@@ -133,37 +133,38 @@ impl SlaveTask {
         self.connection = Some(connection);
     }
 
-    async fn hang_up_what_is_left(&mut self, connection: &mut SlaveConnection) -> Result<u64, Error> {
+    async fn hang_up_leftovers(&mut self, connection: &mut SlaveConnection) -> Result<u64, Error> {
         let mut left = 0;
         // Channels of calls that were given up may still appear.
-        let mut looks = if self.hanging_up || self.gave_up { LOOKS } else { 1 };
+        let mut looks = if self.hanging_up || self.gave_up { POLLS_MAX } else { 1 };
         // Far legs whose end has not been seen, of other slaves' calls too.
         let mut commands: Vec<_> = self.far_legs.known().into_iter().map(|leg| format!("uuid_kill {leg}")).collect();
         while looks > 0 {
-            let listed = ask_all(connection, &[marks::list_channels(self.plan.run_id)]).await?;
+            let listed = query_all(connection, &[marks::list_channels(self.plan.run_id)]).await?;
             let ours: Vec<_> = listed.iter().flat_map(|reply| self.of_this_slave(reply)).collect();
             let near = ours.iter().map(|(attempt, _)| self.plan.calls.uuid(self.index, *attempt));
             commands.extend(near.map(|uuid| format!("uuid_kill {uuid}")));
             // Most of them are gone, and the list lags behind.
-            let replies = ask_all(connection, &commands).await?;
+            let replies = query_all(connection, &commands).await?;
             let hit = replies.iter().filter(|reply| reply.ok().is_ok()).count() as u64;
             left += hit;
             commands.clear();
-            looks = if hit > 0 { LOOKS } else { looks - 1 };
+            looks = if hit > 0 { POLLS_MAX } else { looks - 1 };
             if looks > 0 {
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL_INTERVAL).await;
             }
         }
-        let said = ask_all(connection, &["status".to_owned()]).await?;
-        self.status.health = said.first().map_or(self.status.health, |said| ServerHealth::of_status(&said.text()));
+        let replies = query_all(connection, &["status".to_owned()]).await?;
+        self.status.health =
+            replies.first().map_or(self.status.health, |replies| ServerHealth::of_status(&replies.text()));
         Ok(left)
     }
 }
 
 /// The replies to several commands, in their order, in as few round trips as possible.
-async fn ask_all(connection: &mut SlaveConnection, commands: &[String]) -> Result<Vec<Reply>, Error> {
+async fn query_all(connection: &mut SlaveConnection, commands: &[String]) -> Result<Vec<Reply>, Error> {
     let mut replies = Vec::with_capacity(commands.len());
-    for commands in commands.chunks(ASKED_AT_ONCE) {
+    for commands in commands.chunks(PIPELINED_MAX) {
         for command in commands {
             connection.send(&Command::api(command.as_str()), Purpose::Sweep)?;
         }

@@ -6,8 +6,8 @@ use super::*;
 
 #[test]
 fn turns_follow_the_weights_evenly() {
-    let turns = turns(&[5, 1, 1]);
-    assert_eq!((0..8).map(|n| turns.turn(n)).collect::<Vec<_>>(), [0, 0, 1, 0, 2, 0, 0, 0]);
+    let turns = round_robin(&[5, 1, 1]);
+    assert_eq!((0..8).map(|n| turns.pick(n)).collect::<Vec<_>>(), [0, 0, 1, 0, 2, 0, 0, 0]);
     assert_eq!((turns.members(), turns.share(0), turns.share(3)), (3, 5.0 / 7.0, 0.0));
     assert!(RoundRobin::new(&[0, 0]).is_none());
     assert!(RoundRobin::new(&[]).is_none());
@@ -19,14 +19,14 @@ fn turns_follow_the_weights_evenly() {
 
 /// The bound that [`RoundRobin`] states: 1 − 1/k ahead, H(k) − 1 behind.
 fn check_bound(weights: &[u64], turns: usize) -> Result<(), TestCaseError> {
-    let table = super::turns(weights);
+    let table = super::round_robin(weights);
     let members = weights.iter().filter(|weight| **weight > 0).count();
     let ahead_max = 1.0 - 1.0 / members as f64;
     let behind_max: f64 = (2..=members).map(|k| 1.0 / k as f64).sum();
     let total: u64 = weights.iter().sum();
     let mut had = vec![0_u64; weights.len()];
     for n in 1..=turns {
-        had[table.turn(n as u64 - 1)] += 1;
+        had[table.pick(n as u64 - 1)] += 1;
         for (had, weight) in had.iter().zip(weights) {
             let ahead = *had as f64 - n as f64 * *weight as f64 / total as f64;
             prop_assert!(
@@ -50,8 +50,8 @@ proptest! {
 #[test]
 fn slaves_and_apps_get_their_shares() {
     let mut schedule = flat(100.0, Arrivals::Poisson, 50.0);
-    schedule.slaves = turns(&[3, 1, 2]);
-    schedule.phases[0].apps = turns(&[7, 2, 1]);
+    schedule.slaves = round_robin(&[3, 1, 2]);
+    schedule.phases[0].apps = round_robin(&[7, 2, 1]);
     let mut had = [0_u64; 3];
     let mut apps = [[0_u64; 3]; 3];
     for (n, due) in (1_u64..).zip(schedule.calls()) {
@@ -70,22 +70,22 @@ fn slaves_and_apps_get_their_shares() {
 #[test]
 fn apps_take_turns_within_each_slave_and_among_the_slaves() {
     let mut schedule = flat(10.0, Arrivals::Constant, 1.0);
-    schedule.slaves = turns(&[1, 1]);
-    schedule.phases[0].apps = turns(&[1, 1]);
+    schedule.slaves = round_robin(&[1, 1]);
+    schedule.phases[0].apps = round_robin(&[1, 1]);
     let of_slave = |slave| schedule.of_slave(slave).map(|due| due.app).collect::<Vec<_>>();
     assert_eq!(of_slave(0), [0, 1, 0, 1, 0]);
     assert_eq!(of_slave(1), [1, 0, 1, 0, 1]);
     // Where each of many slaves places a single call, those calls are the mix as well.
-    schedule.slaves = turns(&[1; 10]);
-    schedule.phases[0].apps = turns(&[9, 1]);
+    schedule.slaves = round_robin(&[1; 10]);
+    schedule.phases[0].apps = round_robin(&[9, 1]);
     assert_eq!(schedule.calls().filter(|due| due.app == 1).count(), 1);
 }
 
 #[test]
 fn each_phase_has_its_own_mix() {
     let mut phases = vec![phase(Rate::Flat(10.0), 1.05), phase(Rate::Flat(10.0), 1.0)];
-    phases[0].apps = turns(&[0, 1]);
-    phases[1].apps = turns(&[2, 1]);
+    phases[0].apps = round_robin(&[0, 1]);
+    phases[1].apps = round_robin(&[2, 1]);
     let apps: Vec<_> = schedule(Arrivals::Constant, phases).calls().map(|due| (due.phase, due.app)).collect();
     assert!(apps[..11].iter().all(|call| *call == (0, 1)));
     assert_eq!(apps[11..17], [(1, 0), (1, 1), (1, 0), (1, 0), (1, 1), (1, 0)]);

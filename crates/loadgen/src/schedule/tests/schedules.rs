@@ -12,9 +12,9 @@ fn any_schedule() -> impl Strategy<Value = Schedule> {
     (phases, any_arrivals(), any::<u64>(), weights(), weights(), max_offered).prop_map(
         |(mut phases, arrivals, seed, slaves, apps, max_offered)| {
             for phase in &mut phases {
-                phase.apps = turns(&apps);
+                phase.apps = round_robin(&apps);
             }
-            Schedule { phases, arrivals, seed, max_offered, slaves: turns(&slaves) }
+            Schedule { phases, arrivals, seed, max_offered, slaves: round_robin(&slaves) }
         },
     )
 }
@@ -34,20 +34,20 @@ fn a_call_is_given_out_once_its_time_is_over() {
 fn a_slave_without_weight_has_no_calls() {
     let mut endless = flat(10.0, Arrivals::Poisson, 0.0);
     endless.phases[0].duration = None;
-    endless.slaves = turns(&[1, 0]);
+    endless.slaves = round_robin(&[1, 0]);
     assert_eq!((endless.of_slave(1).next(), endless.of_slave(7).next()), (None, None));
     let mut calls = endless.of_slave(1);
-    calls.set_slaves(turns(&[1, 1]));
+    calls.set_slaves(round_robin(&[1, 1]));
     assert!(calls.next().is_some());
 }
 
 /// Parts that change their weights at the same moment are the whole again, but for what was due just then.
 #[test]
 fn parts_agree_after_a_change_of_weights() {
-    let schedule = Schedule { slaves: turns(&[1, 2, 3]), ..flat(100.0, Arrivals::Poisson, 20.0) };
+    let schedule = Schedule { slaves: round_robin(&[1, 2, 3]), ..flat(100.0, Arrivals::Poisson, 20.0) };
     let changed = |mut calls: DueCalls| {
         while calls.next_before(10 * SECOND).is_some() {}
-        calls.set_slaves(turns(&[5, 1, 1]));
+        calls.set_slaves(round_robin(&[5, 1, 1]));
         calls.skip_while(|due| due.at < seconds(10.5)).collect::<Vec<_>>()
     };
     let mut parts: Vec<_> = (0..3).flat_map(|slave| changed(schedule.of_slave(slave))).collect();

@@ -65,7 +65,7 @@ impl RoundRobin {
     }
 
     /// The member of the *n*-th turn, from 0.
-    pub fn turn(&self, n: u64) -> usize {
+    pub fn pick(&self, n: u64) -> usize {
         self.cycle[(n % self.cycle.len() as u64) as usize] as usize
     }
 }

@@ -13,18 +13,18 @@ use crate::plan::RunId;
 use crate::server::Server;
 
 /// How long a probe call may take to show its outcome.
-const TRIAL_MAX: Duration = Duration::from_secs(5);
+const PROBE_CALL_TIMEOUT: Duration = Duration::from_secs(5);
 /// The time after which the server ends a probe call by itself, ringing or answered.
 const GUARD: Duration = Duration::from_secs(10);
 /// How long a far leg has to stay parked: a dialplan that answers does so at once.
-const SETTLED: Duration = Duration::from_millis(300);
+const SETTLE_TIME: Duration = Duration::from_millis(300);
 /// How long the end of a probe call may take.
 const END_MAX: Duration = Duration::from_secs(3);
 /// How long one command may take.
 const REPLY_MAX: Duration = Duration::from_secs(5);
 
 /// One probe call.
-pub(super) struct Trial<'a> {
+pub(super) struct ProbeCall<'a> {
     pub(super) slave: usize,
     pub(super) call: Uuid,
     pub(super) run: RunId,
@@ -51,7 +51,7 @@ pub(super) enum ProbeOutcome {
 
 /// What has been seen of a probe call.
 #[derive(Debug, Default)]
-struct Seen {
+struct ProbeProgress {
     progressed: bool,
     near_gone: bool,
     /// The slave and the channel of the far leg.
@@ -62,16 +62,16 @@ struct Seen {
     failed: Option<String>,
 }
 
-impl Trial<'_> {
-    pub(super) async fn run(&self, mut heard: broadcast::Receiver<LegEvent>) -> ProbeOutcome {
-        let mut seen = Seen::default();
+impl ProbeCall<'_> {
+    pub(super) async fn run(&self, mut events: broadcast::Receiver<LegEvent>) -> ProbeOutcome {
+        let mut progress = ProbeProgress::default();
         let client = match self.place().await {
             Ok(client) => client,
             Err(error) => return ProbeOutcome::Unknown(error.to_string()),
         };
-        self.watch(&mut heard, &mut seen).await;
-        let outcome = self.outcome(&seen);
-        self.end(&client, &mut heard, &mut seen).await;
+        self.watch(&mut events, &mut progress).await;
+        let outcome = self.outcome(&progress);
+        self.end(&client, &mut events, &mut progress).await;
         outcome
     }
 
@@ -92,76 +92,76 @@ impl Trial<'_> {
         Ok(client)
     }
 
-    async fn watch(&self, heard: &mut broadcast::Receiver<LegEvent>, seen: &mut Seen) {
-        let deadline = Instant::now() + TRIAL_MAX;
-        while !self.is_clear(seen) {
-            let until = seen.parked.map_or(deadline, |parked| deadline.min(parked + SETTLED));
-            match timeout_at(until, heard.recv()).await {
-                Ok(Ok(heard)) => self.hear(heard, seen),
+    async fn watch(&self, events: &mut broadcast::Receiver<LegEvent>, progress: &mut ProbeProgress) {
+        let deadline = Instant::now() + PROBE_CALL_TIMEOUT;
+        while !self.is_clear(progress) {
+            let until = progress.parked.map_or(deadline, |parked| deadline.min(parked + SETTLE_TIME));
+            match timeout_at(until, events.recv()).await {
+                Ok(Ok(event)) => self.apply(event, progress),
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
                 Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => return,
             }
         }
     }
 
-    fn is_clear(&self, seen: &Seen) -> bool {
-        let through = !self.target.parked && (seen.progressed || seen.answered);
-        seen.failed.is_some() || seen.near_gone || through || (self.target.parked && seen.answered)
+    fn is_clear(&self, progress: &ProbeProgress) -> bool {
+        let through = !self.target.parked && (progress.progressed || progress.answered);
+        progress.failed.is_some() || progress.near_gone || through || (self.target.parked && progress.answered)
     }
 
-    fn hear(&self, heard: LegEvent, seen: &mut Seen) {
-        if heard.call != self.call {
+    fn apply(&self, event: LegEvent, progress: &mut ProbeProgress) {
+        if event.call != self.call {
             return;
         }
-        let near = heard.channel == self.call;
-        match heard.what {
-            LegEventKind::Created if !near => seen.far = Some((heard.slave, heard.channel)),
+        let near = event.channel == self.call;
+        match event.what {
+            LegEventKind::Created if !near => progress.far = Some((event.slave, event.channel)),
             LegEventKind::Created => {}
-            LegEventKind::Progressed => seen.progressed = true,
-            LegEventKind::Parked if !near => seen.parked = Some(Instant::now()),
+            LegEventKind::Progressed => progress.progressed = true,
+            LegEventKind::Parked if !near => progress.parked = Some(Instant::now()),
             LegEventKind::Parked => {}
-            LegEventKind::Answered => seen.answered = true,
+            LegEventKind::Answered => progress.answered = true,
             LegEventKind::Ended(cause) if near => {
-                seen.near_gone = true;
-                if !seen.answered {
-                    seen.failed.get_or_insert(cause);
+                progress.near_gone = true;
+                if !progress.answered {
+                    progress.failed.get_or_insert(cause);
                 }
             }
-            LegEventKind::Ended(_) => seen.far_gone = true,
+            LegEventKind::Ended(_) => progress.far_gone = true,
             LegEventKind::Refused(words) => {
-                seen.near_gone = true;
-                seen.failed.get_or_insert(words);
+                progress.near_gone = true;
+                progress.failed.get_or_insert(words);
             }
         }
     }
 
-    fn outcome(&self, seen: &Seen) -> ProbeOutcome {
-        match seen {
-            Seen { failed: Some(words), .. } => ProbeOutcome::Failed(words.clone()),
-            Seen { far: None, .. } if seen.progressed || seen.answered => ProbeOutcome::Through,
-            Seen { far: None, .. } => {
-                ProbeOutcome::Failed(format!("it neither rang nor was answered in {TRIAL_MAX:?}"))
+    fn outcome(&self, progress: &ProbeProgress) -> ProbeOutcome {
+        match progress {
+            ProbeProgress { failed: Some(words), .. } => ProbeOutcome::Failed(words.clone()),
+            ProbeProgress { far: None, .. } if progress.progressed || progress.answered => ProbeOutcome::Through,
+            ProbeProgress { far: None, .. } => {
+                ProbeOutcome::Failed(format!("it neither rang nor was answered in {PROBE_CALL_TIMEOUT:?}"))
             }
-            Seen { answered: true, .. } if self.target.parked => ProbeOutcome::Answered,
-            Seen { parked: None, .. } if self.target.parked => ProbeOutcome::NotParked,
-            Seen { .. } if self.target.parked => ProbeOutcome::Parked,
-            Seen { .. } => ProbeOutcome::Through,
+            ProbeProgress { answered: true, .. } if self.target.parked => ProbeOutcome::Answered,
+            ProbeProgress { parked: None, .. } if self.target.parked => ProbeOutcome::NotParked,
+            ProbeProgress { .. } if self.target.parked => ProbeOutcome::Parked,
+            ProbeProgress { .. } => ProbeOutcome::Through,
         }
     }
 
     /// Hangs up the near leg, which ends the far leg too, and the far leg if it does not.
-    async fn end(&self, client: &Client, heard: &mut broadcast::Receiver<LegEvent>, seen: &mut Seen) {
+    async fn end(&self, client: &Client, events: &mut broadcast::Receiver<LegEvent>, progress: &mut ProbeProgress) {
         let deadline = Instant::now() + END_MAX;
         // A channel that is gone already needs no hangup.
         let _ = client.api_within(&format!("uuid_kill {}", self.call), REPLY_MAX).await;
-        while !(seen.near_gone && (seen.far.is_none() || seen.far_gone)) {
-            match timeout_at(deadline, heard.recv()).await {
-                Ok(Ok(heard)) => self.hear(heard, seen),
+        while !(progress.near_gone && (progress.far.is_none() || progress.far_gone)) {
+            match timeout_at(deadline, events.recv()).await {
+                Ok(Ok(event)) => self.apply(event, progress),
                 Ok(Err(broadcast::error::RecvError::Lagged(_))) => {}
                 Ok(Err(broadcast::error::RecvError::Closed)) | Err(_) => break,
             }
         }
-        if let Some((slave, channel)) = seen.far.filter(|_| !seen.far_gone) {
+        if let Some((slave, channel)) = progress.far.filter(|_| !progress.far_gone) {
             let Server { address, credentials } = &self.servers[slave];
             let options = Options { reconnect: None, ..Options::default() };
             if let Ok(client) = Client::connect(address, credentials, &options).await {

@@ -16,7 +16,7 @@ use crate::server::{QueryConnection, Server};
 
 /// How long a server may take to answer all queries, beyond the time-outs of connecting, logging in and subscribing. A
 /// healthy server takes a tenth of a second.
-pub(super) const ASK_MAX: Duration = Duration::from_secs(10);
+pub(super) const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rounds of queries at most: a check may query what follows from earlier answers.
 const ROUNDS_MAX: usize = 4;
 /// Servers whose times are measured at a time: more would measure this machine.
@@ -31,41 +31,42 @@ const EVENT_MAX: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// The server cannot be reached, rejects the login, or does not answer.
-pub(super) async fn ask(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
+pub(super) async fn query(need: &Need, server: &Server, turns: &Semaphore) -> Result<Answers, Error> {
     let awake = Options { keep_awake: need.keep_awake, ..Options::default() };
     let events = Subscription::default().custom(PROBE_EVENT);
     let (listener, queries) = tokio::try_join!(
         Listener::connect(&server.address, &server.credentials, &awake, &events),
         QueryConnection::connect(server),
     )?;
-    let mut asker = Asker { listener, queries, answers: Answers::default() };
-    let expired = || Err(Error::timed_out("the server's answers to the preflight queries", ASK_MAX));
-    timeout(ASK_MAX, asker.ask(need)).await.unwrap_or_else(|_| expired())?;
+    let mut query = ServerQuery { listener, queries, answers: Answers::default() };
+    let expired = || Err(Error::timed_out("the server's answers to the preflight queries", QUERY_TIMEOUT));
+    timeout(QUERY_TIMEOUT, query.query(need)).await.unwrap_or_else(|_| expired())?;
     // The semaphore is never closed.
     let _turn = turns.acquire().await;
-    timeout(ASK_MAX, asker.measure()).await.unwrap_or_else(|_| expired())?;
-    Ok(asker.answers)
+    timeout(QUERY_TIMEOUT, query.measure()).await.unwrap_or_else(|_| expired())?;
+    Ok(query.answers)
 }
 
-struct Asker {
+struct ServerQuery {
     listener: Listener,
     queries: QueryConnection,
     answers: Answers,
 }
 
-impl Asker {
-    async fn ask(&mut self, need: &Need) -> Result<(), Error> {
-        self.answers.asked_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+impl ServerQuery {
+    async fn query(&mut self, need: &Need) -> Result<(), Error> {
+        self.answers.queried_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
         for _ in 0..ROUNDS_MAX {
-            let mut commands: Vec<String> = CHECKS.iter().flat_map(|check| (check.asks)(need, &self.answers)).collect();
+            let mut commands: Vec<String> =
+                CHECKS.iter().flat_map(|check| (check.queries)(need, &self.answers)).collect();
             commands.retain(|command| !self.answers.has(command));
             commands.sort_unstable();
             commands.dedup();
             if commands.is_empty() {
                 break;
             }
-            let said = self.queries.ask_all(&commands).await?;
-            commands.into_iter().zip(said).for_each(|(command, words)| self.answers.add(command, words));
+            let answer = self.queries.query_all(&commands).await?;
+            commands.into_iter().zip(answer).for_each(|(command, words)| self.answers.add(command, words));
         }
         self.try_background().await?;
         self.try_subscribing(need).await
@@ -91,9 +92,9 @@ impl Asker {
             // One refused event refuses the whole subscription, so each is tried by itself.
             if is_refusal(&self.subscribe(all).await?) {
                 for event in need.events.keys() {
-                    let said = self.subscribe(with(Subscription::default(), event)).await?;
-                    if is_refusal(&said) {
-                        self.answers.refused_events.insert(event.clone(), said);
+                    let answer = self.subscribe(with(Subscription::default(), event)).await?;
+                    if is_refusal(&answer) {
+                        self.answers.refused_events.insert(event.clone(), answer);
                     }
                 }
             }
