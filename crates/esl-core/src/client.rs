@@ -10,12 +10,11 @@ use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
 use crate::app::{App, AppSet, Context};
-use crate::command::sound;
+use crate::argument::{sound, word};
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
 use crate::handle::{Awaited, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Owner;
-use crate::session::word;
 use crate::{
     Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
     Originate, Reply, Status, Subscription,

@@ -1,12 +1,12 @@
 //! What a client can send. Text that would break out of its place is refused before anything is sent.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
-use bytes::{BufMut, BytesMut};
+use bytes::BytesMut;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use crate::argument::{no_control_byte, put, sound};
 use crate::error::CommandError;
 use crate::{EventName, Format, Message, Subscription};
 
@@ -205,12 +205,6 @@ impl<'a> Command<'a> {
     }
 }
 
-pub(crate) fn put(out: &mut BytesMut, parts: &[&str]) {
-    for part in parts {
-        out.put_slice(part.as_bytes());
-    }
-}
-
 /// The levels of FreeSWITCH's log (`switch_log_level_t`), the most severe first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -250,27 +244,6 @@ impl LogLevel {
             Self::Info => "INFO",
             Self::Debug => "DEBUG",
         }
-    }
-}
-
-/// Whole seconds, rounded up: 68 years at the most, since FreeSWITCH reads them as an `int`.
-pub(crate) fn whole_seconds(time: Duration) -> u32 {
-    let up = time.as_secs().saturating_add(u64::from(time.subsec_nanos() > 0));
-    u32::try_from(up).unwrap_or(u32::MAX).min(i32::MAX as u32)
-}
-
-/// That a text stays in its place: LF ends a header, a blank line a command, NUL a string; CR is dropped or misread.
-pub(crate) fn sound(place: &'static str, text: &str) -> Result<(), CommandError> {
-    if text.trim().is_empty() {
-        return Err(CommandError::Empty(place));
-    }
-    no_control_byte(place, text, b"\r\n\0")
-}
-
-pub(crate) fn no_control_byte(place: &'static str, text: &str, bytes: &[u8]) -> Result<(), CommandError> {
-    match text.bytes().find(|byte| bytes.contains(byte)) {
-        Some(byte) => Err(CommandError::ControlByte { place, text: text.to_owned(), byte }),
-        None => Ok(()),
     }
 }
 
@@ -380,13 +353,5 @@ mod tests {
     fn a_command_that_the_server_would_cut_is_refused() {
         let long = "x".repeat(COMMAND_BYTES_MAX);
         assert!(matches!(encoded(&Command::api(long)), Err(CommandError::TooLong { .. })));
-    }
-
-    #[test]
-    fn fact_6_whole_seconds_are_rounded_up_and_stay_what_the_server_can_count() {
-        assert_eq!([0, 1, 1000, 1001].map(|ms| whole_seconds(Duration::from_millis(ms))), [0, 1, 1, 2]);
-        for long in [Duration::MAX, Duration::from_secs(1 << 32)] {
-            assert_eq!(whole_seconds(long), i32::MAX as u32, "an int would be 0 seconds, which is now");
-        }
     }
 }

@@ -132,6 +132,7 @@ pub mod outbound;
 pub mod wire;
 
 mod app;
+mod argument;
 mod backoff;
 mod call;
 mod client;
@@ -163,6 +164,7 @@ mod unwind;
 mod whole;
 
 pub use app::{App, AppSet, AppStats, BoxError, Callbacks, Context, DEFAULT_APP_ID};
+pub use argument::word;
 pub use backoff::Backoff;
 pub use call::Call;
 pub use client::{Client, ClientOptions, WeakClient};
@@ -186,7 +188,7 @@ pub use reply::Reply;
 pub use router::{Handling, Match, Router, RouterStats, Routing};
 pub use scope::{Scope, Scoped};
 pub use service::{Service, Stopper};
-pub use session::{Action, Bridge, Done, Playback, Session, Times, word};
+pub use session::{Action, Bridge, Done, Playback, Session, Times};
 pub use slave::{Contact, Slave};
 pub use subscription::{Filter, Subscription};
 pub use tracker::ListenerOptions;

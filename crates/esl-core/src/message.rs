@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use uuid::Uuid;
 
 use crate::HangupCause;
-use crate::command::{put, sound};
+use crate::argument::{put, sound};
 use crate::error::CommandError;
 
 /// An argument longer than this travels as the message's body: what `mod_event_socket` reads a command's head into grows

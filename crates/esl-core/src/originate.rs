@@ -11,7 +11,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use crate::HangupCause;
-use crate::command::whole_seconds;
+use crate::argument::whole_seconds;
 use crate::error::CommandError;
 use legs::{CHANNEL_UUID, check_groups};
 use quoting::{ENTERPRISE, Scope, cheats, sequence};

@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 pub use self::action::{Action, Done};
-pub use self::commands::{Bridge, Playback, word};
+pub use self::commands::{Bridge, Playback};
 use crate::call::{Call, CallInner};
 use crate::error::{Error, Kind};
 use crate::handle::{Awaited, AwaitedGuard, Handle, WeakHandle};

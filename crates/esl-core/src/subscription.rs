@@ -4,7 +4,7 @@
 use bytes::BytesMut;
 
 use crate::EventName;
-use crate::command::{put, sound};
+use crate::argument::{put, sound};
 use crate::error::CommandError;
 use crate::wire::Format;
 

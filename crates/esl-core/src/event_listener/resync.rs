@@ -10,9 +10,9 @@ use tracing::{debug, info, warn};
 use uuid::Uuid;
 
 use super::{Shared, lock};
+use crate::argument::word;
 use crate::error::{Error, Kind};
 use crate::handle::WeakHandle;
-use crate::session::word;
 use crate::{Command, Event, Job, Session, Status};
 
 /// How long all of it may take: a server with 10,000 channels answers within a second or two.

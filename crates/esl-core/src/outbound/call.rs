@@ -12,9 +12,8 @@ use uuid::Uuid;
 
 use super::link::Link;
 use super::{Notice, Options};
-use crate::command::whole_seconds;
+use crate::argument::{whole_seconds, word};
 use crate::error::{Error, Kind};
-use crate::session::word;
 use crate::{Command, Event, EventName, Format, HangupCause, Message, Reply, Subscription};
 
 /// How FreeSWITCH answers `getvar` where the variable is not set.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Session;
 use super::action::{Action, Plan, Until, What};
-use crate::command::{sound, whole_seconds};
+use crate::argument::{quoted, sound, whole_seconds, word};
 use crate::error::{CommandError, Error, Kind};
 use crate::{Command, EventName, HangupCause};
 
@@ -447,42 +447,4 @@ fn brackets(params: &[(String, String)]) -> Result<String, CommandError> {
         pairs.push(format!("{name}={value}"));
     }
     Ok(format!("{{{}}}", pairs.join(",")))
-}
-
-/// A text as one argument of an `api` command, in quotes where it needs them, so that the server reads it back the same
-/// (`switch_separate_string`). `place` is what an error calls it.
-///
-/// ```
-/// assert_eq!(esl_core::word("a path", "/tmp/a b.wav")?, "'/tmp/a b.wav'");
-/// # Ok::<(), esl_core::CommandError>(())
-/// ```
-///
-/// # Errors
-/// It is empty, or has a line's end or a NUL, which no command carries.
-pub fn word(place: &'static str, text: &str) -> Result<String, CommandError> {
-    sound(place, text)?;
-    match text.chars().all(|c| !" '\\".contains(c)) {
-        true => Ok(text.to_owned()),
-        false => quoted(place, text),
-    }
-}
-
-/// A text in quotes, as `switch_separate_string` takes it apart again.
-fn quoted(place: &'static str, text: &str) -> Result<String, CommandError> {
-    if text.contains('\0') {
-        return Err(CommandError::ControlByte { place, text: text.to_owned(), byte: 0 });
-    }
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('\'');
-    for c in text.chars() {
-        match c {
-            '\'' => out.push_str("\\'"),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            c => out.push(c),
-        }
-    }
-    out.push('\'');
-    Ok(out)
 }
