@@ -1,7 +1,8 @@
-//! One channel as an application sees it: what its events told, what is awaited of it, and (in `commands`) what it can be
-//! told to do.
+//! Channels as an application sees them. A [`Session`] is one channel: its history, what is awaited of it, and (in
+//! `commands`) what can be done with it. A [`Call`] is the sessions that belong together; each session knows its call.
 
 mod action;
+mod call;
 mod commands;
 
 use std::collections::{HashMap, VecDeque};
@@ -14,8 +15,9 @@ use tokio::time::{Instant, timeout};
 use uuid::Uuid;
 
 pub use self::action::{Action, Done};
+pub use self::call::Call;
+use self::call::CallInner;
 pub use self::commands::{Bridge, Playback};
-use crate::call::{Call, CallInner};
 use crate::error::{Error, Kind};
 use crate::handle::{Awaited, AwaitedGuard, Handle, WeakHandle};
 use crate::{Event, EventName, HangupCause};
@@ -290,7 +292,7 @@ impl Session {
         Kind::Ended { channel: self.0.uuid, cause }.into()
     }
 
-    pub(crate) fn join(&self, call: &Arc<CallInner>) {
+    fn join(&self, call: &Arc<CallInner>) {
         self.state().call = Arc::downgrade(call);
     }
 

@@ -8,10 +8,9 @@ use std::time::Duration;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use crate::call::Call;
 use crate::error::Kind;
 use crate::job::Job;
-use crate::session::{Control, Session};
+use crate::session::{Call, Control, Session};
 use crate::{ClientOptions, Error, Event, EventName, HangupCause};
 
 /// Things by their keys, in the order in which they came.

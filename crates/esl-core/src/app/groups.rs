@@ -11,8 +11,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, warn};
 
 use super::{Call2, Callback, Callbacks, DEFAULT_APP_ID};
-use crate::call::Call;
-use crate::session::Session;
+use crate::session::{Call, Session};
 use crate::tracker::About;
 use crate::{Event, EventName, ListenerOptions};
 

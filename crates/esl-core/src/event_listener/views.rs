@@ -6,9 +6,8 @@ use uuid::Uuid;
 
 use super::EventListener;
 use crate::HangupCause;
-use crate::call::Call;
 use crate::job::Job;
-use crate::session::Session;
+use crate::session::{Call, Session};
 
 /// Views.
 impl EventListener {

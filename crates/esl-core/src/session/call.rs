@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
 
+use super::Session;
 use crate::error::Error;
-use crate::session::Session;
 
 /// One call: the sessions that belong together, because a tracking header ties them or because the server bridged them.
 /// Clones are the same call.
@@ -24,7 +24,7 @@ use crate::session::Session;
 #[derive(Clone)]
 pub struct Call(Arc<CallInner>);
 
-pub(crate) struct CallInner {
+pub(super) struct CallInner {
     uuid: Uuid,
     legs: Mutex<Legs>,
     vars: Mutex<HashMap<String, String>>,
