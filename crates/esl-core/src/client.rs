@@ -16,8 +16,8 @@ use crate::feed::Outlets;
 use crate::handle::{Awaited, Handle, Server, Tag, Told, WeakHandle};
 use crate::job::Owner;
 use crate::{
-    Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message, Options,
-    Originate, Reply, Status, Subscription,
+    ClientOptions, Command, Connection, Credentials, Event, EventListener, EventName, Feed, HangupCause, Job, Message,
+    Options, Originate, Reply, Status, Subscription,
 };
 
 /// How often [`Client::hupall`] hangs up again: calls whose originate is still under way are not met by the first one.
@@ -25,42 +25,6 @@ const HANG_UP_AGAIN: Duration = Duration::from_millis(200);
 
 /// How often [`Client::hupall`] looks whether calls are left.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
-
-/// What a client's calls carry, so that they and their far legs are found again.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientOptions {
-    /// The SIP header that carries the id of a call's app to its far leg.
-    pub app_header: String,
-    /// The SIP header that carries the UUID of a call's first session to its far leg. What is in between has to forward
-    /// it.
-    pub call_header: String,
-    /// How long a job may take: after this it fails, since a server does not promise a result. For an `originate`, longer
-    /// than its timeout.
-    pub job_lifetime: Duration,
-}
-
-impl Default for ClientOptions {
-    /// `X-esl-app`, `X-esl-call`, and an hour.
-    fn default() -> Self {
-        Self {
-            app_header: "X-esl-app".to_owned(),
-            call_header: "X-esl-call".to_owned(),
-            job_lifetime: Duration::from_secs(3600),
-        }
-    }
-}
-
-impl ClientOptions {
-    /// The header of events by which a session tells its app.
-    pub(crate) fn app_variable_header(&self) -> String {
-        format!("variable_sip_h_{}", self.app_header)
-    }
-
-    /// The header of events by which a session tells its call.
-    pub(crate) fn call_variable_header(&self) -> String {
-        format!("variable_sip_h_{}", self.call_header)
-    }
-}
 
 /// The variable that says which client made a call.
 const CLIENT_VARIABLE: &str = "esl_client";
