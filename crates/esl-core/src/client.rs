@@ -1,4 +1,7 @@
-//! Commands from many callers to one server; and with a listener beside it, calls that are followed to their end.
+//! Commands from many callers to one server; with a listener beside it, calls that are followed to their end, and call
+//! applications (in `app`).
+
+mod app;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -9,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use uuid::Uuid;
 
-use crate::app::{App, AppSet, Context};
+pub use self::app::{App, AppSet, BoxError, Context};
 use crate::argument::{sound, word};
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;

@@ -16,7 +16,7 @@ use tokio::time::{Instant, interval, timeout};
 use tracing::warn;
 use uuid::Uuid;
 
-use crate::app::Groups;
+use crate::callbacks::Groups;
 use crate::error::{Error, Kind};
 use crate::feed::Outlets;
 use crate::handle::{AwaitedGuard, Handle, Server, Tag, Told, WeakHandle};

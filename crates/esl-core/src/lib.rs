@@ -131,9 +131,9 @@ pub mod blocking;
 pub mod outbound;
 pub mod wire;
 
-mod app;
 mod argument;
 mod backoff;
+mod callbacks;
 mod client;
 mod client_options;
 mod command;
@@ -163,10 +163,10 @@ mod tracker;
 mod unwind;
 mod whole;
 
-pub use app::{App, AppSet, AppStats, BoxError, Callbacks, Context, DEFAULT_APP_ID};
 pub use argument::word;
 pub use backoff::Backoff;
-pub use client::{Client, WeakClient};
+pub use callbacks::{AppStats, Callbacks, DEFAULT_APP_ID};
+pub use client::{App, AppSet, BoxError, Client, Context, WeakClient};
 pub use client_options::ClientOptions;
 pub use command::{Command, LogLevel};
 pub use connection::{Connection, Credentials, Incoming, Options};

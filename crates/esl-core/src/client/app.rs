@@ -1,27 +1,14 @@
-//! Call applications: what is called for which events of which sessions.
-
-mod groups;
+//! Call applications: what they are, and those that a client has loaded.
 
 use std::any::{Any, type_name};
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use self::groups::AppStats;
-pub(crate) use self::groups::Groups;
+use super::Client;
 use crate::error::{Error, Kind};
-use crate::session::Session;
-use crate::{Client, Event, EventListener, EventName};
-
-/// The id whose applications get the sessions that belong to no other one.
-///
-/// A session belongs to the id that its header names, loaded or not, since it may be that of another client. Whoever calls
-/// from outside can set that header: have what is in front of the server remove it, or give it a name of your own
-/// ([`ClientOptions::app_header`](crate::ClientOptions::app_header)).
-pub const DEFAULT_APP_ID: &str = "default";
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+use crate::{Callbacks, EventListener};
 
 /// A call application: a value that is loaded into a [`Client`] and gets events of the sessions that belong to it, those
 /// of the calls that were originated under its id.
@@ -84,60 +71,7 @@ pub struct Context {
     pub id: String,
 }
 
-type Call1 = Box<dyn Fn(&Event, &Session) + Send + Sync>;
-type Call2 = Box<dyn Fn(Event, Session) -> BoxFuture<Result<(), Error>> + Send + Sync>;
-
-enum Callback {
-    /// Called in the application's task.
-    Called(Call1),
-    /// Runs in a task of its own.
-    Handler(Call2),
-}
-
-/// What an application wants to be called for.
-#[derive(Default)]
-pub struct Callbacks {
-    callbacks: Vec<(EventName, Callback)>,
-    subscribed: HashSet<EventName>,
-}
-
-impl Callbacks {
-    /// Calls `callback` for every event of that name, one after the other in the order in which they came. It should be
-    /// quick: while it runs, the events of all sessions of its id wait.
-    pub fn call(&mut self, name: EventName, callback: impl Fn(&Event, &Session) + Send + Sync + 'static) {
-        self.callbacks.push((name, Callback::Called(Box::new(callback))));
-    }
-
-    /// Runs `handler` in a task of its own for every event of that name: it can wait for what comes next of its session.
-    pub fn handler<F, Fut>(&mut self, name: EventName, handler: F)
-    where
-        F: Fn(Event, Session) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), Error>> + Send + 'static,
-    {
-        let handler = move |event, session| -> BoxFuture<_> { Box::pin(handler(event, session)) };
-        self.callbacks.push((name, Callback::Handler(Box::new(handler))));
-    }
-
-    /// Has the listener subscribe to events that nothing is called for: handlers may wait for them.
-    pub fn subscribe(&mut self, name: EventName) {
-        self.subscribed.insert(name);
-    }
-
-    /// The events that the listener has to be subscribed to.
-    pub(crate) fn events(&self) -> Vec<EventName> {
-        let called = self.callbacks.iter().map(|(name, _)| *name);
-        let events: HashSet<EventName> = called.chain(self.subscribed.iter().copied()).collect();
-        events.into_iter().collect()
-    }
-}
-
-impl fmt::Debug for Callbacks {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.callbacks.iter().map(|(name, _)| name)).finish()
-    }
-}
-
-type TearDown = Box<dyn FnOnce(Context) -> BoxFuture<()> + Send + Sync>;
+type TearDown = Box<dyn FnOnce(Context) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync>;
 
 struct Loaded {
     name: String,
@@ -182,7 +116,7 @@ impl AppSet {
         let app = Arc::new(app);
         let mut callbacks = Callbacks::default();
         app.callbacks(&mut callbacks);
-        if callbacks.callbacks.is_empty() {
+        if callbacks.is_empty() {
             return Err(refused(format!("{name} has no callbacks")));
         }
         let taken = || refused(format!("{name} is loaded under this id already; load it under another one"));
