@@ -8,6 +8,11 @@ use std::path::{Path, PathBuf};
 
 use module_graph::ModuleGraph;
 
+#[test]
+fn top_level_modules_have_no_cycle() {
+    ModuleGraph::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).assert_acyclic();
+}
+
 /// Writes a crate's sources, pairs of a file's name and its text, into a folder.
 fn crate_of(name: &str, files: &[(&str, &str)]) -> PathBuf {
     let src = Path::new(env!("CARGO_TARGET_TMPDIR")).join("modules").join(name);
