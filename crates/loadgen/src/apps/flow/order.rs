@@ -1,37 +1,7 @@
 //! Which steps may follow which, by the state of the leg.
 
-use super::step::StepKind;
+use super::step::{LegEffect, LegRequirement, StepKind};
 use crate::apps::script::Side;
-
-/// What a step requires of its leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LegRequirement {
-    /// Nothing.
-    Nothing,
-    /// A far leg that has not been answered.
-    NoAnswer,
-    /// A far leg that has not been answered and has no early media.
-    NoMedia,
-    /// Media; early media are enough.
-    Media,
-    /// An answer.
-    Answer,
-}
-
-/// How a step changes its leg.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LegEffect {
-    /// Not at all.
-    Nothing,
-    /// It rings.
-    Ringing,
-    /// It has early media.
-    EarlyMedia,
-    /// It is answered.
-    Answered,
-    /// It has ended.
-    Over,
-}
 
 /// The state of a leg after the steps so far.
 pub(super) struct Leg {

@@ -6,7 +6,6 @@ use esl_core::{EventName, HangupCause};
 use regex_lite::Regex;
 use toml::Spanned;
 
-use super::order::{LegEffect, LegRequirement};
 use crate::apps::AppOptions;
 use crate::apps::callee_block::check_response;
 use crate::apps::options::{cause, check_digits, read_flag, read_text, read_time, read_words, template};
@@ -43,6 +42,36 @@ const PLAIN: StepKind = StepKind {
     makes: LegEffect::Nothing,
     read: |_| Ok(Action::Repeat(0)),
 };
+
+/// What a step requires of its leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegRequirement {
+    /// Nothing.
+    Nothing,
+    /// A far leg that has not been answered.
+    NoAnswer,
+    /// A far leg that has not been answered and has no early media.
+    NoMedia,
+    /// Media; early media are enough.
+    Media,
+    /// An answer.
+    Answer,
+}
+
+/// How a step changes its leg.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LegEffect {
+    /// Not at all.
+    Nothing,
+    /// It rings.
+    Ringing,
+    /// It has early media.
+    EarlyMedia,
+    /// It is answered.
+    Answered,
+    /// It has ended.
+    Over,
+}
 
 /// Every step, in the order of the help.
 pub(in crate::apps) const STEPS: &[StepKind] = &[

@@ -17,7 +17,7 @@ fn every_step_is_taken_as_it_is_shown() {
         }
         for shape in shapes {
             let before = match step.needs {
-                super::order::LegRequirement::Media | super::order::LegRequirement::Answer => "\"answer\", ",
+                super::step::LegRequirement::Media | super::step::LegRequirement::Answer => "\"answer\", ",
                 _ => "",
             };
             let steps = format!("callee = [{before}{shape}]");
