@@ -85,7 +85,6 @@ mod clock;
 mod command;
 mod config;
 mod connection;
-mod delay;
 mod dial_string;
 mod dialplan;
 mod driver;
@@ -100,11 +99,9 @@ mod server;
 mod servers;
 mod sip;
 mod switch;
-pub mod value;
 
 pub use bounds::Refusals;
 pub use config::{Callee, Capacity, Config, Failure, SERVERS_MAX, ServerTable, User, port_behind};
-pub use delay::{DELAY_MAX, Delay};
 pub use dialplan::{Extension, Number};
 pub use fault::{Fault, OrderNumber, Planned, Whom};
 pub use hep::Hep;
@@ -113,6 +110,10 @@ pub use network::Network;
 pub use server::{Server, State};
 pub use servers::Servers;
 pub use sip::{Elsewhere, Sip};
+pub use units::Delay;
+
+/// The longest random delay of anything simulated.
+const DELAY_MAX: std::time::Duration = std::time::Duration::from_secs(3_600);
 
 /// What this server says its version is: the recorded one, since clients look at it.
 const VERSION: &str = "1.10.12-release+git~20260821T141014Z~cc93a683ca~64bit";

@@ -3,12 +3,9 @@
 use std::{collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Deserializer, de};
+use units::{Delay, Number, value::unknown};
 
-use crate::{
-    cause::Cause,
-    delay::Delay,
-    value::{Number, unknown},
-};
+use crate::cause::Cause;
 
 /// How a called number behaves that would otherwise answer at once (`9196`, `9197`, `park`, and extensions with
 /// `callee = true`). The default changes nothing.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, de};
 
 use super::callee::share;
-use crate::{delay::Delay, value::Number};
+use units::{Delay, Number};
 
 /// How much a server can do: new sessions wait for each other, so that a search for its capacity has a knee to find.
 ///

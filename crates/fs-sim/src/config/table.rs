@@ -11,14 +11,13 @@ use std::{
 };
 
 use serde::{Deserialize, Deserializer, de};
+use units::{Count, Delay, Number, Time};
 
 use super::{Callee, Capacity, Config, Failure, User, callee};
 use crate::{
     Extension, Hep, Sip,
-    delay::Delay,
     fault::Planned,
     media::{self, Quality},
-    value::{Count, Number, Time},
 };
 
 /// The most servers that one table stands for: more do not fit an operator's screen, or the ports of a machine.

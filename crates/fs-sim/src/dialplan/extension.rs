@@ -4,7 +4,8 @@ use regex_lite::{Captures, Regex};
 use serde::Deserialize;
 
 use super::{Application, Number, Seen};
-use crate::{switch, value::unknown};
+use crate::switch;
+use units::value::unknown;
 
 /// What a dialplan runs while it is still being looked at: what only sets variables (`SAF_ROUTING_EXEC`).
 pub(super) const INLINE: [&str; 4] = ["set", "export", "multiset", "unset"];

@@ -73,7 +73,9 @@ impl Spoiler {
             match fault {
                 Fault::LoseEvents { .. } => return 0,
                 Fault::DuplicateEvents { .. } => copies += 1,
-                Fault::DelayEvents { delay, .. } => late = late.saturating_add(delay.sample(&mut self.rng)),
+                Fault::DelayEvents { delay, .. } => {
+                    late = late.saturating_add(delay.sample(&mut self.rng, crate::DELAY_MAX))
+                }
                 _ => {}
             }
         }

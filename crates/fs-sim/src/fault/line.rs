@@ -62,7 +62,7 @@ impl Line {
             if let Fault::LateAnswers { share, delay } = fault
                 && meets(&mut self.rng, *share)
             {
-                lateness = lateness.saturating_add(delay.sample(&mut self.rng));
+                lateness = lateness.saturating_add(delay.sample(&mut self.rng, crate::DELAY_MAX));
             }
         }
         lateness

@@ -28,7 +28,7 @@ use rand_chacha::ChaCha8Rng;
 pub(crate) use table::{Kind, TABLE, read};
 pub(crate) use timetable::{Change, Timetable};
 
-use crate::delay::Delay;
+use units::Delay;
 
 /// Something that a server does wrong. What is said here is what is seen from outside.
 ///

@@ -5,7 +5,7 @@ use std::{mem::discriminant, net::SocketAddr, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, de};
 
 use super::{Fault, Planned, Whom};
-use crate::delay::Delay;
+use units::Delay;
 
 /// One kind of fault.
 pub(crate) struct Kind {

@@ -6,7 +6,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{channel::Direction, delay::Delay};
+use crate::channel::Direction;
+use units::Delay;
 
 /// How well audio arrives at the SIP legs of a server: the table `media` of its configuration. The default loses nothing.
 ///
@@ -151,7 +152,7 @@ impl Line {
             Toward::Callee => direction == Direction::Inbound,
         };
         let lossy = call.random::<f64>() < quality.lossy && meant;
-        let jitter_ms = quality.jitter.sample(&mut call).as_secs_f64() * 1_000.0;
+        let jitter_ms = quality.jitter.sample(&mut call, crate::DELAY_MAX).as_secs_f64() * 1_000.0;
         Line {
             dead,
             loss: if lossy { quality.loss.min(LOSS_MAX) } else { 0.0 },

@@ -69,7 +69,7 @@ impl Callees {
         let (fate, early): (f64, f64) = (rng.random(), rng.random());
         let mut draw = |delay: &Option<Delay>| {
             let mut own = ChaCha8Rng::from_rng(&mut rng);
-            delay.as_ref().map(|delay| delay.sample(&mut own))
+            delay.as_ref().map(|delay| delay.sample(&mut own, crate::DELAY_MAX))
         };
         let (ring, answer) = (draw(&self.callee.ring_after), draw(&self.callee.answer_after));
         let hold = draw(&self.callee.hold);

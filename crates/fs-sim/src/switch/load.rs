@@ -61,7 +61,7 @@ impl Load {
     /// How long one more session takes to come about, when so many are up: its turn has to come, and its own work.
     pub(crate) fn session(&mut self, now: Duration, up: usize) -> Duration {
         let Some(service) = &self.capacity.service_time else { return Duration::ZERO };
-        let time = service.sample(&mut self.rng).div_f64(1.0 - self.taken(up));
+        let time = service.sample(&mut self.rng, crate::DELAY_MAX).div_f64(1.0 - self.taken(up));
         self.work = self.work.saturating_add(time);
         self.done_at = self.done_at.max(now).saturating_add(time);
         self.done_at - now
@@ -201,6 +201,6 @@ mod tests {
     fn service_times_are_drawn_from_a_stream_of_their_own() {
         let delay = Delay::Exponential { mean: MS(10) };
         let drawn = load(delay.clone(), 0.0).session(MS(0), 0);
-        assert_ne!(drawn, delay.sample(&mut ChaCha8Rng::seed_from_u64(1)));
+        assert_ne!(drawn, delay.sample(&mut ChaCha8Rng::seed_from_u64(1), crate::DELAY_MAX));
     }
 }

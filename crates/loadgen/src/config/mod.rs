@@ -15,8 +15,8 @@ use serde::Deserialize;
 use toml::Spanned;
 
 pub use app::{AppConfig, KEYS as APP_KEYS};
-pub use fs_sim::value::{Count, Number, Time};
 pub use read::{ConfigError, Source, did_you_mean, has_key, parse, parse_flags, read, resolve_relative, text};
+pub use units::{Count, Delay, Number, Time};
 pub use value::{Password, Value};
 
 /// A whole file.
@@ -160,7 +160,7 @@ pub struct CallConfig {
     /// How long a call may ring.
     pub timeout: Option<Spanned<Time>>,
     /// How long a call lasts from its answer on.
-    pub hold: Option<Spanned<fs_sim::Delay>>,
+    pub hold: Option<Spanned<Delay>>,
     /// The caller's number, for the From header.
     pub caller_id: Option<Spanned<String>>,
     /// The caller's name, for the From header.

@@ -8,12 +8,15 @@ use regex_lite::Regex;
 use toml::Spanned;
 use uuid::Uuid;
 
+use super::load::RANDOM_HOLD_MAX;
 use super::marks::{RUN_VARIABLE, TRACKING_VARIABLE};
 use super::validator::{TIME_MAX, Validator};
 use super::{Hold, Mode, Numbers, Target};
 use crate::apps::script::ARGUMENT;
 use crate::config::template::{Context, Template};
-use crate::config::{CallConfig, ConfigError, FarLegConfig, NumbersConfig, ToConfig, did_you_mean, resolve_relative};
+use crate::config::{
+    CallConfig, ConfigError, Delay, FarLegConfig, NumbersConfig, ToConfig, did_you_mean, resolve_relative,
+};
 use crate::schedule::RoundRobin;
 
 /// Targets at most: each has figures of its own at every slave.
@@ -299,20 +302,20 @@ impl Validator<'_> {
         match (&call.get_ref().hold, mode, limit) {
             (Some(hold), ..) => {
                 let longest = match hold.get_ref() {
-                    fs_sim::Delay::Constant(time) => Some(*time),
-                    fs_sim::Delay::Uniform { to, .. } => Some(*to),
-                    fs_sim::Delay::List(list) => list.iter().map(|(time, _)| *time).max(),
+                    Delay::Constant(time) => Some(*time),
+                    Delay::Uniform { to, .. } => Some(*to),
+                    Delay::List(list) => list.iter().map(|(time, _)| *time).max(),
                     _ => None,
                 };
                 let drawn = match hold.get_ref() {
-                    fs_sim::Delay::Constant(_) => None,
-                    fs_sim::Delay::Exponential { mean } | fs_sim::Delay::Normal { mean, .. } => Some(*mean),
-                    fs_sim::Delay::LogNormal { median, .. } => Some(*median),
-                    fs_sim::Delay::Uniform { .. } | fs_sim::Delay::List(_) => longest,
+                    Delay::Constant(_) => None,
+                    Delay::Exponential { mean } | Delay::Normal { mean, .. } => Some(*mean),
+                    Delay::LogNormal { median, .. } => Some(*median),
+                    Delay::Uniform { .. } | Delay::List(_) => longest,
                 };
                 match longest {
-                    _ if drawn.is_some_and(|time| time > fs_sim::DELAY_MAX) => {
-                        let message = format!("hold: random times are capped at {:?}", fs_sim::DELAY_MAX);
+                    _ if drawn.is_some_and(|time| time > RANDOM_HOLD_MAX) => {
+                        let message = format!("hold: random times are capped at {:?}", RANDOM_HOLD_MAX);
                         Err(self.source.error(hold.span(), message))
                     }
                     Some(time) if time.is_zero() || time > TIME_MAX => {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::time::Duration;
 
-use fs_sim::Delay;
 use toml::Spanned;
+use units::Delay;
 
 use super::validator::{TIME_MAX, Validator};
 use super::{App, SlavePlan};
@@ -20,6 +20,8 @@ const OFFERED_MAX: u64 = 100_000_000;
 const DURATION_MAX: Duration = Duration::from_secs(3650 * 86_400);
 /// Phases at most: each has figures of its own at every slave.
 const PHASES_MAX: usize = 1000;
+/// The longest hold that is drawn from a distribution: a long tail would otherwise keep a call up for days.
+pub(super) const RANDOM_HOLD_MAX: Duration = Duration::from_secs(3_600);
 /// Calls of a burst at most.
 const BURST_MAX: u64 = 100_000;
 
@@ -51,7 +53,7 @@ impl Hold {
     pub fn of(&self, seed: u64, attempt: u64, rate: f64, limit: Option<u64>) -> Duration {
         match self {
             Self::Drawn(Delay::Constant(hold)) => *hold,
-            Self::Drawn(delay) => delay.sample(&mut draw(seed, STREAM_HOLD, attempt)),
+            Self::Drawn(delay) => delay.sample(&mut draw(seed, STREAM_HOLD, attempt), RANDOM_HOLD_MAX),
             Self::Computed { limit: planned } => {
                 hold_to_fill(limit.unwrap_or(*planned), rate).map_or(TIME_MAX, |hold| hold.min(TIME_MAX))
             }

@@ -18,11 +18,12 @@ const WORDS: u128 = 256;
 /// process calls are drawn, and independent of what other streams and attempts give.
 ///
 /// ```
-/// use fs_sim::Delay;
+/// use std::time::Duration;
+///
 /// use loadgen::schedule::draw::{STREAM_HOLD, draw};
 ///
-/// let hold = Delay::Exponential { mean: std::time::Duration::from_secs(180) };
-/// let of_call = |attempt| hold.sample(&mut draw(5, STREAM_HOLD, attempt));
+/// let hold = units::Delay::Exponential { mean: Duration::from_secs(180) };
+/// let of_call = |attempt| hold.sample(&mut draw(5, STREAM_HOLD, attempt), Duration::from_secs(3600));
 /// assert_eq!(of_call(12), of_call(12));
 /// assert_ne!(of_call(12), of_call(13));
 /// ```

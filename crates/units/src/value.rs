@@ -1,4 +1,4 @@
-//! The values of a file: numbers and times, also from the environment, where everything is text.
+//! Numbers and times of a configuration file, also from the environment, where every value is text.
 
 use std::fmt;
 use std::time::Duration;
@@ -17,11 +17,11 @@ pub struct Count(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Time(pub Duration);
 
-/// What a time looks like, for messages.
+/// The form of a time, for messages.
 const TIMES: &str = r#"a time such as "250ms", "3s" or "1h""#;
 
-/// Says that a word is not known, in the form of serde's own errors, from which a reader can make a proposal: the known
-/// ones are between backquotes.
+/// A message for an unknown word in the form of serde's own, with the known words in backquotes, from which a reader can
+/// make a suggestion.
 pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<String> = known.into_iter().map(|known| format!("`{known}`")).collect();
     format!("unknown {what} `{word}`, expected one of {}", known.join(", "))
@@ -31,7 +31,7 @@ impl Time {
     /// Reads a time.
     ///
     /// # Errors
-    /// Says what is wrong with `text` and what a time looks like.
+    /// `text` is not a time; the message shows what a time looks like.
     pub fn parse(text: &str) -> Result<Self, String> {
         humantime::parse_duration(text).map(Self).map_err(|error| format!("{text:?} is not {TIMES}: {error}"))
     }

@@ -1,4 +1,4 @@
-//! A span of time that may vary from call to call.
+//! A delay: constant, or drawn from a distribution each time.
 
 use std::{
     fmt,
@@ -15,20 +15,16 @@ use serde::{Deserialize, Deserializer, de};
 
 use crate::value::{Number, Time};
 
-/// The longest time that [`Delay::sample`] gives: distributions with a long tail would otherwise now and
-/// then hold a call for days.
-pub const DELAY_MAX: Duration = Duration::from_secs(3_600);
-
 /// The most times of a list: each draw goes through it.
 const LIST_MAX: usize = 10_000;
 
-/// The largest file of a list: more than 10,000 lines have.
+/// The largest file of a list, larger than 10,000 lines are.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// The largest weight in a list: sums stay exact enough.
 const WEIGHT_MAX: f64 = 1e6;
 
-/// How long something takes: always the same, or drawn anew each time.
+/// A duration that is constant or drawn from a distribution each time.
 ///
 /// In a configuration it is `"250ms"`, `{ uniform = ["100ms", "500ms"] }`, `{ exponential = "180s" }`,
 /// `{ normal = { mean = "300ms", stdev = "50ms" } }`, `{ lognormal = { median = "300ms", sigma = 0.4 } }` or
@@ -69,9 +65,9 @@ pub enum Delay {
 }
 
 impl Delay {
-    /// Draws a time: never negative, at most [`DELAY_MAX`]. Parameters that make no distribution, which
-    /// configuration refuses, give the mean or median alone.
-    pub fn sample(&self, rng: &mut impl Rng) -> Duration {
+    /// Draws a time from 0 to `max`: a distribution with a long tail would otherwise give days now and then. Parameters
+    /// that make no distribution, which deserializing rejects, give the mean or median.
+    pub fn sample(&self, rng: &mut impl Rng, max: Duration) -> Duration {
         let drawn = match *self {
             Delay::List(ref list) => pick(list, rng).map(|time| time.as_secs_f64()),
             Delay::Constant(time) => Some(time.as_secs_f64()),
@@ -81,7 +77,7 @@ impl Delay {
             Delay::LogNormal { median, sigma } => draw(LogNormal::new(median.as_secs_f64().ln(), sigma), rng),
         };
         let seconds = drawn.filter(|seconds| !seconds.is_nan()).unwrap_or_else(|| self.middle().as_secs_f64());
-        Duration::from_secs_f64(seconds.clamp(0.0, DELAY_MAX.as_secs_f64()))
+        Duration::from_secs_f64(seconds.clamp(0.0, max.as_secs_f64()))
     }
 
     fn middle(&self) -> Duration {
@@ -130,7 +126,7 @@ enum Weighted {
 }
 
 /// # Errors
-/// Says why a list cannot be drawn from.
+/// The list is empty or too long, or a weight is out of range.
 fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
     let item = |item| match item {
         Weighted::Alone(time) => (time.0, 1.0),
@@ -138,10 +134,10 @@ fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
     };
     let items: Arc<[_]> = items.into_iter().map(item).collect();
     if items.is_empty() {
-        return Err("list: there is nothing in it");
+        return Err("list: it is empty");
     }
     if items.len() > LIST_MAX {
-        return Err("list: there are more than 10000 times in it");
+        return Err("list: it has more than 10000 times");
     }
     if !items.iter().all(|(_, weight)| (f64::MIN_POSITIVE..=WEIGHT_MAX).contains(weight)) {
         return Err("list: each weight must be above 0 and at most 1000000");
@@ -149,10 +145,10 @@ fn list(items: Vec<Weighted>) -> Result<Delay, &'static str> {
     Ok(Delay::List(items))
 }
 
-/// Reads a list from a file, a time a line; empty lines and those that begin with `#` say nothing.
+/// Reads a list from a file, a time a line; empty lines and those that start with `#` are skipped.
 ///
 /// # Errors
-/// Says which line is no time, or why the file cannot be read.
+/// The file cannot be read, or a line is not a time; the message has the place.
 fn file(path: &Path) -> Result<Delay, String> {
     let shown = path.display();
     if !path.is_file() {
@@ -163,7 +159,7 @@ fn file(path: &Path) -> Result<Delay, String> {
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(|error| format!("{shown}: cannot be read: {error}"))?;
     if text.len() as u64 > FILE_BYTES_MAX {
-        return Err(format!("{shown}: there are more than {FILE_BYTES_MAX} bytes in it"));
+        return Err(format!("{shown}: it has more than {FILE_BYTES_MAX} bytes"));
     }
     let mut items = Vec::new();
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
@@ -180,7 +176,7 @@ fn file(path: &Path) -> Result<Delay, String> {
 fn seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) => Duration::try_from_secs_f64(seconds)
-            .map_err(|_| format!("{text} is no number of seconds: it must be from 0 on, and finite")),
+            .map_err(|_| format!("invalid number of seconds {text}: expected a finite number from 0 on")),
         Err(_) => Time::parse(text).map(|time| time.0),
     }
 }
@@ -220,7 +216,7 @@ impl<'de> Deserialize<'de> for Delay {
                         Err(de::Error::custom("lognormal: the median is zero"))
                     }
                     Shape::LogNormal { sigma, .. } if !(sigma.is_finite() && sigma >= 0.0) => {
-                        Err(de::Error::custom("lognormal: sigma is negative or no number"))
+                        Err(de::Error::custom("lognormal: sigma must be a finite number from 0 on"))
                     }
                     Shape::LogNormal { median, sigma } => Ok(Delay::LogNormal { median: median.0, sigma }),
                 }
@@ -237,6 +233,8 @@ mod tests {
     use rand_chacha::ChaCha8Rng;
 
     use super::*;
+
+    const MAX: Duration = Duration::from_secs(3_600);
 
     #[derive(Debug, Deserialize)]
     struct Holder {
@@ -279,8 +277,8 @@ mod tests {
             ("3", "a time such as"),
             ("{ uniform = [\"2s\", \"1s\"] }", "the first time is above the second"),
             ("{ exponential = \"0s\" }", "the mean is zero"),
-            ("{ lognormal = { median = \"1s\", sigma = -1.0 } }", "sigma is negative"),
-            ("{ list = [] }", "there is nothing in it"),
+            ("{ lognormal = { median = \"1s\", sigma = -1.0 } }", "sigma must be a finite number from 0 on"),
+            ("{ list = [] }", "it is empty"),
             ("{ list = [[\"1s\", 0]] }", "each weight must be above 0"),
             ("{ list = [\"soon\"] }", "a time and its weight"),
             ("{ gamma = \"1s\" }", "gamma"),
@@ -292,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_list_is_read_from_a_file_too() {
-        let path = std::env::temp_dir().join(format!("fs-sim-delays-{}.txt", std::process::id()));
+        let path = std::env::temp_dir().join(format!("units-delays-{}.txt", std::process::id()));
         let read = |text: &[u8]| {
             std::fs::write(&path, text).expect("a file");
             read(&format!("{{ file = {path:?} }}")).map_err(|error| error.replace(&path.display().to_string(), "FILE"))
@@ -301,12 +299,12 @@ mod tests {
         assert_eq!(read(b"# seconds\n2.5\n\n 3 \r\n250ms"), Ok(Delay::List(expected.into())));
         for (text, reason) in [
             (&b"1\nsoon\n"[..], "FILE:2: \"soon\" is not a time"),
-            (b"1\n\n-1\n", "FILE:3: -1 is no number of seconds"),
-            (b"inf", "FILE:1: inf is no number of seconds"),
+            (b"1\n\n-1\n", "FILE:3: invalid number of seconds -1"),
+            (b"inf", "FILE:1: invalid number of seconds inf"),
             (b"1 2", "FILE:1: \"1 2\" is not a time"),
-            (b"# nothing", "FILE: list: there is nothing in it"),
-            (&b"1\n".repeat(10_001), "FILE: list: there are more than 10000 times in it"),
-            (&b"#".repeat(1024 * 1024 + 1), "FILE: there are more than 1048576 bytes in it"),
+            (b"# nothing", "FILE: list: it is empty"),
+            (&b"1\n".repeat(10_001), "FILE: list: it has more than 10000 times"),
+            (&b"#".repeat(1024 * 1024 + 1), "FILE: it has more than 1048576 bytes"),
             (b"\xff", "FILE: cannot be read: "),
         ] {
             let error = read(text).expect_err(reason);
@@ -323,8 +321,8 @@ mod tests {
     fn samples_stay_in_bounds_and_near_their_middle() {
         let mut rng = ChaCha8Rng::seed_from_u64(1);
         let mut mean = |delay: Delay| {
-            let drawn: Vec<_> = (0..10_000).map(|_| delay.sample(&mut rng)).collect();
-            assert!(drawn.iter().all(|time| *time <= DELAY_MAX));
+            let drawn: Vec<_> = (0..10_000).map(|_| delay.sample(&mut rng, MAX)).collect();
+            assert!(drawn.iter().all(|time| *time <= MAX));
             drawn.iter().sum::<Duration>() / 10_000
         };
         assert_eq!(mean(Delay::Constant(ms(250))), ms(250));
@@ -340,7 +338,7 @@ mod tests {
             let got = mean(delay.clone());
             assert!((ms(290)..ms(310)).contains(&got), "{delay:?}: {got:?}");
         }
-        assert_eq!(Delay::Constant(ms(7_200_000)).sample(&mut rng), DELAY_MAX);
-        assert!((0..1_000).all(|_| Delay::Normal { mean: ms(1), stdev: ms(50) }.sample(&mut rng) <= ms(1_000)));
+        assert_eq!(Delay::Constant(ms(7_200_000)).sample(&mut rng, MAX), MAX);
+        assert!((0..1_000).all(|_| Delay::Normal { mean: ms(1), stdev: ms(50) }.sample(&mut rng, MAX) <= ms(1_000)));
     }
 }
