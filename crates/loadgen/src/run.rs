@@ -15,7 +15,7 @@ use crate::engine::slave::{self, RunStage, SlaveMessage, TICK};
 use crate::exit::{CommandResult, Exit};
 use crate::measure::{Collector, FinalResults, Snapshot};
 use crate::output::{FinishedRun, OutputOptions, Outputs, PhaseFacts, RunFacts, RunStart, SlaveFacts, Update};
-use crate::plan::Plan;
+use crate::plan::{Mode, Plan};
 use crate::preflight::prepare;
 use crate::server::{self, RaisedLimit, Server};
 use crate::signals::{Signal, Signals};
@@ -150,6 +150,10 @@ fn facts(plan: &Plan, end: &RunEnd, start: &RunStart, ended: Instant, peak_concu
     let spans = schedule.spans().map(|(from, to)| to.unwrap_or(end.offering).min(end.offering).saturating_sub(from));
     let phases = schedule.phases.iter().zip(spans);
     let slaves = plan.slaves.iter().enumerate();
+    let target = match plan.mode {
+        Mode::Skip => schedule.mean_rate_measured(end.offering),
+        Mode::Wait => schedule.mean_rate_measured_closed(end.offering),
+    };
     RunFacts {
         id: plan.run_id.to_string(),
         seed: schedule.seed,
@@ -159,8 +163,9 @@ fn facts(plan: &Plan, end: &RunEnd, start: &RunStart, ended: Instant, peak_concu
         duration: ended.saturating_duration_since(start.at),
         offering: end.offering,
         measured: schedule.measured_time(end.offering),
-        target_cps: schedule.mean_rate_measured(end.offering).map(|rate| rate * plan.share()),
+        target_cps: target.map(|rate| rate * plan.share()),
         peak_concurrent,
+        has_audio: plan.calls.apps.iter().any(|app| app.script.has_audio()),
         phases: phases.map(|(phase, offering)| PhaseFacts { measured: phase.measured, offering }).collect(),
         slaves: slaves
             .map(|(index, slave)| SlaveFacts { is_own: plan.shard.owns(index), keep_awake: slave.keep_awake.period() })

@@ -35,7 +35,7 @@ async fn flags_alone_make_a_run_on_several_servers() {
 #[tokio::test]
 async fn a_limit_without_a_hold_keeps_so_many_calls_up() {
     let server = server().await;
-    let (run, _bench) = dial(&[&server], "--to null/x --rate 40 --limit 20 --duration 3s").await;
+    let (run, _bench) = dial(&[&server], "--to null/x --rate 40 --limit 20 --run-for 3s").await;
     assert_eq!(run.code(), 0, "{run:?}");
     assert_eq!((run.number("rates.peak_concurrent"), run.calls("skipped")), (20.0, 0), "{}", run.stdout);
     let (attempted, hold) = (run.calls("attempted"), run.number("latency_seconds.hold.p50"));
@@ -50,7 +50,7 @@ async fn calls_at_the_limit_are_skipped_where_that_is_asked_for() {
     let callee = Callee { answer_after, ..Callee::default() };
     let server = server_with(Config { callee, ..Config::default() }).await;
     let to = "--to 9196@127.0.0.1:5080 --profile external";
-    let flags = format!("{to} --rate 50 --limit 10 --mode skip --hold 100ms --duration 1s");
+    let flags = format!("{to} --rate 50 --limit 10 --mode skip --hold 100ms --run-for 1s");
     let (run, _bench) = dial(&[&server], &flags).await;
     assert_eq!((run.calls("attempted"), run.number("skipped.limit")), (10, 40.0));
 }
@@ -80,7 +80,7 @@ async fn what_is_wrong_is_said_of_its_flag_and_nothing_is_dialled() {
     for (flags, message) in [
         ("--to 9196 --rate 5 --hold 1s", "loadgen: --to 9196: 9196 has no host: give 9196@HOST"),
         ("--to 9196@h --rate 0 --hold 1s", "loadgen: --rate: rate = 0: it must be from"),
-        ("--to 9196@h --rate 5", "loadgen: --hold: no hold time"),
+        ("--to 9196@h --rate 5 --hold soon", "loadgen: --hold: \"soon\" is not a time"),
         ("--to 9196@h --rate 5 --hold 1s --app bert --option tome=1", "--option tome=1: the app bert has no option"),
     ] {
         let (run, _bench) = dial(&[&server], flags).await;
@@ -99,4 +99,27 @@ async fn an_app_s_options_are_taken() {
     let (run, _bench) = dial(&[&server], flags).await;
     assert_eq!(run.report()["apps"][0]["kind"], "dtmf_check", "{run:?}");
     assert_eq!(run.calls("attempted"), 5);
+}
+
+/// A call that waits for a slot is late by its own closed loop: the target stays what was asked.
+#[tokio::test]
+async fn closed_loop_is_compared_with_the_rate_that_was_asked() {
+    let server = server().await;
+    let (run, _bench) = dial(&[&server], "--to null/x --rate 20 --limit 1 --max-offered 5 --duration 0.1").await;
+    assert_eq!(run.number("rates.target_cps"), 20.0, "{}", run.stdout);
+    assert!(run.stdout.contains(" of 20 calls/s over "), "{}", run.stdout);
+}
+
+/// Two events of one batch have one instant, and silence is as planned where no app sends audio.
+#[tokio::test]
+async fn summary_of_parked_calls_has_bounds_for_zero_and_nothing_of_audio() {
+    let server = server().await;
+    let to = "--to 9196@127.0.0.1:5080 --profile external --rate 20 --max-offered 5 --hold 0.1";
+    let (parked, _bench) = dial(&[&server], to).await;
+    let rows = parked.stdout.lines().filter(|line| line.contains(" invite ") || line.contains(" answer propagation "));
+    let rows: Vec<&str> = rows.collect();
+    assert!(rows.len() == 2 && rows.iter().all(|row| !row.split_whitespace().any(|cell| cell == "0")), "{rows:?}");
+    assert!(!parked.stdout.contains("audio"), "{}", parked.stdout);
+    let (echoed, _bench) = dial(&[&server], &format!("{to} --app echo")).await;
+    assert!(echoed.stdout.contains("\n  audio        of 0 calls; 5 without a packet"), "{}", echoed.stdout);
 }

@@ -404,6 +404,25 @@ impl Script {
         self.caller.is_empty() && self.callee.is_empty() && self.rules.is_empty() && self.requires.is_empty()
     }
 
+    /// Whether a leg sends audio: an application other than `park`, or any step but waiting and signalling.
+    pub fn has_audio(&self) -> bool {
+        let is_silent = |step: &Step| {
+            matches!(
+                step.action,
+                Action::Wait(_)
+                    | Action::Answer
+                    | Action::Ring
+                    | Action::ExpectDigits { .. }
+                    | Action::ExpectEvent { .. }
+                    | Action::SetVariables(_)
+                    | Action::Respond(_)
+                    | Action::HangUp { .. }
+                    | Action::Repeat(_)
+            )
+        };
+        !self.application.is_park() || !self.caller.iter().chain(&self.callee).all(is_silent)
+    }
+
     /// Whether the script controls the far leg, which has to be parked for that.
     pub fn controls_far_leg(&self) -> bool {
         !self.callee.is_empty()

@@ -15,13 +15,16 @@ use crate::plan::{Plan, RunId};
 
 /// The environment variable with the servers' password. Its default is FreeSWITCH's.
 const PASSWORD: &str = "FS_PASSWORD";
+/// How long calls last by default, where it does not follow from the limit.
+const HOLD: &str = "10s";
 /// What messages name that are about no flag in particular.
 const NAME: &str = "dial";
 
 /// Run a test from flags alone, with switchio's names; a file can say more.
 ///
-/// With a limit, calls wait for a slot, and last limit / rate unless --hold says how long. Signals and exit codes are
-/// those of "loadgen run".
+/// The shortest one: loadgen dial 10.0.0.1 --to 9196@pbx.example:5060 --rate 1
+///
+/// Times are such as 10s or 250ms; a bare number is seconds. Signals and exit codes are those of "loadgen run".
 #[derive(Clone, Debug, Args)]
 pub(super) struct DialArgs {
     /// The FreeSWITCH servers that place the calls: HOST or HOST:PORT of each Event Socket. The port is 8021 by
@@ -53,12 +56,12 @@ pub(super) struct DialArgs {
     /// Calls to place at most.
     #[arg(long, value_name = "CALLS")]
     max_offered: Option<String>,
-    /// How long a call lasts once it is answered, such as 10s; left out with a limit, limit / rate.
-    #[arg(long, value_name = "TIME")]
+    /// How long a call lasts from its answer. The default is 10s; with --limit and --mode wait, limit / rate.
+    #[arg(long, visible_alias = "duration", value_name = "TIME")]
     hold: Option<String>,
-    /// For how long calls are offered; left out, until it is stopped.
+    /// How long to place calls. Without it and --max-offered, until a signal.
     #[arg(long, value_name = "TIME")]
-    duration: Option<String>,
+    run_for: Option<String>,
     /// How long a call may ring.
     #[arg(long, default_value = "60s", value_name = "TIME")]
     timeout: String,
@@ -105,18 +108,20 @@ enum LimitAction {
 /// The lines of a configuration, each with the flag that it comes from.
 type Lines = Vec<(String, String)>;
 
+/// A time with its unit: a bare number is seconds, as in switchio.
+fn with_unit(time: &str) -> String {
+    match time.parse::<f64>() {
+        Ok(_) => format!("{time}s"),
+        Err(_) => time.to_owned(),
+    }
+}
+
 impl DialArgs {
     /// The configuration that the flags stand for.
     ///
     /// # Errors
     /// A mistake, with its flag.
     fn config(&self, environment: impl Fn(&str) -> Option<String>) -> Result<(Config, Source), ConfigError> {
-        let waits = self.mode == LimitAction::Wait && self.limit.is_some();
-        if self.hold.is_none() && !waits {
-            let message = "no hold time: set --hold, such as 10s. Only calls that wait for a slot of --limit can go without one; \
-                 they last limit / rate";
-            return Err(ConfigError::new("--hold", message));
-        }
         let lines = self.lines()?;
         // Only the password comes from the environment: the shell has expanded everything else.
         config::parse_flags(NAME.to_owned(), lines, |name| environment(name).filter(|_| name == PASSWORD))
@@ -128,7 +133,10 @@ impl DialArgs {
             let key = flag.trim_start_matches('-').replace('-', "_");
             value.iter().map(|value| line(flag, &key, quoted(value))).collect::<Lines>()
         };
-        lines.extend(text("--duration", &self.duration));
+        let time = |flag: &str, key: &str, value: &Option<String>| {
+            value.iter().map(|value| line(flag, key, quoted(&with_unit(value)))).collect::<Lines>()
+        };
+        lines.extend(time("--run-for", "duration", &self.run_for));
         lines.extend(self.out.iter().map(|path| line("--out", "out", quoted(&path.to_string_lossy()))));
         if self.raise_limits {
             lines.push(line("--raise-limits", "raise_limits", "true".to_owned()));
@@ -137,13 +145,15 @@ impl DialArgs {
         lines.push(line("--rate", "rate", quoted(&self.rate)));
         lines.extend(text("--limit", &self.limit));
         lines.extend(text("--max-offered", &self.max_offered));
-        if self.mode == LimitAction::Wait && self.limit.is_some() {
+        let waits = self.mode == LimitAction::Wait && self.limit.is_some();
+        if waits {
             lines.push(line("--mode", "mode", quoted("wait")));
         }
         lines.push(table("[call]"));
         lines.push(line("--to", "to", self.targets()?));
-        lines.extend(text("--hold", &self.hold));
-        lines.push(line("--timeout", "timeout", quoted(&self.timeout)));
+        let hold = self.hold.clone().or_else(|| (!waits).then(|| HOLD.to_owned()));
+        lines.extend(time("--hold", "hold", &hold));
+        lines.push(line("--timeout", "timeout", quoted(&with_unit(&self.timeout))));
         lines.push(table("[[apps]]"));
         lines.push(line("--app", "kind", quoted(&self.app)));
         for option in &self.options {
@@ -318,9 +328,8 @@ mod tests {
         for (flags, message) in [
             ("fs1 --to 1@h --rate 0 --hold 1s", "--rate: rate = 0: it must be from"),
             ("fs1 --to 1@h --rate x --hold 1s", "--rate: "),
-            ("fs1 --to 1@h --rate 5", "--hold: no hold time"),
-            ("fs1 --to 1@h --rate 5 --limit 5 --mode skip", "--hold: no hold time"),
-            ("fs1 --to 1@h --rate 5 --hold 10", "--hold: \"10\" is not a time"),
+            ("fs1 --to 1@h --rate 5 --hold soon", "--hold: \"soon\" is not a time"),
+            ("fs1 --to 1@h --rate 5 --hold -1", "unexpected argument '-1'"),
             ("fs1 --to 1@h --rate 5 --limit 0", "--limit: limit = 0: it must be at least 1"),
             ("fs1 --to 1@h --rate 100 --limit 1 --hold 1s --mode skip", "--limit: "),
             ("fs1 --to 9196 --rate 5 --hold 1s", "--to 9196: 9196 has no host"),
@@ -339,7 +348,7 @@ mod tests {
             ("fs1:x --to 1@h --rate 5 --hold 1s", "fs1:x: "),
             ("fs1 fs1 --to 1@h --rate 5 --hold 1s", "fs1: duplicate slave name"),
             ("fs1 --password-file /nowhere --to 1@h --rate 5 --hold 1s", "--password-file: /nowhere: cannot be read"),
-            ("fs1 --to 1@h --rate 5 --hold 1s --duration 0s", "--duration: duration = 0ns: it must be above 0"),
+            ("fs1 --to 1@h --rate 5 --hold 1s --run-for 0s", "--run-for: duration = 0ns: it must be above 0"),
             ("fs1 --to 1@h --rate 5 --hold 1s --gateway g --profile p", "cannot be used"),
             ("fs1 --to 1@h --rate 5 --hold 1s --raise-limits", "--out"),
         ] {
@@ -357,6 +366,24 @@ mod tests {
         assert_eq!(plan.calls.apps[0].script.caller.len(), 2, "a list is one");
     }
 
+    /// In switchio, `--duration` is how long a call lasts, in seconds.
+    #[test]
+    fn duration_and_bare_numbers_have_the_meaning_of_switchio() {
+        for (flags, hold, duration) in [
+            ("--rate 1 --limit 1 --max-offered 3 --duration 7", 7.0, None),
+            ("--rate 1 --hold 0.5", 0.5, None),
+            ("--rate 1", 10.0, None),
+            ("--rate 1 --limit 30 --mode skip", 10.0, None),
+            ("--rate 2 --limit 30", 15.0, None),
+            ("--rate 1 --hold 250ms --run-for 90", 0.25, Some(90)),
+        ] {
+            let plan = dial(&format!("fs1 --to 1@h {flags}")).unwrap();
+            let rate = plan.schedule.rate_max();
+            let duration = duration.map(std::time::Duration::from_secs);
+            assert_eq!((plan.mean_hold(rate), plan.schedule.duration()), (hold, duration), "{flags}");
+        }
+    }
+
     #[test]
     fn every_other_flag_is_in_the_plan() {
         let plan = dial(&format!("fs1 --to 1@h {SOME}")).unwrap();
@@ -366,7 +393,7 @@ mod tests {
             (seconds(60), None, None)
         );
         assert_eq!((plan.limit, &plan.out, plan.raise_limits), (None, &None, false));
-        let flags = "--timeout 7s --duration 9s --max-offered 11 --limit 13 --out here --raise-limits";
+        let flags = "--timeout 7s --run-for 9 --max-offered 11 --limit 13 --out here --raise-limits";
         let plan = dial(&format!("fs1 --to 1@h {SOME} {flags}")).unwrap();
         let times = (plan.calls.timeout, plan.schedule.duration(), plan.schedule.max_offered);
         assert_eq!(times, (seconds(7), Some(seconds(9)), Some(11)));

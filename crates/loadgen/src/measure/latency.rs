@@ -185,9 +185,10 @@ fn percentile(name: &str) -> Option<f64> {
     }
     let value: f64 = digits.parse().ok()?;
     let quantile = match digits {
-        // Without a point, the digits after the first two are decimals.
         _ if digits.contains('.') || digits.len() <= 2 => value / 100.0,
         "100" => 1.0,
+        // Without a point, digits after 99 are decimals. Any other would be a typing error: p101 is not the 10.1st.
+        _ if !digits.starts_with("99") => return None,
         _ => value / 10_f64.powi(digits.len() as i32),
     };
     (0.0..=1.0).contains(&quantile).then_some(quantile)
@@ -222,7 +223,7 @@ mod tests {
             let value = percentile(name).unwrap();
             assert!((value - quantile).abs() < 1e-12, "{name}: {value}");
         }
-        for name in ["p", "99", "p-1", "p1e1", "pNaN", "p101.0", "max"] {
+        for name in ["p", "99", "p-1", "p1e1", "pNaN", "p101.0", "p101", "p500", "p0999", "max"] {
             assert_eq!(percentile(name), None, "{name}");
         }
     }

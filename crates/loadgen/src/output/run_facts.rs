@@ -27,6 +27,8 @@ pub struct RunFacts {
     pub target_cps: Option<f64>,
     /// Concurrent calls at most.
     pub peak_concurrent: u64,
+    /// Whether an app sends audio to the near leg; without one, a call without packets is as planned.
+    pub has_audio: bool,
     /// The phases, in the plan's order.
     pub phases: Vec<PhaseFacts>,
     /// The slaves, in the plan's order.

@@ -2,10 +2,15 @@
 
 use std::fmt::Write;
 use std::io;
+use std::time::Duration;
 
+use super::run_facts::{RunFacts, SlaveFacts};
 use super::{Created, FinishedRun, Output, OutputOptions};
 use crate::measure::{Counts, Figures, Latency, Refusal, RtpMetric, Samples, Skip, seconds};
 use crate::verdict::Verdict;
+
+/// How long FreeSWITCH's listener sleeps between batches of events unless it is kept awake (`mod_event_socket`).
+const EVENT_POLL: Duration = Duration::from_millis(20);
 
 /// Writes the summary to stdout.
 struct Summary;
@@ -63,12 +68,14 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
         facts.peak_concurrent
     )?;
 
+    let batch = batch_bound(facts);
     let columns = ["p50", "p90", "p95", "p99", "max"];
     writeln!(out, "\n  {:<18}{:>9}{}", "latency", "samples", columns.map(|name| format!("{name:>11}")).concat())?;
     for latency in Latency::ALL {
         let samples = latencies.get(*latency);
         if samples.count() > 0 {
-            let row = columns.map(|name| format!("{:>11}", statistic(samples, name))).concat();
+            let row = columns.map(|name| format!("{:>11}", cell(*latency, samples.statistic(name).flatten(), batch)));
+            let row = row.concat();
             writeln!(out, "  {:<18}{:>9}{row}", latency.as_str().replace('_', " "), samples.count())?;
         }
     }
@@ -99,7 +106,7 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     }
 
     write_left(out, run)?;
-    write_media(out, &last.total)?;
+    write_media(out, &last.total, facts.has_audio)?;
     for (app, tally) in names.apps.iter().zip(&last.app_tallies) {
         let named = app.results.iter().zip(&tally.results).filter(|(_, count)| **count > 0);
         let results: Vec<String> = named.map(|(result, count)| format!("{result} {count}")).collect();
@@ -140,6 +147,21 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     Ok(())
 }
 
+/// The longest time between two batches of events.
+fn batch_bound(facts: &RunFacts) -> Duration {
+    let period = |slave: &SlaveFacts| slave.keep_awake.unwrap_or(EVENT_POLL);
+    facts.slaves.iter().map(period).max().unwrap_or(EVENT_POLL)
+}
+
+/// A latency in the table. Two events of one batch have one instant: 0 between them stands for less than the time
+/// between two batches.
+fn cell(latency: Latency, value: Option<f64>, batch: Duration) -> String {
+    match (latency, value) {
+        (Latency::Invite | Latency::AnswerPropagation, Some(0.0)) => format!("< {} ms", batch.as_millis()),
+        (_, value) => value.map_or("-".to_owned(), seconds),
+    }
+}
+
 /// Writes how many channels the last look at the servers found.
 fn write_left(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
     let own = run.results.last.slaves.iter().zip(&run.facts.slaves).filter(|(_, slave)| slave.is_own);
@@ -154,9 +176,9 @@ fn write_left(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
 }
 
 /// Writes the quality of the audio, where there was any.
-fn write_media(out: &mut String, figures: &Figures) -> std::fmt::Result {
+fn write_media(out: &mut String, figures: &Figures, has_audio: bool) -> std::fmt::Result {
     let Counts { with_media, without_media, .. } = figures.tally.counts;
-    if with_media + without_media == 0 {
+    if with_media + without_media == 0 || (with_media == 0 && !has_audio) {
         return Ok(());
     }
     let of = |measure, name| figures.media(measure).statistic(name).flatten().unwrap_or_default();
@@ -191,4 +213,19 @@ fn percent(ratio: Option<f64>) -> String {
 
 fn statistic(samples: &Samples, name: &str) -> String {
     samples.statistic(name).flatten().map_or("-".to_owned(), seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_between_events_of_one_batch_is_a_bound() {
+        let batch = Duration::from_millis(2);
+        assert_eq!(cell(Latency::Invite, Some(0.0), batch), "< 2 ms");
+        assert_eq!(cell(Latency::AnswerPropagation, Some(0.0), EVENT_POLL), "< 20 ms");
+        assert_eq!(cell(Latency::Invite, Some(0.0021), batch), "2.10 ms");
+        assert_eq!(cell(Latency::ScheduleLag, Some(0.0), batch), "0", "not a time between events");
+        assert_eq!(cell(Latency::Invite, None, batch), "-");
+    }
 }

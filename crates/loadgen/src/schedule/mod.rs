@@ -194,9 +194,19 @@ impl Schedule {
 
     /// The mean rate of the measured phases up to `until`, in calls per second. `None` where none of them has begun.
     pub fn mean_rate_measured(&self, until: Duration) -> Option<f64> {
+        self.mean_over_measured(until, |from, to| self.expected(from, to))
+    }
+
+    /// As [`Schedule::mean_rate_measured`], for a closed loop: calls wait for a slot there, so that the calls up to
+    /// `max_offered` take longer than at the target rate.
+    pub fn mean_rate_measured_closed(&self, until: Duration) -> Option<f64> {
+        self.mean_over_measured(until, |from, to| self.integral(to) - self.integral(from))
+    }
+
+    fn mean_over_measured(&self, until: Duration, calls: impl Fn(Duration, Duration) -> f64) -> Option<f64> {
         let seconds = self.measured_time(until).as_secs_f64();
         let spans = self.measured().map(|(from, to)| (from, to.unwrap_or(until).min(until)));
-        let calls: f64 = spans.filter(|(from, to)| from < to).map(|(from, to)| self.expected(from, to)).sum();
+        let calls: f64 = spans.filter(|(from, to)| from < to).map(|(from, to)| calls(from, to)).sum();
         (seconds > 0.0).then(|| calls / seconds)
     }
 

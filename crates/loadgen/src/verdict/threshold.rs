@@ -168,7 +168,7 @@ fn subject(name: &str) -> Result<Subject, String> {
         };
         if Samples::default().statistic(statistic).is_none() {
             return Err(format!(
-                "unknown statistic {statistic:?}: known are min, mean, stdev, max and percentiles such as p50, p99, p99.9"
+                "unknown statistic {statistic:?}: known are min, mean, stdev, max and percentiles such as p50, p99, p99.9 (or p999)"
             ));
         }
         return Ok(subject);
@@ -237,6 +237,7 @@ mod tests {
         for (name, expression, words) in [
             ("setp.p99", "< 250ms", "did you mean \"setup\"?"),
             ("setup.median", "< 250ms", "unknown statistic \"median\""),
+            ("setup.p101", "< 250ms", "unknown statistic \"p101\""),
             ("setup.p99", "250ms", "expected <, <=, > or >= first"),
             ("setup.p99", "< 250", "is not a time"),
             ("succes", "> 0.5", "did you mean \"success\"?"),
