@@ -1,8 +1,13 @@
 //! A server of outbound connections over real sockets: against peers that behave as FreeSWITCH does, or badly, and against
 //! a real FreeSWITCH where `FREESWITCH_ESL=host:port:password` is set.
 
+#[path = "support/clock.rs"]
+mod clock;
+
 use std::net::SocketAddr;
 use std::time::Duration;
+
+use clock::{StoppedClock, TICK};
 
 use esl_core::outbound::{Call, Notice, Options, Server, Stats};
 use esl_core::{Client, Credentials, Error, EventName, Format, HangupCause, Subscription};
@@ -15,6 +20,8 @@ use uuid::Uuid;
 
 /// How long anything may take here.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// How often a condition that is waited for is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 const OK: &str = "Content-Type: command/reply\nReply-Text: +OK\n\n";
 
@@ -37,6 +44,11 @@ impl Peer {
 
     async fn say(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.expect("the server is there");
+    }
+
+    /// Sends an event with these lines.
+    async fn event(&mut self, lines: &str) {
+        self.say(&format!("Content-Length: {}\nContent-Type: text/event-plain\n\n{lines}\n", lines.len() + 1)).await;
     }
 
     /// Answers `connect` and what follows, up to the handler's first command or the end.
@@ -95,7 +107,7 @@ async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + DEADLINE;
     while !holds() {
         assert!(Instant::now() < deadline, "{what}");
-        sleep(Duration::from_millis(2)).await;
+        sleep(LOOK_EVERY).await;
     }
 }
 
@@ -148,8 +160,8 @@ async fn a_call_too_many_is_refused_in_good_order() {
     let command = refused.command().await.expect("an application");
     let uuid = command.lines().find_map(|line| line.strip_prefix("Event-UUID: ")).expect("a UUID");
     refused.say(&[OK, OK].concat()).await;
-    let event = format!("Event-Name: CHANNEL_EXECUTE\nUnique-ID: {}\nApplication-UUID: {uuid}\n\n", Uuid::nil());
-    refused.say(&format!("Content-Length: {}\nContent-Type: text/event-plain\n\n{event}", event.len())).await;
+    let executes = format!("Event-Name: CHANNEL_EXECUTE\nUnique-ID: {}\nApplication-UUID: {uuid}\n", Uuid::nil());
+    refused.event(&executes).await;
     refused.goodbye().await;
     assert_eq!((server.stats.open(), server.stats.refused()), (1, 4));
 
@@ -165,55 +177,70 @@ async fn a_call_too_many_is_refused_in_good_order() {
 }
 
 #[tokio::test]
-async fn peers_that_are_silent_or_talk_garbage_hold_nobody_up() {
-    let timeout = Duration::from_millis(300);
+async fn silent_and_garbage_peers_delay_no_other_call() {
+    let clock = StoppedClock::new();
+    let timeout = Duration::from_secs(60);
     let server = Running::start(Options { timeout, ..options() }, hold).await;
+    let stats = server.stats.clone();
     let mut bad = Vec::new();
     for n in 0..20 {
         let mut peer = Peer::connect(server.address).await;
+        assert_eq!(peer.command().await.as_deref(), Some("connect"));
         if n % 2 == 0 {
             peer.say("GET / HTTP/1.1\r\nHost: x\r\n\r\n").await;
         }
         bad.push(peer);
     }
-    let started = Instant::now();
+    clock.until("garbage ends a handshake at once", || stats.failed_handshakes() == 10).await;
     let mut good = Peer::connect(server.address).await;
     good.begin("static").await;
-    assert!(started.elapsed() < timeout, "{:?}", started.elapsed());
-    let stats = server.stats.clone();
-    eventually("they are given up", || stats.failed_handshakes() == 20).await;
-    assert_eq!(stats.open(), 1);
-    drop(good);
+    clock.advance(timeout - TICK).await;
+    let mut another = Peer::connect(server.address).await;
+    another.begin("static").await;
+    assert_eq!((stats.failed_handshakes(), stats.open()), (10, 12), "the silent ones are still waited for");
+    clock.advance(2 * TICK).await;
+    clock.until("the silent ones are given up", || stats.failed_handshakes() == 20).await;
+    assert_eq!(stats.open(), 2);
+    drop((clock, good, another));
     assert_eq!(server.stop().await.failed_handlers(), 0);
 }
 
 #[tokio::test]
-async fn open_calls_get_their_grace_time_and_no_new_one_comes_in() {
-    let options = Options { grace: Duration::from_millis(300), ..options() };
-    let (seen, mut calls) = mpsc::unbounded_channel();
-    let server = Running::start(options, move |call: Call| {
-        let seen = seen.clone();
+async fn stopped_server_grants_open_calls_the_grace_and_takes_no_new_one() {
+    let options = Options { grace: DEADLINE / 2, ..options() };
+    let grace = options.grace;
+    let (sees, mut seen) = mpsc::unbounded_channel();
+    let server = Running::start(options, move |mut call: Call| {
+        let sees = sees.clone();
         async move {
-            seen.send(()).expect("the test is there");
-            hold(call).await
+            sees.send(()).expect("the test is there");
+            while call.next().await.is_ok() {
+                sees.send(()).expect("the test is there");
+            }
+            Ok(())
         }
     })
     .await;
     let (mut ends, mut stays) = (Peer::connect(server.address).await, Peer::connect(server.address).await);
     ends.begin("static").await;
     stays.begin("static").await;
-    calls.recv().await.unwrap();
-    calls.recv().await.unwrap();
+    seen.recv().await.unwrap();
+    seen.recv().await.unwrap();
     let (address, stats) = (server.address, server.stats.clone());
-    let started = Instant::now();
+    let clock = StoppedClock::new();
     let (_, ()) = tokio::join!(server.stop(), async {
-        eventually("nobody listens", || std::net::TcpStream::connect(address).is_err()).await;
+        clock.until("nobody listens", || std::net::TcpStream::connect(address).is_err()).await;
         assert_eq!(stats.open(), 2);
         drop(ends);
-        // The other one is left in good order when its time is over.
+        clock.until("the first call ends by itself", || stats.open() == 1).await;
+        clock.advance(grace - TICK).await;
+        stays.event("Event-Name: HEARTBEAT\n").await;
+        clock.until("the other one's handler still gets its events", || seen.try_recv().is_ok()).await;
+        clock.advance(2 * TICK).await;
+        // It is left in good order.
         stays.goodbye().await;
-        assert!(started.elapsed() >= Duration::from_millis(300));
     });
+    drop(clock);
     assert_eq!(stats.failed_handlers(), 1);
 }
 
@@ -292,9 +319,10 @@ async fn everything(dialled: Dialled, mode: &str, client: &Client) {
     call.answer().await.expect("the server does it");
     call.execute("set", "colour=light blue").await.expect("it completes");
     assert_eq!(call.getvar("colour").await.expect("an answer").as_deref(), Some("light blue"));
-    let started = Instant::now();
-    let done = call.execute("playback", "tone_stream://%(300,0,1004)").await.expect("it completes");
-    assert!(started.elapsed() > Duration::from_millis(200), "{mode}: it was awaited");
+    let tone = "tone_stream://%(300,0,1004)";
+    let done = call.execute("playback", tone).await.expect("it completes");
+    assert_eq!(done.name(), EventName::ChannelExecuteComplete, "{mode}: it was awaited");
+    assert_eq!(done.get("Application-Data").as_deref(), Some(tone));
     assert_eq!(done.get("Application-Response").as_deref(), Some("FILE PLAYED"));
 
     // Two in a row run one after the other.
@@ -334,8 +362,11 @@ async fn everything(dialled: Dialled, mode: &str, client: &Client) {
     }
 
     // What is dropped meanwhile shifts nothing.
-    let dropped = timeout(Duration::from_millis(50), call.execute("playback", "tone_stream://%(200,0,1004)")).await;
-    assert!(dropped.is_err(), "{mode}");
+    tokio::select! {
+        done = call.execute("playback", ENDLESS) => panic!("{mode}: it does not end by itself: {done:?}"),
+        () = runs(client, uuid, "playback") => {}
+    }
+    client.cmd(&format!("uuid_break {uuid}")).await.expect("the server does it");
     assert_eq!(call.getvar("colour").await.expect("an answer").as_deref(), Some("light blue"));
 
     call.hangup(HangupCause::USER_BUSY).await.expect("the server does it");
@@ -382,8 +413,8 @@ async fn killed_while_lingering(dialled: Dialled, client: &Client) {
 
 async fn killed_during_an_application(dialled: Dialled, client: &Client) {
     let Dialled { mut call, uuid, _server } = dialled;
-    let (done, _) = tokio::join!(call.execute("playback", "tone_stream://%(5000,0,1004)"), async {
-        sleep(Duration::from_millis(200)).await;
+    let (done, _) = tokio::join!(call.execute("playback", ENDLESS), async {
+        runs(client, uuid, "playback").await;
         client.cmd(&format!("uuid_kill {uuid}")).await.expect("the server does it");
     });
     // It noticed, and completed.
@@ -426,15 +457,28 @@ async fn nothing_is_left_parked(client: &Client) {
     }
 }
 
+/// Plays longer than anything may take here.
+const ENDLESS: &str = "tone_stream://%(60000,0,1004)";
+
+/// Waits until the channel runs an application.
+async fn runs(client: &Client, uuid: Uuid, application: &str) {
+    let deadline = Instant::now() + DEADLINE;
+    let question = format!("uuid_getvar {uuid} current_application");
+    while client.cmd(&question).await.expect("an answer") != application {
+        assert!(Instant::now() < deadline, "{uuid} does not run {application}");
+        sleep(LOOK_EVERY).await;
+    }
+}
+
 /// Waits until the server knows this channel no more, and ends it where it stays.
 async fn gone(client: &Client, uuid: Uuid) {
-    let deadline = Instant::now() + Duration::from_secs(3);
+    let deadline = Instant::now() + DEADLINE;
     while client.cmd(&format!("uuid_exists {uuid}")).await.expect("an answer") == "true" {
         if Instant::now() > deadline {
             let _ = client.cmd(&format!("uuid_kill {uuid}")).await;
             panic!("{uuid} was left behind");
         }
-        sleep(Duration::from_millis(10)).await;
+        sleep(LOOK_EVERY).await;
     }
 }
 

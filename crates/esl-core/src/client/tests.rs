@@ -136,8 +136,8 @@ async fn poll_once<F: Future + Unpin>(mut future: F) -> Option<F::Output> {
     .await
 }
 
-#[tokio::test]
-async fn a_time_out_leaves_its_place_behind() {
+#[tokio::test(start_paused = true)]
+async fn timed_out_command_keeps_its_place_among_the_replies() {
     let (client, mut server) = client().await;
     let slow = client.api_within("slow", Duration::from_millis(1)).await.unwrap_err();
     assert!(slow.is_timeout(), "{slow}");

@@ -72,8 +72,8 @@ async fn unknown_frames_and_a_lingering_notice_do_not_end_it() {
     assert!(connection.next().await.unwrap_err().is_closed(), "it stays closed");
 }
 
-#[tokio::test]
-async fn a_dropped_future_loses_nothing() {
+#[tokio::test(start_paused = true)]
+async fn dropped_read_loses_no_bytes() {
     let (mut connection, mut server) = logged_in().await;
     connection.send(&Command::api("x"), ()).unwrap();
     connection.flush().await.unwrap();

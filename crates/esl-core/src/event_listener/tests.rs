@@ -1,3 +1,5 @@
+#[path = "../../tests/support/clock.rs"]
+mod clock;
 mod lost;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +8,8 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::connection::dialogue::Server;
-use crate::{App, Backoff, BoxError, Callbacks, Client, Context, HangupCause, KeepAwake, Originate};
+use crate::{App, Backoff, BoxError, Callbacks, Client, Context, HangupCause, KeepAwake, Liveness, Originate};
+use clock::{StoppedClock, TICK};
 
 const SECOND: Duration = Duration::from_secs(1);
 const A: Uuid = Uuid::from_u128(0xa);
@@ -75,7 +78,7 @@ async fn create(listener: &EventListener, events: &mut Server<TcpStream>) -> cra
     listener.session(A).expect("it is there")
 }
 
-/// Waits until something holds, as it must within a second.
+/// Waits until something holds.
 async fn until(what: &str, holds: impl Fn() -> bool) {
     let wait = async {
         while !holds() {
@@ -271,9 +274,11 @@ async fn fact_11_who_reads_slowly_loses_events_and_the_socket_is_always_read() {
 }
 
 #[tokio::test]
-async fn fact_1_it_is_kept_awake_while_something_is_awaited() {
+async fn fact_1_listener_is_kept_awake_only_while_an_event_is_awaited() {
+    const PERIOD: Duration = Duration::from_millis(10);
     let fake = Fake::start().await;
-    let options = Options { keep_awake: KeepAwake::every(Duration::from_millis(1)), ..Options::default() };
+    // Without liveness only the keep-awake sends a `noop`.
+    let options = Options { keep_awake: KeepAwake::every(PERIOD), liveness: Liveness::OFF, ..Options::default() };
     let credentials = Credentials::password("ClueCon");
     let listener = EventListener::with_options(&fake.address, credentials, options, ListenerOptions::default());
     let (connected, mut events) = tokio::join!(listener.connect(), async {
@@ -286,18 +291,46 @@ async fn fact_1_it_is_kept_awake_while_something_is_awaited() {
     listener.start().unwrap();
     events.event(&channel("CHANNEL_CREATE", A, "")).await;
     until("the session", || listener.session(A).is_some()).await;
-    assert!(timeout(Duration::from_millis(30), events.command()).await.is_err(), "nothing is awaited");
+    let clock = StoppedClock::new();
+    // Each change of the subscription is a command that comes after whatever was sent before it.
+    for on in [true, false, true] {
+        clock.advance(PERIOD + TICK).await;
+        assert_eq!(noops_before_change(&listener, &mut events, on).await, 0, "nothing is awaited");
+    }
     let answer = listener.session(A).unwrap().recv(EventName::ChannelAnswer, 10 * SECOND);
     for _ in 0..5 {
+        clock.advance(PERIOD + TICK).await;
         assert_eq!(events.command().await, "noop");
         events.reply("-ERR command not found").await;
     }
     events.event(&channel("CHANNEL_ANSWER", A, "")).await;
     answer.await.unwrap();
-    while let Ok(command) = timeout(Duration::from_millis(30), events.command()).await {
-        assert_eq!(command, "noop");
-        events.reply("-ERR command not found").await;
+    assert_eq!(noops_before_change(&listener, &mut events, false).await, 0, "none is due at this time");
+    for on in [true, false, true] {
+        clock.advance(PERIOD + TICK).await;
+        assert_eq!(noops_before_change(&listener, &mut events, on).await, 0, "nothing is awaited any more");
     }
+}
+
+/// Subscribes to `DTMF`, or no more. Returns how many `noop`s came before that command.
+async fn noops_before_change(listener: &EventListener, events: &mut Server<TcpStream>, on: bool) -> usize {
+    let change =
+        listener.subscribe(|known| if on { known.with(EventName::Dtmf) } else { known.without(EventName::Dtmf) });
+    let (changed, noops) = tokio::join!(change, async {
+        let mut noops = 0;
+        loop {
+            let command = events.command().await;
+            if command != "noop" {
+                assert_eq!(command, if on { "event plain DTMF" } else { "nixevent DTMF" });
+                events.reply("+OK").await;
+                return noops;
+            }
+            events.reply("-ERR command not found").await;
+            noops += 1;
+        }
+    });
+    changed.expect("the server does it");
+    noops
 }
 
 /// Counts what it is called for.
@@ -436,12 +469,15 @@ async fn apps_get_the_events_of_their_own_sessions() {
     assert_eq!(listener.count_jobs(), 0, "a job that was not started is none");
 }
 
-/// Takes its time to clean up.
-struct Hanging(&'static str);
+/// Never has done with cleaning up, and counts when it begins.
+struct Hanging {
+    name: &'static str,
+    tearing_down: Arc<AtomicUsize>,
+}
 
 impl App for Hanging {
     fn name(&self) -> String {
-        self.0.to_owned()
+        self.name.to_owned()
     }
 
     fn callbacks(self: &Arc<Self>, on: &mut Callbacks) {
@@ -449,18 +485,23 @@ impl App for Hanging {
     }
 
     async fn tear_down(&self, _: &Context) {
+        self.tearing_down.fetch_add(1, Ordering::SeqCst);
         std::future::pending().await
     }
 }
 
 #[tokio::test]
-async fn an_unloading_that_is_given_up_forgets_none_that_it_did_not_come_to() {
+async fn abandoned_unload_keeps_the_apps_that_it_has_not_reached() {
     let fake = Fake::start().await;
     let (client, listener, _events, _commands) = fake.pair().await;
+    let tearing_down = Arc::<AtomicUsize>::default();
     for name in ["one", "two"] {
-        client.load_app_as("both", Hanging(name)).await.unwrap();
+        client.load_app_as("both", Hanging { name, tearing_down: tearing_down.clone() }).await.unwrap();
     }
-    assert!(timeout(Duration::from_millis(50), client.unload_app("both", None)).await.is_err());
+    tokio::select! {
+        unloaded = client.unload_app("both", None) => panic!("{unloaded} were torn down"),
+        () = until("the first one is torn down", || tearing_down.load(Ordering::SeqCst) == 1) => {}
+    }
     assert_eq!(client.apps().names("both"), ["two"]);
     assert!(listener.groups().contains("both", "two") && !listener.groups().contains("both", "one"));
 }

@@ -279,19 +279,27 @@ async fn a_change_that_was_made_just_before_is_one() {
 }
 
 #[tokio::test]
-async fn an_end_that_is_on_its_way_is_waited_for() {
+async fn channel_end_that_comes_late_gives_its_own_cause() {
     let fake = Fake::start().await;
-    let (_client, listener, mut events, mut commands) = fake.pair().await;
+    let (client, listener, mut events, mut commands) = fake.pair().await;
     let session = create(&listener, &mut events).await;
     lose(&listener, events).await;
     let mut events = back(&fake).await;
     assert_eq!(commands.command().await, "api show channels as json");
     commands.answer("{\"row_count\":0}\n").await;
     assert_eq!(commands.command().await, format!("api uuid_dump {A} json"));
-    commands.answer("-ERR No such channel!\n").await;
+    let clock = StoppedClock::new();
+    // The reply to the second command says that the first one's has been read.
+    let (second, ()) = tokio::join!(client.cmd("second"), async {
+        commands.answer("-ERR No such channel!\n").await;
+        assert_eq!(commands.command().await, "api second");
+        commands.answer("+OK\n").await;
+    });
+    second.unwrap();
     // As late as a FreeSWITCH is that was not kept awake.
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    clock.advance(Duration::from_millis(20)).await;
+    assert!(!session.ended(), "its end may still come");
     events.event(&channel("CHANNEL_DESTROY", A, "Hangup-Cause: USER_BUSY\n")).await;
-    until("its end", || session.ended()).await;
+    clock.until("its end", || session.ended()).await;
     assert_eq!(session.hangup_cause(), Some(HangupCause::of("USER_BUSY")));
 }
