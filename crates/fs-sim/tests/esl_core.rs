@@ -3,6 +3,8 @@
 
 #![allow(clippy::print_stderr, reason = "a test that is skipped says so")]
 
+#[path = "../../esl-core/tests/support/clock.rs"]
+mod clock;
 #[path = "support/proxy.rs"]
 mod proxy;
 #[path = "support/until.rs"]
@@ -11,17 +13,16 @@ mod until;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use clock::{StoppedClock, TICK};
 use esl_core::{
     App, Bridge, Callbacks, Client, Command, Connection, Credentials, Event, EventListener, EventName, Filter, Format,
     HangupCause, Incoming, KeepAwake, ListenerOptions, Liveness, LogLevel, Options, Originate, Playback, Session,
     Status,
 };
 use proxy::Proxy;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
 use until::{SOON, until};
 use uuid::Uuid;
-
-const SECOND: Duration = Duration::from_secs(1);
 
 /// Where every call is parked, unanswered, by the far end's dialplan.
 const PARK: &str = "sofia/external/park@127.0.0.1:5090";
@@ -160,22 +161,22 @@ async fn a_call_is_made_of_its_legs_and_the_job_tells_its_result() {
 }
 
 #[tokio::test]
-async fn fact_27_applications_are_done_at_their_ends() {
+async fn fact_27_application_is_done_when_its_last_round_has_ended() {
     on_both(async |place: Place| {
         let (client, _listener) = place.client().await;
         let (near, far) = answered(&client).await;
-        let started = Instant::now();
-        let done = near.playback("tone_stream://%(300,0,1004)").await.unwrap();
+        let tone = "tone_stream://%(300,0,1004)";
+        let done = near.playback(tone).await.unwrap();
         assert_eq!(done.response().as_deref(), Some("FILE PLAYED"));
-        assert!(started.elapsed() >= Duration::from_millis(250), "{:?}", started.elapsed());
+        assert_eq!(rounds(&near, tone), [EventName::ChannelExecute, EventName::ChannelExecuteComplete]);
         let done = near.playback("nothing-of-that-name.wav").await.unwrap();
         assert_eq!(done.response().as_deref(), Some("FILE NOT FOUND"));
 
         // One that takes over half a second is repeated, and is done after the last round.
-        let started = Instant::now();
-        let twice = NonZeroU32::new(2).unwrap();
-        near.playback("tone_stream://%(600,0,1004)").loops(twice).await.unwrap();
-        assert!(started.elapsed() >= Duration::from_millis(1150), "{:?}", started.elapsed());
+        let (tone, twice) = ("tone_stream://%(600,0,1004)", NonZeroU32::new(2).unwrap());
+        near.playback(tone).loops(twice).await.unwrap();
+        let round = [EventName::ChannelExecute, EventName::ChannelExecuteComplete];
+        assert_eq!(rounds(&near, tone), [round, round].concat());
 
         let endless = Playback::new("tone_stream://%(1000,0,425)").endless();
         near.playback(endless).within(SOON).await.unwrap();
@@ -190,9 +191,10 @@ async fn fact_27_applications_are_done_at_their_ends() {
         assert_eq!(near.getvar("long").await.unwrap().map(|value| value.len()), Some(3001));
 
         far.echo().within(SOON).await.unwrap();
-        let playing = near.playback("tone_stream://%(60000,0,425)");
+        let tone = "tone_stream://%(60000,0,425)";
+        let playing = near.playback(tone);
         let (ended, hung_up) = tokio::join!(async { playing.await }, async {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+            until("it plays", || rounds(&near, tone) == [EventName::ChannelExecute]).await;
             near.hangup_with(HangupCause::of("USER_BUSY")).await
         });
         hung_up.unwrap();
@@ -205,6 +207,13 @@ async fn fact_27_applications_are_done_at_their_ends() {
         client.hupall(None).await.unwrap();
     })
     .await;
+}
+
+/// The beginnings and ends of an application with this argument that a session has seen.
+fn rounds(session: &Session, data: &str) -> Vec<EventName> {
+    let events = session.history().into_iter().filter(|event| event.get("Application-Data").as_deref() == Some(data));
+    let names = events.map(|event| event.name());
+    names.filter(|name| matches!(*name, EventName::ChannelExecute | EventName::ChannelExecuteComplete)).collect()
 }
 
 #[tokio::test]
@@ -331,19 +340,19 @@ impl App for Answering {
 }
 
 #[tokio::test]
-async fn an_app_controls_the_far_legs_of_its_own_calls() {
+async fn app_controls_the_far_legs_of_its_own_calls_alone() {
     on_both(async |place: Place| {
         let (client, listener) = place.client().await;
         assert_eq!(client.load_app(Answering).await.unwrap(), "Answering");
+        let seen = |session: &Session| session.vars(|vars| vars.get("seen").cloned());
+        let (_, nobody_s) = parked(&client, parked_call()).await;
+        // The app gets a later call, and answers it.
         let job = client.originate_as("Answering", parked_call()).await.unwrap();
         let uuid = job.get(SOON).await.unwrap().parse().unwrap();
         let far = listener.call(uuid).unwrap().last().unwrap();
         assert_eq!(far.app_id().as_deref(), Some("Answering"));
-        assert_eq!(far.vars(|vars| vars.get("seen").cloned()).as_deref(), Some("yes"));
-        // A call of no app is left alone.
-        let (_, far) = parked(&client, parked_call()).await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        assert!(!far.answered());
+        assert_eq!(seen(&far).as_deref(), Some("yes"));
+        assert_eq!((nobody_s.answered(), seen(&nobody_s)), (false, None), "a call of no app is left alone");
         assert_eq!(client.unload_app("Answering", None).await, 1);
         client.hupall(None).await.unwrap();
     })
@@ -416,22 +425,23 @@ async fn fact_10_a_filter_keeps_jobs_deliverable() {
 }
 
 #[tokio::test]
-async fn fact_23_a_command_holds_up_its_own_connection_and_no_other() {
+async fn fact_23_command_holds_up_its_own_connection_and_no_other() {
     on_both(async |place: Place| {
         let mut connection = Connection::connect(&place.address, &place.credentials(), &place.options()).await.unwrap();
         let heartbeat = esl_core::Subscription::default().custom("test::held");
         connection.send(&Command::Subscribe(&heartbeat), "subscribe").unwrap();
         assert!(matches!(connection.next().await, Ok(Incoming::Reply("subscribe", reply)) if reply.ok().is_ok()));
-        let other = Client::connect(&place.address, &place.credentials(), &place.options()).await.unwrap();
-        let call =
-            Originate::new(Uuid::new_v4(), "sofia/external/ring400@127.0.0.1:5080", "park").ignore_early_media(true);
-        let started = Instant::now();
+        let (other, listener) = place.client().await;
+        // This command runs until the far leg is answered, by the other connection.
+        let call = parked_call();
+        let call = call.clone().x_header("esl-call", call.channel().to_string());
         connection.send(&Command::api(call.command().unwrap()), "slow").unwrap();
         connection.flush().await.unwrap();
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        let far = || listener.call(call.channel()).and_then(|call| call.last());
+        until("the far leg is parked", || far().is_some_and(|far| far.last(EventName::ChannelPark).is_some())).await;
         other.sendevent(EventName::Custom, &[("Event-Subclass", "test::held")], "").await.unwrap();
-        assert!(started.elapsed() < Duration::from_millis(300), "the other connection does not wait for it");
-        // The event was there long before the slow command's reply, and comes after it.
+        far().unwrap().answer().within(SOON).await.unwrap();
+        // The event was there before the slow command's reply, and comes after it.
         let reply = timeout(SOON, connection.next()).await.unwrap();
         assert!(matches!(reply, Ok(Incoming::Reply("slow", reply)) if reply.ok().is_ok()));
         assert!(matches!(timeout(SOON, connection.next()).await.unwrap(), Ok(Incoming::Event(_))));
@@ -492,25 +502,40 @@ async fn what_changed_while_the_connection_was_cut_is_known_when_it_is_back() {
 }
 
 #[tokio::test]
-async fn a_half_open_connection_is_found_within_its_limit() {
+async fn half_open_connection_is_given_up_at_its_limit_and_a_quiet_one_stays() {
     on_both(async |place: Place| {
         let network = Proxy::to(place.address.clone()).await;
-        let limit = SECOND;
+        let limit = Duration::from_secs(9);
         let options = Options { liveness: Liveness::within(limit), reconnect: None, ..Options::default() };
         let address = network.address.to_string();
         let listener = EventListener::with_options(&address, place.credentials(), options, ListenerOptions::default());
         listener.connect().await.unwrap();
         listener.start().unwrap();
         let mut status = listener.status().unwrap();
-        // A connection that is only quiet stays.
-        tokio::time::sleep(2 * limit).await;
+        // A connection that is only quiet stays: after a third of the limit it asks, and is answered.
+        let clock = StoppedClock::new();
+        let (asked, answered) = (network.asked(), network.answered());
+        for _ in 0..36 {
+            clock.advance(limit / 12).await;
+            clock.until("it is answered", || network.asked() - asked == network.answered() - answered).await;
+        }
+        assert!(network.asked() >= asked + 3, "{} times in three times the limit", network.asked() - asked);
         assert!(listener.is_connected());
         network.silence();
-        let started = Instant::now();
-        timeout(SOON, status.wait_for(|status| matches!(status, Status::Closed(_)))).await.unwrap().unwrap();
-        assert!(started.elapsed() <= limit + limit / 2, "{:?}", started.elapsed());
+        let (asked, mut steps) = (network.asked(), 0);
+        while network.asked() == asked {
+            assert!(steps < 6, "it does not ask within half of the limit");
+            steps += 1;
+            clock.advance(limit / 12).await;
+        }
+        // The rest of the limit is for the answer.
+        clock.advance(limit / 2).await;
+        assert!(listener.is_connected());
+        clock.advance(limit / 6 + TICK).await;
+        clock.until("it is given up", || matches!(*status.borrow_and_update(), Status::Closed(_))).await;
         let Status::Closed(error) = status.borrow().clone() else { panic!("it is closed") };
-        assert!(error.is_closed() && error.to_string().contains("taken for gone"), "{error}");
+        assert!(error.is_closed(), "{error}");
+        assert_eq!(error.to_string(), "nothing came from the server for 9s: it is taken for gone");
     })
     .await;
 }

@@ -3,10 +3,13 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "../../esl-core/tests/support/clock.rs"]
+mod clock;
 
 use std::time::Duration;
 
-use client::{A_WHILE, Client, SOON};
+use client::{Client, SOON};
+use clock::{StoppedClock, TICK};
 use fs_sim::{Config, Fault, Quality, Server, User};
 use serde::Deserialize;
 use tokio::{
@@ -40,32 +43,31 @@ async fn event(client: &mut Client, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn fact_1_events_wait_for_the_turn_to_end_or_for_input() {
+async fn fact_1_event_waits_for_a_command_and_not_for_a_line_end() {
     let server = Server::start(Config { event_delay: Duration::from_secs(3_600), ..config() }).await.expect("a server");
     let (mut listener, mut other) = (Client::login(&server).await, Client::login(&server).await);
     listener.ask("event plain CUSTOM", "enabled").await;
     other.ask("sendevent CUSTOM", "+OK").await;
-    listener.hears_nothing().await;
+    listener.hears_nothing(&mut other).await;
     listener.say("\n").await;
-    listener.hears_nothing().await;
-    listener.ask("noop", "-ERR command not found").await;
+    listener.hears_nothing(&mut other).await;
+    listener.ask_next("noop", "-ERR command not found").await;
     event(&mut listener, "CUSTOM").await;
 }
 
 #[tokio::test]
-async fn fact_1_events_are_up_to_a_turn_late() {
-    let turn = Duration::from_millis(200);
+async fn fact_1_event_comes_by_itself_within_a_turn() {
+    let turn = Duration::from_secs(3_600);
     let server = Server::start(Config { event_delay: turn, ..config() }).await.expect("a server");
     let (mut listener, mut other) = (Client::login(&server).await, Client::login(&server).await);
     listener.ask("event plain CUSTOM", "enabled").await;
-    let mut latest = Duration::ZERO;
+    let clock = StoppedClock::new();
     for _ in 0..4 {
-        let began = tokio::time::Instant::now();
         other.ask("sendevent CUSTOM", "+OK").await;
+        listener.hears_nothing(&mut other).await;
+        clock.advance(turn + TICK).await;
         event(&mut listener, "CUSTOM").await;
-        latest = latest.max(began.elapsed());
     }
-    assert!(latest >= turn / 2, "at most {latest:?} late");
 }
 
 #[tokio::test]
@@ -371,42 +373,49 @@ async fn fact_20_who_may_not_come_gets_a_rude_rejection() {
 }
 
 #[tokio::test]
-async fn fact_23_a_half_sent_command_holds_its_own_connection_s_events_up() {
+async fn fact_23_half_sent_command_holds_up_the_events_of_its_own_connection() {
     let server = start().await;
     let (mut half, mut other) = (Client::login(&server).await, Client::login(&server).await);
     for client in [&mut half, &mut other] {
         client.ask("event plain CUSTOM", "enabled").await;
     }
     half.say("api echo hal").await;
-    // The half is there before what is sent through the other connection next.
-    tokio::time::sleep(A_WHILE).await;
+    // The half has been read before the event is sent.
+    half.hears_nothing(&mut other).await;
     other.ask("sendevent CUSTOM", "+OK").await;
     event(&mut other, "CUSTOM").await;
-    half.hears_nothing().await;
-    half.ask("f", "\n\nhalf").await;
+    half.hears_nothing(&mut other).await;
+    half.ask_next("f", "\n\nhalf").await;
     event(&mut half, "CUSTOM").await;
 }
 
 #[tokio::test]
-async fn fact_23_while_a_command_runs_its_connection_s_events_wait() {
+async fn fact_23_running_command_holds_up_the_events_of_its_own_connection() {
     let server = start().await;
     let (mut waits, mut other) = (Client::login(&server).await, Client::login(&server).await);
     waits.ask("event plain CUSTOM", "enabled").await;
+    let clock = StoppedClock::new();
     waits.say("api msleep 300\n\n").await;
+    waits.hears_nothing(&mut other).await;
     other.ask("sendevent CUSTOM", "+OK").await;
+    waits.hears_nothing(&mut other).await;
+    clock.advance(Duration::from_millis(300) + TICK).await;
     let first = waits.frame().await;
     assert!(first.starts_with("Content-Type: api/response"), "{first}");
     event(&mut waits, "CUSTOM").await;
 }
 
 #[tokio::test]
-async fn fact_24_a_job_uuid_is_no_promise() {
+async fn fact_24_job_uuid_may_be_given_for_a_job_without_a_result() {
     let server = start().await;
     server.order(Fault::LoseJobs { share: 1.0 }, None).await.expect("possible");
     let mut client = Client::login(&server).await;
     client.ask("event plain BACKGROUND_JOB", "enabled").await;
-    client.ask("bgapi echo x", "+OK Job-UUID: ").await;
-    client.hears_nothing().await;
+    client.ask("bgapi echo lost", "+OK Job-UUID: ").await;
+    server.clear_all().await;
+    client.ask("bgapi echo kept", "+OK Job-UUID: ").await;
+    let first = event(&mut client, "BACKGROUND_JOB").await;
+    assert!(first.ends_with("\n\nkept"), "{first}");
 }
 
 /// Makes a server call here, and returns the connection after its first reply.
@@ -489,7 +498,7 @@ async fn end_of_a_call(server: &Server) -> String {
     let mut client = Client::login(server).await;
     client.ask("event plain CHANNEL_HANGUP_COMPLETE", "enabled").await;
     client.ask("api originate {origination_uuid=u}sofia/external/9196@127.0.0.1:5080 &park()", "+OK").await;
-    tokio::time::sleep(A_WHILE).await;
+    StoppedClock::new().advance(Duration::from_millis(60)).await;
     client.ask("api uuid_kill u", "+OK").await;
     event(&mut client, "CHANNEL_HANGUP_COMPLETE").await
 }

@@ -2,16 +2,18 @@
 
 #[path = "support/client.rs"]
 mod client;
+#[path = "../../esl-core/tests/support/clock.rs"]
+mod clock;
+#[path = "support/until.rs"]
+mod until;
 
-use std::{
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::{io, net::SocketAddr, time::Duration};
 
-use client::{A_WHILE, Client, SOON};
+use client::{Client, SOON};
+use clock::{StoppedClock, TICK};
 use fs_sim::{Config, Delay, Fault, Planned, Server, Whom};
-use tokio::{io::AsyncReadExt, net::TcpStream};
+use tokio::net::TcpStream;
+use until::until;
 
 const ALL: f64 = 1.0;
 
@@ -28,6 +30,16 @@ async fn start() -> Server {
 
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
+}
+
+/// Longer than a test takes: time that passes only where a test moves the clock.
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A connection to another server, which no fault concerns.
+async fn beside() -> (Server, Client) {
+    let server = start().await;
+    let client = Client::login(&server).await;
+    (server, client)
 }
 
 /// Says a client's event, which comes back to its sender.
@@ -90,7 +102,7 @@ async fn is_seen(name: &str) {
 #[tokio::test]
 async fn every_fault_is_seen_from_outside() {
     for (name, _) in Fault::kinds() {
-        tokio::time::timeout(SOON * 2, is_seen(name)).await.unwrap_or_else(|_| panic!("{name} takes for ever"));
+        is_seen(name).await;
     }
 }
 
@@ -110,12 +122,12 @@ async fn drops(server: &Server) {
 }
 
 async fn silent(server: &Server) {
-    let mut old = Client::login(server).await;
+    let (mut old, (_beside, mut marker)) = (Client::login(server).await, beside().await);
     order(server, Fault::Silent).await;
     let mut new = Client::connect(server).await;
     old.say("api echo hello\n\n").await;
-    old.hears_nothing().await;
-    new.hears_nothing().await;
+    old.hears_nothing(&mut marker).await;
+    new.hears_nothing(&mut marker).await;
     server.clear_all().await;
     old.expect("hello").await;
     new.expect("auth/request").await;
@@ -126,37 +138,51 @@ async fn mute(server: &Server) {
     order(server, Fault::Mute).await;
     client.say("api originate null/x &park()\n\n").await;
     server.wait_for(SOON, |state| state.channels == 1).await.expect("it has been read and done");
-    client.hears_nothing().await;
-    Client::connect(server).await.hears_nothing().await;
+    let mut new = Client::connect(server).await;
+    server.wait_for(SOON, |state| state.listeners == 2).await.expect("it would have been greeted");
     server.clear_all().await;
     client.say("api echo hello\n\n").await;
     assert_eq!(client.hears(HELLO.len()).await, HELLO, "the first answer is lost");
+    new.ask_next("auth ClueCon", "+OK accepted").await;
 }
 
 async fn stalls(server: &Server) {
-    let mut client = Client::login(server).await;
+    let (mut client, (_beside, mut marker)) = (subscribed(server).await, beside().await);
     client.ask("event plain CHANNEL_ANSWER", "enabled plain\n").await;
-    client.ask("bgapi originate sofia/external/ring50@127.0.0.1:5080 &park()", "Job-UUID: ").await;
+    let ringing = "bgapi originate {originate_timeout=120}sofia/external/ring60000@127.0.0.1:5080 &park()";
+    client.ask(ringing, "Job-UUID: ").await;
+    server.wait_for(SOON, |state| state.channels == 2).await.expect("it rings");
+    let clock = StoppedClock::new();
+    let stamp = |value: &str| value.trim().parse().map(Duration::from_micros).expect("a number");
+    send_event(&mut client, "before").await;
+    let before = stamp(&header_of(&mut client, "before", "Event-Date-Timestamp").await);
     order(server, Fault::Stall).await;
+    clock.advance(2 * MINUTE).await;
     client.say("api echo hello\n\n").await;
-    client.hears_nothing().await;
-    Client::connect(server).await.hears_nothing().await;
-    let cleared = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    client.hears_nothing(&mut marker).await;
+    Client::connect(server).await.hears_nothing(&mut marker).await;
     server.clear_all().await;
-    client.expect("hello").await;
-    client.expect("Event-Date-Timestamp: ").await;
-    let stamp = client.expect("\n").await.trim().parse().map(Duration::from_micros).expect("a number");
+    // In whatever order.
+    let frames = [client.frame().await, client.frame().await];
+    assert!(frames.contains(&String::from_utf8_lossy(HELLO).into_owned()), "{frames:?}");
+    let answer = frames.iter().find(|frame| frame.contains("Event-Name: CHANNEL_ANSWER\n")).expect("its own answer");
+    let answered = answer.lines().find_map(|line| line.strip_prefix("Event-Date-Timestamp: ")).map(stamp);
+    let answered = answered.expect("a time");
     // The server's clock has steps of 20 ms.
-    assert!(stamp + ms(20) >= cleared, "{stamp:?} is before {cleared:?}");
+    assert!(answered + ms(20) >= before + 2 * MINUTE, "{answered:?} is within the stall that began at {before:?}");
 }
 
 async fn delays_events(server: &Server) {
     let mut client = subscribed(server).await;
-    order(server, Fault::DelayEvents { share: ALL, delay: Delay::Constant(ms(100)) }).await;
-    let sent = Instant::now();
-    send_event(&mut client, "late").await;
+    order(server, Fault::DelayEvents { share: ALL, delay: Delay::Constant(MINUTE) }).await;
+    let clock = StoppedClock::new();
+    let mut heard = send_event(&mut client, "late").await;
+    server.clear_all().await;
+    heard += &send_event(&mut client, "prompt").await;
+    heard += &client.expect("Note: prompt").await;
+    assert!(!heard.contains("Note: late"), "{heard}");
+    clock.advance(MINUTE + TICK).await;
     client.expect("Note: late").await;
-    assert!(sent.elapsed() >= ms(100), "after {:?}", sent.elapsed());
 }
 
 async fn loses_events(server: &Server) {
@@ -188,10 +214,8 @@ async fn garbage(server: &Server) {
     let mut client = Client::login(server).await;
     order(server, Fault::Garbage { share: ALL }).await;
     client.say("api echo hello\n\n").await;
-    while !client.heard.ends_with(HELLO) {
-        assert_ne!(client.stream.read_buf(&mut client.heard).await.expect("a stream"), 0);
-    }
-    assert!(client.heard.len() > HELLO.len());
+    let heard = client.expect("\n\nhello").await;
+    assert!(heard.len() > HELLO.len() && heard.as_bytes().ends_with(HELLO), "{heard:?}");
 }
 
 async fn garbage_instead(server: &Server) {
@@ -219,7 +243,7 @@ async fn dribbles(server: &Server) {
     client.say("api echo hello\n\n").await;
     let mut reads = 0;
     while client.heard != HELLO {
-        assert_ne!(client.stream.read_buf(&mut client.heard).await.expect("a stream"), 0);
+        client.reads().await;
         reads += 1;
     }
     assert!(reads >= 10, "{} bytes in {reads} reads", HELLO.len());
@@ -284,6 +308,7 @@ async fn pauses(server: &Server) {
 async fn freezes_the_clock(server: &Server) {
     let mut client = subscribed(server).await;
     order(server, Fault::FreezeClock).await;
+    let clock = StoppedClock::new();
     let mut stamps = Vec::new();
     for note in ["one", "two", "three"] {
         if note == "three" {
@@ -291,7 +316,7 @@ async fn freezes_the_clock(server: &Server) {
         }
         send_event(&mut client, note).await;
         stamps.push(header_of(&mut client, note, "Event-Date-Timestamp").await);
-        tokio::time::sleep(ms(30)).await;
+        clock.advance(ms(30)).await;
     }
     assert!(stamps[0] == stamps[1] && stamps[1] < stamps[2], "{stamps:?}");
 }
@@ -308,13 +333,16 @@ async fn loses_jobs(server: &Server) {
 }
 
 async fn late_answers(server: &Server) {
-    let mut client = Client::login(server).await;
-    order(server, Fault::LateAnswers { share: ALL, delay: Delay::Constant(ms(100)) }).await;
-    let asked = Instant::now();
+    let (mut client, (_beside, mut marker)) = (Client::login(server).await, beside().await);
+    order(server, Fault::LateAnswers { share: ALL, delay: Delay::Constant(MINUTE) }).await;
+    let clock = StoppedClock::new();
     client.say("api originate null/x &park()\n\n").await;
     server.wait_for(SOON, |state| state.channels == 1).await.expect("it is done");
+    client.hears_nothing(&mut marker).await;
+    clock.advance(MINUTE - TICK).await;
+    client.hears_nothing(&mut marker).await;
+    clock.advance(2 * TICK).await;
     client.expect("+OK ").await;
-    assert!(asked.elapsed() >= ms(100), "after {:?}", asked.elapsed());
 }
 
 async fn swaps_answers(server: &Server) {
@@ -343,18 +371,14 @@ async fn a_restarted_server_is_another_one_with_the_same_seed() {
 }
 
 #[tokio::test]
-async fn a_configuration_plans_faults_from_the_start() {
-    let faults = vec!["refuse for 100ms".parse::<Planned>().expect("a fault"), "rude at 1h".parse().expect("another")];
+async fn configured_faults_are_in_force_from_the_start() {
+    let faults = vec!["refuse for 60s".parse::<Planned>().expect("a fault"), "rude at 1h".parse().expect("another")];
     let server = Server::start(Config { faults, ..config() }).await.expect("a server");
     let error = TcpStream::connect(server.addr()).await.expect_err("nobody listens");
     assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    StoppedClock::new().advance(MINUTE + TICK).await;
     server.wait_for(SOON, |state| state.faults == 0).await.expect("it is over");
-    let connected = async {
-        while TcpStream::connect(server.addr()).await.is_err() {
-            tokio::time::sleep(ms(2)).await;
-        }
-    };
-    tokio::time::timeout(SOON, connected).await.expect("the port is bound again");
+    until("the port is bound again", || std::net::TcpStream::connect(server.addr()).is_ok()).await;
 
     let faults = vec![Planned::new(Fault::LoseEvents { share: 2.0 })];
     let error = Server::start(Config { faults, ..config() }).await.expect_err("more than all");
@@ -391,19 +415,19 @@ async fn a_client_orders_and_clears_what_it_wants() {
 }
 
 #[tokio::test]
-async fn a_fault_may_concern_some_connections_alone() {
+async fn fault_against_some_connections_leaves_the_others_alone() {
     let server = start().await;
     let (mut mine, mut others) = (Client::login(&server).await, Client::login(&server).await);
     mine.ask("api sim fault silent against others", "+OK 1\n").await;
     others.say("api echo hello\n\n").await;
-    others.hears_nothing().await;
-    Client::connect(&server).await.hears_nothing().await;
+    others.hears_nothing(&mut mine).await;
+    Client::connect(&server).await.hears_nothing(&mut mine).await;
     mine.ask("api sim clear", "+OK cleared: 1\n").await;
     others.expect("hello").await;
 
     let newcomers = Planned { whom: Whom::Newcomers, ..Planned::new(Fault::Mute) };
     server.plan(newcomers).await.expect("possible");
-    Client::connect(&server).await.hears_nothing().await;
+    Client::connect(&server).await.hears_nothing(&mut mine).await;
     others.ask("api echo still here", "still here").await;
     server.clear_all().await;
 
@@ -434,11 +458,14 @@ async fn the_same_seed_loses_the_same_events() {
 }
 
 #[tokio::test]
-async fn a_fault_ends_by_itself_after_its_time() {
-    let server = start().await;
+async fn fault_for_a_time_ends_by_itself_after_it() {
+    let (server, (_beside, mut marker)) = (start().await, beside().await);
     let mut client = Client::login(&server).await;
-    server.order(Fault::Stall, Some(A_WHILE)).await.expect("possible");
-    let began = Instant::now();
-    client.ask("api echo hello", "hello").await;
-    assert!(began.elapsed() >= A_WHILE / 2, "after {:?}", began.elapsed());
+    let clock = StoppedClock::new();
+    server.order(Fault::Stall, Some(MINUTE)).await.expect("possible");
+    client.say("api echo hello\n\n").await;
+    clock.advance(MINUTE - TICK).await;
+    client.hears_nothing(&mut marker).await;
+    clock.advance(2 * TICK).await;
+    client.expect("hello").await;
 }

@@ -1,11 +1,14 @@
 //! Plays what clients said on connections that a FreeSWITCH 1.10.12 made to them (the application `socket`) to a
 //! simulated one: every frame must come, in the recorded order, with the recorded headers.
 
+#[path = "../../esl-core/tests/support/clock.rs"]
+mod clock;
 #[path = "support/recording.rs"]
 mod recording;
 
 use std::{fmt, time::Duration};
 
+use clock::StoppedClock;
 use fs_sim::{Config, Server};
 use recording::Recording;
 use serde::{
@@ -18,7 +21,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 
-/// How long after the recording's end the last frames may come, on a machine that does other things too.
+/// How long after the recording's end the last frames may come.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 const UUID: &str = "eeeeeeee-0000-4000-8000-000000000001";
@@ -209,7 +212,8 @@ async fn play(recording: &Recording, killed: Option<Duration>) -> String {
 
 async fn agrees(name: &str, killed: Option<Duration>) {
     let recording = Recording::load(&format!("outbound/{name}"));
-    let (mut got, mut wanted) = (frames(&play(&recording, killed).await), frames(&recording.heard));
+    let played = StoppedClock::new().run(play(&recording, killed)).await;
+    let (mut got, mut wanted) = (frames(&played), frames(&recording.heard));
     if killed.is_some() {
         // A connection looks at its channel every 20 ms: how much it has heard by then of one that somebody else has
         // killed is chance, from CHANNEL_HANGUP up to CHANNEL_HANGUP_COMPLETE.
@@ -231,26 +235,26 @@ async fn agrees(name: &str, killed: Option<Duration>) {
 }
 
 #[tokio::test]
-async fn asynchronous_with_all_commands() {
+async fn replayed_async_full_conversation_agrees() {
     agrees("async-full", None).await;
 }
 
 #[tokio::test]
-async fn asynchronous_with_the_channels_commands_only() {
+async fn replayed_async_conversation_without_full_agrees() {
     agrees("async-without-full", None).await;
 }
 
 #[tokio::test]
-async fn synchronous() {
+async fn replayed_sync_conversation_agrees() {
     agrees("sync", None).await;
 }
 
 #[tokio::test]
-async fn the_far_end_hangs_up_and_the_connection_lingers() {
+async fn replayed_linger_after_the_far_end_s_hangup_agrees() {
     agrees("far-end-hangs-up-with-linger", None).await;
 }
 
 #[tokio::test]
-async fn a_killed_channel_closes_a_connection_that_does_not_linger() {
+async fn replayed_kill_without_linger_agrees() {
     agrees("hangup-without-linger", Some(Duration::from_millis(790))).await;
 }

@@ -1,6 +1,8 @@
 //! Plays what a client said to a FreeSWITCH 1.10.12 to a simulated one, at the recorded pace, and compares
 //! the answers: every reply, each channel's events in order, every job's result, the headers of each kind.
 
+#[path = "../../esl-core/tests/support/clock.rs"]
+mod clock;
 #[path = "support/recording.rs"]
 mod recording;
 
@@ -10,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use clock::StoppedClock;
 use fs_sim::{Config, Server};
 use recording::Recording;
 use tokio::{
@@ -22,7 +25,7 @@ use tokio::{
 /// Of the headers that a recorded kind of event has, at least this share must be there.
 const HEADERS_SHARE: f64 = 0.98;
 
-/// How long after the recording's end the last events may come, on a machine that does other things too.
+/// How long after the recording's end the last events may come.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What is compared of each event of a channel.
@@ -71,8 +74,7 @@ struct Digest {
 
 impl Recording {
     /// Says the client's part to a server, and returns what it answers. What names a far leg, whose UUID is
-    /// another each time, names the one at the same place instead. The pauses between what is said are at least the
-    /// recorded ones, however late a busy machine was with what came before.
+    /// another each time, names the one at the same place instead. The pauses between what is said are the recorded ones.
     async fn play(&self, server: &Server, done: impl Fn(&str) -> bool) -> String {
         let (mut reader, mut writer) = TcpStream::connect(server.addr()).await.expect("a connection").into_split();
         let recorded_far = far_legs(&self.heard);
@@ -396,27 +398,19 @@ const RECORDINGS: &[&str] = &[
     "variables",
 ];
 
-/// How often a recording that does not agree is played again, by itself: a machine that does other things too moves what
-/// was said at one time past what happens at another.
-const AGAIN: usize = 3;
-
-/// All at the same time, since most of their time is the recordings' own pauses.
+/// All at the same time, on a clock that waits for what is said and answered.
 #[tokio::test]
-async fn recordings_agree() {
+async fn replayed_recordings_are_answered_as_they_were() {
     let mut playing = JoinSet::new();
     let names: HashMap<_, _> =
         RECORDINGS.iter().copied().map(|name| (playing.spawn(agrees(name)).id(), name)).collect();
     let mut differing = Vec::new();
-    while let Some(played) = playing.join_next().await {
-        differing.extend(played.err().and_then(|error| names.get(&error.id()).copied()));
-    }
-    for _ in 0..AGAIN {
-        for name in std::mem::take(&mut differing) {
-            if tokio::spawn(agrees(name)).await.is_err() {
-                differing.push(name);
-            }
+    let all = async {
+        while let Some(played) = playing.join_next().await {
+            differing.extend(played.err().and_then(|error| names.get(&error.id()).copied()));
         }
-    }
+    };
+    StoppedClock::new().run(all).await;
     assert!(differing.is_empty(), "these do not agree, as the messages above say: {differing:?}");
 }
 
@@ -434,9 +428,9 @@ fn every_recording_is_played() {
     assert_eq!(played, there);
 }
 
-/// The recorded heartbeat came after eight seconds; this one is made to come sooner.
+/// The recorded server's heartbeat came after eight seconds; this one's comes every 100 ms.
 #[tokio::test]
-async fn heartbeat() {
+async fn replayed_heartbeat_has_the_recorded_headers() {
     let mut recording = Recording::load("heartbeat");
     for (at, _) in &mut recording.said {
         *at /= 10;
@@ -444,7 +438,8 @@ async fn heartbeat() {
     recording.ends = Duration::from_millis(100);
     let config = Config { heartbeat: Duration::from_millis(100), ..Config::default() };
     let server = Server::start(config).await.expect("a server");
-    let heard = recording.play(&server, |stream| stream.contains("Idle-CPU")).await;
+    let played = recording.play(&server, |stream| stream.contains("Idle-CPU"));
+    let heard = StoppedClock::new().run(played).await;
     let (got, wanted) = (Digest::new(&heard, &recording.said), Digest::new(&recording.heard, &recording.said));
     assert_eq!(got.replies, wanted.replies);
     headers_are_there("heartbeat", &got, &wanted);

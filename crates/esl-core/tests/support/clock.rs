@@ -11,6 +11,9 @@ const STOPPED_MAX: Duration = Duration::from_secs(30);
 /// A timer goes off up to this late: they are kept in steps of it.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 
+/// How often other tasks have their turn after the clock was moved: sockets are looked at each time.
+const TURNS: usize = 16;
+
 /// Tokio's clock, stopped until this is dropped; only [`StoppedClock::advance`] moves it.
 ///
 /// A clock that is merely paused jumps to the next timer whenever the runtime is idle, even while bytes are on their way
@@ -33,9 +36,25 @@ impl StoppedClock {
         Self { _blocking: sender }
     }
 
-    /// Moves the clock. The timers that are due go off as soon as the test awaits something else.
+    /// Moves the clock, and lets other tasks do what the timers that are due set off.
     pub(crate) async fn advance(&self, time: Duration) {
         tokio::time::advance(time).await;
+        for _ in 0..TURNS {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// Moves the clock on by [`TICK`]s while a future runs: what is said at one of them is answered before the next one.
+    pub(crate) async fn run<F: Future>(&self, future: F) -> F::Output {
+        let ticks = async {
+            loop {
+                self.advance(TICK).await;
+            }
+        };
+        tokio::select! {
+            output = future => output,
+            () = ticks => unreachable!("the clock does not end"),
+        }
     }
 
     /// Waits for a condition while the clock stands still.

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use esl_core::apps::TonePlay;
 use esl_core::{App, BoxError, Callbacks, Client, Context, Credentials, Error, EventName, Scope};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
 
 use crate::{SOON, Target, own_id, targets, to_park, until};
 
@@ -109,16 +107,18 @@ async fn a_panic_takes_it_down_and_goes_on() {
 }
 
 #[tokio::test]
-async fn what_is_dropped_is_taken_down() {
+async fn dropped_scope_is_taken_down() {
     for target in targets().await {
         let (scope, torn_down) = scope(&target);
-        let mut kept = None;
+        let (give, kept) = oneshot::channel();
         let run = scope.run(async |client| {
-            kept = Some(client.clone());
+            let _ = give.send(client.clone());
             std::future::pending::<Result<(), Error>>().await
         });
-        assert!(timeout(Duration::from_millis(200), run).await.is_err());
-        let client = kept.expect("it was connected within that time");
+        let client = tokio::select! {
+            outcome = run => panic!("it waits for ever: {outcome:?}"),
+            client = kept => client.expect("it runs"),
+        };
         until("it is closed", || client.is_closed()).await;
         is_taken_down(&client, &torn_down, &target).await;
     }

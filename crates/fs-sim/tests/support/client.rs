@@ -1,5 +1,7 @@
 //! A client that says and reads plain bytes.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::{io, time::Duration};
 
 use fs_sim::Server;
@@ -11,9 +13,6 @@ use tokio::{
 
 /// Long enough for anything that is to happen, on a machine that does other things too.
 pub(crate) const SOON: Duration = Duration::from_secs(20);
-
-/// How long it is watched that something does not happen.
-pub(crate) const A_WHILE: Duration = Duration::from_millis(60);
 
 pub(crate) struct Client {
     pub(crate) stream: TcpStream,
@@ -49,6 +48,14 @@ impl Client {
         }
     }
 
+    /// Says a command whose reply, which holds `reply`, is the next frame: nothing else has come before it.
+    pub(crate) async fn ask_next(&mut self, command: &str, reply: &str) {
+        self.say(&format!("{command}\n\n")).await;
+        let frame = self.frame().await;
+        let is_event = frame.starts_with("Content-Length: ");
+        assert!(!is_event && frame.contains(reply), "no {reply:?} in {frame:?}");
+    }
+
     /// The next whole frame: an event's begins with its length.
     pub(crate) async fn frame(&mut self) -> String {
         let head = self.expect("\n\n").await;
@@ -82,9 +89,15 @@ impl Client {
         String::from_utf8_lossy(&self.heard).chars().take(2_000).collect()
     }
 
-    pub(crate) async fn hears_nothing(&mut self) {
-        let read = timeout(A_WHILE, self.stream.read_buf(&mut self.heard)).await;
-        assert!(read.is_err() && self.heard.is_empty(), "heard {:?}", self.text());
+    /// Checks that nothing has come. `marker` is a connection in the same runtime that nothing holds up: what is answered
+    /// there was said after all that was said here, and takes the same way.
+    pub(crate) async fn hears_nothing(&mut self, marker: &mut Client) {
+        for _ in 0..2 {
+            marker.ask("api echo marker", "\n\nmarker").await;
+        }
+        let read = self.stream.try_read_buf(&mut self.heard);
+        let is_open = read.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+        assert!(is_open && self.heard.is_empty(), "heard {:?}: {read:?}", self.text());
     }
 
     /// All that comes up to the end of the connection.
@@ -96,11 +109,16 @@ impl Client {
         std::mem::take(&mut self.heard)
     }
 
+    /// Reads once.
+    pub(crate) async fn reads(&mut self) {
+        let read = timeout(SOON, self.stream.read_buf(&mut self.heard)).await.expect("in time").expect("a stream");
+        assert_ne!(read, 0, "the end after {:?}", self.text());
+    }
+
     /// Reads so many bytes.
     pub(crate) async fn hears(&mut self, length: usize) -> Vec<u8> {
         while self.heard.len() < length {
-            let read = timeout(SOON, self.stream.read_buf(&mut self.heard)).await.expect("in time").expect("a stream");
-            assert_ne!(read, 0, "the end after {:?}", self.text());
+            self.reads().await;
         }
         let rest = self.heard.split_off(length);
         std::mem::replace(&mut self.heard, rest)

@@ -1,6 +1,8 @@
 //! A network in between that a test can cut or silence.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -20,6 +22,9 @@ enum Network {
 pub(crate) struct Proxy {
     pub(crate) address: SocketAddr,
     network: watch::Sender<Network>,
+    /// How often something has come from the near side, and from the far one.
+    asked: Arc<AtomicUsize>,
+    answered: Arc<AtomicUsize>,
 }
 
 impl Proxy {
@@ -27,9 +32,12 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
         let (network, watching) = watch::channel(Network::Open);
+        let (asked, answered) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+        let (asks, answers) = (asked.clone(), answered.clone());
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 let (target, network) = (target.clone(), watching.clone());
+                let (asks, answers) = (asks.clone(), answers.clone());
                 tokio::spawn(async move {
                     if *network.borrow() == Network::Cut {
                         return;
@@ -38,14 +46,24 @@ impl Proxy {
                     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
                     let mut both = network.clone();
                     tokio::select! {
-                        () = forward(near_in, far_out, network.clone()) => {}
-                        () = forward(far_in, near_out, network) => {}
+                        () = forward(near_in, far_out, network.clone(), &asks) => {}
+                        () = forward(far_in, near_out, network, &answers) => {}
                         _ = both.wait_for(|network| *network == Network::Cut) => {}
                     }
                 });
             }
         });
-        Self { address, network }
+        Self { address, network, asked, answered }
+    }
+
+    /// How often the near side has said something, whether it came through or not.
+    pub(crate) fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    /// How often the far side has.
+    pub(crate) fn answered(&self) -> usize {
+        self.answered.load(Ordering::SeqCst)
     }
 
     pub(crate) fn cut(&self) {
@@ -61,9 +79,15 @@ impl Proxy {
     }
 }
 
-async fn forward(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut network: watch::Receiver<Network>) {
+async fn forward(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut network: watch::Receiver<Network>,
+    count: &AtomicUsize,
+) {
     let mut buffer = vec![0; 64 << 10];
     while let Ok(length) = from.read(&mut buffer).await {
+        count.fetch_add(1, Ordering::SeqCst);
         let _ = network.wait_for(|network| *network != Network::Silent).await;
         if length == 0 || to.write_all(&buffer[..length]).await.is_err() {
             break;
