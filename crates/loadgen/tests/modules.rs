@@ -61,3 +61,35 @@ fn every_module_folder_is_acyclic() {
         folders.extend(entries.filter(|path| path.join("mod.rs").exists() && !path.ends_with("tests")));
     }
 }
+
+/// The names of the types that a file defines outside of its tests.
+fn types(path: &Path) -> Vec<String> {
+    let source = fs::read_to_string(path).expect("a source file");
+    let source = source.split("#[cfg(test)]\nmod tests").next().expect("the first part");
+    let words =
+        source.lines().filter(|line| !line.starts_with([' ', '/'])).map(|line| line.split([' ', '<', '(', ';', '{']));
+    let names = words.filter_map(|mut words| {
+        words.find(|word| ["struct", "enum", "trait", "type"].contains(word))?;
+        words.next().map(str::to_owned)
+    });
+    names.collect()
+}
+
+#[test]
+fn type_names_are_unique_in_the_crate() {
+    let (mut folders, mut places) = (vec![src()], BTreeMap::<String, Vec<PathBuf>>::new());
+    while let Some(folder) = folders.pop() {
+        for path in fs::read_dir(&folder).expect("a folder of modules").map(|entry| entry.expect("an entry").path()) {
+            if path.file_stem().is_some_and(|name| name == "tests") {
+                continue;
+            }
+            match path.is_dir() {
+                true => folders.push(path),
+                false => types(&path).into_iter().for_each(|name| places.entry(name).or_default().push(path.clone())),
+            }
+        }
+    }
+    assert!(places.len() > 100, "types are found: {places:?}");
+    let twice: Vec<_> = places.iter().filter(|(_, places)| places.len() > 1).collect();
+    assert!(twice.is_empty(), "defined more than once: {twice:#?}");
+}

@@ -27,12 +27,21 @@ impl Output for Summary {
 }
 
 fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
-    let FinishedRun { names, facts, results, thresholds, judgement, .. } = run;
-    let last = &results.last;
-    let counts = &last.total.tally.counts;
-    let latencies = &last.total.latencies;
+    let FinishedRun { names, facts, results, .. } = run;
     writeln!(out, "\n{} (run {}), {}", names.run, facts.id, seconds(facts.duration.as_secs_f64()))?;
+    write_calls(out, run)?;
+    write_latencies(out, run)?;
+    write_slaves(out, run)?;
+    write_left(out, run)?;
+    write_media(out, &results.last.total, facts.has_audio)?;
+    write_apps(out, run)?;
+    write_verdict(out, run)
+}
 
+/// Writes the rate, and the calls by outcome.
+fn write_calls(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
+    let (facts, last) = (&run.facts, &run.results.last);
+    let counts = &last.total.tally.counts;
     let rate = counts.attempted as f64 / facts.measured.as_secs_f64().max(f64::MIN_POSITIVE);
     let asked = facts.target_cps.unwrap_or_default();
     let over = seconds(facts.measured.as_secs_f64());
@@ -66,27 +75,35 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
         percent(counts.asr()),
         percent(counts.success()),
         facts.peak_concurrent
-    )?;
+    )
+}
 
-    let batch = batch_bound(facts);
+/// Writes the table of latencies.
+fn write_latencies(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
+    let batch = batch_bound(&run.facts);
     let columns = ["p50", "p90", "p95", "p99", "max"];
     writeln!(out, "\n  {:<18}{:>9}{}", "latency", "samples", columns.map(|name| format!("{name:>11}")).concat())?;
     for latency in Latency::ALL {
-        let samples = latencies.get(*latency);
+        let samples = run.results.last.total.latencies.get(*latency);
         if samples.count() > 0 {
             let row = columns.map(|name| format!("{:>11}", cell(*latency, samples.statistic(name).flatten(), batch)));
             let row = row.concat();
             writeln!(out, "  {:<18}{:>9}{row}", latency.as_str().replace('_', " "), samples.count())?;
         }
     }
+    Ok(())
+}
 
+/// Writes the table of slaves.
+fn write_slaves(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
+    let (names, results) = (&run.names, &run.results);
     let width = names.slaves.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(5);
     writeln!(
         out,
         "\n  {:<width$}{:>10}{:>10}{:>10}{:>10}{:>8}{:>11}{:>11}",
         "slave", "attempted", "completed", "failed", "other", "ASR", "setup p50", "p99"
     )?;
-    for ((name, view), figures) in names.slaves.iter().zip(&last.slaves).zip(&results.slaves) {
+    for ((name, view), figures) in names.slaves.iter().zip(&results.last.slaves).zip(&results.slaves) {
         let Counts { attempted, completed, failed, .. } = figures.tally.counts;
         let setup = figures.latencies.get(Latency::Setup);
         let state = match (view.status.up, view.status.reconnects) {
@@ -104,10 +121,12 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
             statistic(setup, "p99"),
         )?;
     }
+    Ok(())
+}
 
-    write_left(out, run)?;
-    write_media(out, &last.total, facts.has_audio)?;
-    for (app, tally) in names.apps.iter().zip(&last.app_tallies) {
+/// Writes the results and failures of apps.
+fn write_apps(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
+    for (app, tally) in run.names.apps.iter().zip(&run.results.last.app_tallies) {
         let named = app.results.iter().zip(&tally.results).filter(|(_, count)| **count > 0);
         let results: Vec<String> = named.map(|(result, count)| format!("{result} {count}")).collect();
         if !results.is_empty() {
@@ -117,7 +136,12 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
             writeln!(out, "  app {}: {count} × {words}", app.name)?;
         }
     }
+    Ok(())
+}
 
+/// Writes the thresholds, the anomalies and the verdict with its reasons.
+fn write_verdict(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
+    let FinishedRun { results, thresholds, judgement, .. } = run;
     if !thresholds.is_empty() {
         writeln!(out)?;
     }
@@ -130,7 +154,7 @@ fn write_summary(out: &mut String, run: &FinishedRun) -> std::fmt::Result {
         let value = judged.value.map_or("no samples".to_owned(), |value| threshold.display(value));
         writeln!(out, "  {sign} {} {}: {value}", threshold.name, threshold.expression)?;
     }
-    for (kind, count) in last.anomalies() {
+    for (kind, count) in results.last.anomalies() {
         writeln!(out, "  note: {count} × {}", kind.replace('_', " "))?;
     }
 
