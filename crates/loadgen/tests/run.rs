@@ -2,7 +2,9 @@
 
 mod support;
 
-use support::Bench;
+use std::time::Duration;
+
+use support::{Bench, Run, server, slave};
 
 const SIMULATED: &str = "[[slaves]]\nsimulated = { count = 3 }\n";
 
@@ -50,7 +52,7 @@ async fn a_run_accounts_for_every_call() {
 }
 
 #[tokio::test]
-async fn thresholds_decide_how_it_exits() {
+async fn finished_run_exits_by_its_thresholds() {
     let run = |thresholds: &'static str| async move {
         let text = format!(
             "[run]\nduration = \"500ms\"\n[load]\nrate = 40\n[call]\nto = \"null/x\"\nhold = \"100ms\"\n{SIMULATED}\
@@ -59,19 +61,75 @@ async fn thresholds_decide_how_it_exits() {
         let run = config(&text).run().await;
         (run.code(), run.report()["verdict"].clone(), run)
     };
-    let (passed, failed, empty, both) = tokio::join!(
-        run("success = \"> 99%\""),
+    let (passed, failed, both) = tokio::join!(
+        run("success = \"> 99%\"\n\"post_dial_delay.p99\" = \"< 1s\""),
         run("\"setup.p50\" = \"> 1h\""),
-        run("\"post_dial_delay.p99\" = \"< 1s\"\n\"success\" = \"> 99%\""),
-        // What failed weighs less than what cannot be said.
         run("\"setup.p50\" = \"> 1h\"\nasr = \"> 99%\"\n\"lost\" = \"< 0%\""),
     );
     assert_eq!((passed.0, passed.1), (0, "pass".into()), "{}", passed.2.stdout);
     assert_eq!((failed.0, failed.1), (4, "fail".into()));
-    assert_eq!((empty.0, empty.1), (0, "pass".into()), "{}", empty.2.stdout);
     assert_eq!((both.0, both.1), (4, "fail".into()));
     assert_eq!(failed.2.report()["thresholds"][0]["ok"], false);
     assert_eq!(failed.2.report()["thresholds"][0]["samples"], 20);
+}
+
+/// Calls to a busy callee: no setup, and a threshold that fails beside one that has no samples.
+fn busy(duration: &str, slaves: &str) -> Bench {
+    config(&format!(
+        "[run]\n{duration}\n[load]\nrate = 40\n[call]\nto = \"sofia/external/486@127.0.0.1:5080\"\nhold = \"1s\"\n{slaves}\
+         [thresholds]\nsuccess = \"> 50%\"\n\"setup.p99\" = \"< 1s\"\n"
+    ))
+}
+
+/// Makes the report impossible to write: a folder is in its place.
+fn block_report(bench: &Bench) {
+    std::fs::create_dir_all(bench.path().join("out/report.json")).expect("a folder");
+}
+
+/// Interrupts a run of busy calls once it has placed some.
+async fn interrupted(duration: &str, signal: &str, prepare: impl Fn(&Bench)) -> Run {
+    let server = server().await;
+    let bench = busy(duration, &slave(&server));
+    prepare(&bench);
+    let running = bench.start(&["run", "a.toml", "--out", "out"]);
+    server.wait_for(Duration::from_secs(20), |state| state.originates >= 5).await.expect("calls");
+    running.signal(signal);
+    running.end().await
+}
+
+#[tokio::test]
+async fn inconclusive_run_exits_6_although_a_threshold_failed() {
+    let run = busy("duration = \"500ms\"", SIMULATED).run().await;
+    assert_eq!((run.code(), &run.report()["verdict"]), (6, &"invalid".into()), "{}", run.stdout);
+    assert_eq!(run.report()["thresholds"][1]["ok"], false, "{}", run.stdout);
+    // A run without an end is meant to be ended by a signal.
+    let endless = interrupted("", "TERM", |_| ()).await;
+    assert_eq!((endless.code(), &endless.report()["verdict"]), (6, &"invalid".into()), "{}", endless.stdout);
+}
+
+#[tokio::test]
+async fn run_cut_short_exits_by_its_signal_whatever_else_holds() {
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let run = interrupted("duration = \"600s\"", signal, |_| ()).await;
+        assert_eq!((run.code(), &run.report()["verdict"]), (code, &"aborted".into()), "{}", run.stdout);
+        assert_eq!(run.report()["thresholds"][1]["ok"], false, "{}", run.stdout);
+        assert!(run.stdout.contains(&format!("cut short by SIG{signal}")), "{}", run.stdout);
+    }
+    let unwritten = interrupted("duration = \"600s\"", "INT", block_report).await;
+    assert_eq!(unwritten.code(), 130, "{}", unwritten.stdout);
+    assert!(unwritten.stdout.contains("report.json: "), "{}", unwritten.stdout);
+}
+
+#[tokio::test]
+async fn unwritten_report_exits_6_although_a_threshold_failed() {
+    let bench = config(&format!(
+        "[run]\nduration = \"500ms\"\n[load]\nrate = 40\n[call]\nto = \"null/x\"\nhold = \"100ms\"\n{SIMULATED}\
+         [thresholds]\n\"setup.p50\" = \"> 1h\"\n"
+    ));
+    block_report(&bench);
+    let run = bench.run().await;
+    assert_eq!(run.code(), 6, "{}", run.stdout);
+    assert!(run.stdout.contains("FAIL") && run.stdout.contains("report.json: "), "{}", run.stdout);
 }
 
 #[tokio::test]
@@ -101,7 +159,7 @@ async fn a_threshold_without_samples_makes_the_run_invalid() {
 
 #[tokio::test]
 async fn what_is_due_at_the_limit_is_skipped() {
-    // They would fit if nobody rang.
+    // They would fit without ringing.
     let run = config(
         "[run]\nduration = \"1s\"\n[load]\nrate = 50\nlimit = 10\n[call]\nhold = \"100ms\"\n\
          to = \"sofia/external/9196@127.0.0.1:5080\"\n[[slaves]]\nsimulated = { answer_after = \"3s\" }\n",

@@ -18,7 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use anyhow::Context;
 use tokio::time::Instant;
 use tracing::error;
 
@@ -166,7 +165,7 @@ impl Outputs {
     /// An address cannot be bound.
     pub fn create(options: &OutputOptions) -> anyhow::Result<Self> {
         if let Some(folder) = &options.folder {
-            remove_former_files(folder)?;
+            remove_former_files(folder);
         }
         let mut outputs = Vec::new();
         for kind in OUTPUTS {
@@ -216,15 +215,9 @@ impl Outputs {
     }
 }
 
-fn remove_former_files(folder: &Path) -> anyhow::Result<()> {
+/// Removes the files of an earlier run. A file that cannot be removed is reported when this run cannot write it.
+fn remove_former_files(folder: &Path) {
     for kind in OUTPUTS.iter().filter(|kind| kind.is_file) {
-        let path = folder.join(kind.name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("cannot remove {} of an earlier run", path.display()));
-            }
-            _ => {}
-        }
+        let _ = std::fs::remove_file(folder.join(kind.name));
     }
-    Ok(())
 }

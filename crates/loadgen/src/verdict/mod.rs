@@ -169,6 +169,25 @@ mod tests {
         assert_eq!(verdict(bad, endless, Some(Signal::Interrupt), 90), (Verdict::Fail, 4));
     }
 
+    /// A signal, then 1, then 6, then 4: whatever else holds.
+    #[test]
+    fn exit_code_of_several_incidents_is_that_of_the_gravest() {
+        let incident = |present: bool, what: &str| Vec::from_iter(present.then(|| what.to_owned()));
+        for combination in 0_u8..16 {
+            let [signalled, internal, incomplete, failed] = [8, 4, 2, 1].map(|bit| combination & bit > 0);
+            let plan = plan(if failed { "success = \"> 0.99\"" } else { "" }, "duration = \"1s\"");
+            let incidents = Incidents {
+                signal: signalled.then_some(Signal::Terminate),
+                internal: incident(internal, "a task failed"),
+                incomplete: incident(incomplete, "report.json: the disk is full"),
+            };
+            let codes = [(signalled, 143), (internal, 1), (incomplete, 6), (failed, 4), (true, 0)];
+            let expected = codes.into_iter().find(|(present, _)| *present).map(|(_, code)| code);
+            let judgement = judged(&plan, &snapshot(&plan, 90, 10), &incidents);
+            assert_eq!(Some(judgement.exit.code()), expected, "{incidents:?}, failed: {failed}");
+        }
+    }
+
     #[test]
     fn a_report_that_is_not_whole_is_no_pass() {
         for threshold in ["", "success = \"> 0.99\""] {
