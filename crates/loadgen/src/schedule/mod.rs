@@ -60,10 +60,10 @@
 //! phase's mix of apps by itself, the *s*-th slave from the *s*-th turn on, so that the first calls of many slaves are
 //! a mix too. A [`Shard`] takes the calls of its own slaves.
 //!
-//! # What it costs
+//! # Cost
 //!
-//! A call takes 30 to 70 ns of an idle core to compute, however many phases and slaves there are, passing over one of
-//! somebody else 10 to 30, and a [`draw()`](draw::draw) 140 to 200.
+//! A call takes 30 to 70 ns of an idle core to compute, whatever the number of phases and slaves; skipping a call of
+//! another shard takes 10 to 30 ns, and a [`draw()`](draw::draw) 140 to 200 ns.
 
 mod arrivals;
 mod calls;

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-/// Members that take turns by their weights, as evenly as can be: never two in a row where it can be helped.
+/// Smooth weighted round robin: picks members in proportion to their weights, spread as evenly as possible.
 ///
-/// It is smooth weighted round robin: in each turn everybody earns his weight, and who has most pays the whole. After
-/// *n* turns a member of share *s* (of the *k* that have one) has had *c*, with n·s − (H(k) − 1) ≤ c ≤ n·s + 1 − 1/k,
-/// where H(k) = 1 + 1/2 + … + 1/k.
+/// Each turn adds every member's share to its credit; the member with the most credit is picked and pays 1. After *n*
+/// turns a member of share *s* (of *k* members with one) has been picked *c* times, with
+/// n·s − (H(k) − 1) ≤ c ≤ n·s + 1 − 1/k, where H(k) = 1 + 1/2 + … + 1/k.
 ///
-/// So nobody is a whole turn ahead: who pays has at least the mean, 1/k, and pays 1. And behind it is less than one
-/// turn for up to three members, 1.1 at most for four, 2.6 for 20 (of thousands of random weights none came to more
-/// than 1.2): call T(j) the most that *j* of them are owed together. It grows in a turn only where somebody else than
-/// those *j* pays, who had as much as any of them, so T(j) ≤ j/(j + 1)·(T(j + 1) + 1), and T(k) = 0; from that, T(1) ≤
-/// 1/2 + … + 1/k. M. Adler and others have it for more servers than one: *A proportionate fair scheduling rule with
-/// good worst-case performance*, SPAA 2003, 101–108.
+/// Upper bound: the picked member has at least the mean credit, 1/k, and pays 1. Lower bound: let T(j) be the largest
+/// sum of the credits owed to *j* members. It grows only in a turn in which another member is picked, whose credit was at
+/// least that of each of the *j*, so T(j) ≤ j/(j + 1)·(T(j + 1) + 1), and T(k) = 0; hence T(1) ≤ 1/2 + … + 1/k: less
+/// than one turn for up to three members, 1.1 for four, 2.6 for 20 (random weights reached 1.2). M. Adler and others
+/// prove it for several servers: *A proportionate fair scheduling rule with good worst-case performance*, SPAA 2003,
+/// 101–108.
 #[derive(Clone, Debug)]
 pub struct RoundRobin {
     cycle: Arc<[u32]>,

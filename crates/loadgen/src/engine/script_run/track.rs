@@ -91,7 +91,7 @@ pub(super) fn got_digits(digits: &str) -> String {
 }
 
 impl ScriptRun {
-    /// Whether all steps are done and the last one waited for the end of the call, whoever ended it.
+    /// Whether all steps are done and the last one waited for the end of the call, by either side.
     pub fn has_seen_its_end(&self) -> bool {
         let of = |side: Side| (self.script.steps(side), &self.tracks[side as usize]);
         let all_done = Side::BOTH.into_iter().map(of).all(|(steps, track)| track.at >= steps.len());

@@ -104,7 +104,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn an_alarm_that_was_moved_or_whose_call_has_ended_wakes_nobody() {
+    fn moved_or_ended_deadline_wakes_no_call() {
         let (sent, second) = (Instant::now(), Duration::from_secs(1));
         let (mut calls, mut recorder) = (ActiveCalls::default(), SlaveRecorder::single());
         for attempt in 0..2 {

@@ -43,7 +43,7 @@ async fn limits_are_raised_where_they_are_too_low_and_put_back() {
 }
 
 #[tokio::test]
-async fn what_somebody_else_has_changed_stays() {
+async fn limit_changed_by_another_party_is_not_restored() {
     let server = server(30, 100_000).await;
     let folder = tempfile::tempdir().unwrap();
     let (limits, _) = raise(&[server_of(&server)], folder.path()).await;

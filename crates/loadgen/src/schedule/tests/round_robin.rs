@@ -40,7 +40,7 @@ fn check_bound(weights: &[u64], turns: usize) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn everybody_has_his_share_at_any_time(weights in prop::collection::vec(0..50_u64, 1..12)) {
+    fn members_have_their_share_at_any_time(weights in prop::collection::vec(0..50_u64, 1..12)) {
         prop_assume!(weights.iter().any(|weight| *weight > 0));
         check_bound(&weights, 600)?;
     }
