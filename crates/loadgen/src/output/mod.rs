@@ -1,6 +1,6 @@
 //! The outputs of a run: what is shown while it lasts, and what it leaves behind.
 //!
-//! Each output is one file of this folder, one implementation of [`Output`], and one line of [`OUTPUTS`]. All of them
+//! Each output is one file of this folder, one implementation of `Output`, and one line of `OUTPUTS`. All of them
 //! read the same snapshots, so that their figures agree. Nothing reads an output.
 
 mod calls_csv;

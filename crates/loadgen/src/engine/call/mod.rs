@@ -20,8 +20,8 @@
 //! ```
 //!
 //! The order of events is not fixed: the originate's result may precede the channel's first event or follow its last
-//! one, and the far leg's events interleave with the near leg's. Instants are kept in [`Timeline`], what was odd in
-//! [`Anomalies`].
+//! one, and the far leg's events interleave with the near leg's. Instants are kept in `Timeline`, what was odd in
+//! `Anomalies`.
 
 mod event;
 mod far_leg;
