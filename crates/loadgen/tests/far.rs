@@ -149,9 +149,11 @@ async fn a_far_leg_that_stays_is_hung_up_at_its_slave() {
         slave(&servers[1])
     );
     let bench = Bench::new(&text);
-    let mut running = bench.start(&["run", "a.toml", "--out", "out"]);
-    let soon = Duration::from_secs(20);
-    servers[1].wait_for(soon, |state| state.channels == 5).await.expect("far legs");
+    // The answers have to be seen by the program, which is later than their channels are at the server.
+    let mut running = bench.start(&["run", "a.toml", "--out", "out", "--log", "info,loadgen=trace"]);
+    running.says_times("change=Answered", 5).await;
+    let far_legs = servers[1].wait_for(Duration::from_secs(20), |state| state.channels == 5);
+    far_legs.await.expect("far legs");
     servers[2].order(Fault::Stall, Some(Duration::from_secs(600))).await.expect("a fault");
     running.signal("INT");
     running.says("stopping").await;

@@ -9,6 +9,7 @@ mod run;
 mod sim;
 
 use std::io::Write;
+use std::pin::Pin;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -37,6 +38,10 @@ pub enum LogFormat {
     Json,
 }
 
+/// A subcommand at work. Its type is erased here, so that the future is compiled with the library and not with each
+/// program that awaits it.
+pub type CommandFuture = Pin<Box<dyn Future<Output = anyhow::Result<CommandResult>>>>;
+
 /// Defines [`Command`]: a variant for each subcommand, with its arguments and the function that runs it.
 macro_rules! commands {
     ($($variant:ident($arguments:ty) => $run:path,)*) => {
@@ -46,9 +51,9 @@ macro_rules! commands {
         }
 
         impl Command {
-            async fn run(self) -> anyhow::Result<CommandResult> {
+            fn run(self) -> CommandFuture {
                 match self {
-                    $(Self::$variant(arguments) => Box::pin($run(*arguments)).await,)*
+                    $(Self::$variant(arguments) => Box::pin($run(*arguments)),)*
                 }
             }
         }
@@ -70,8 +75,8 @@ impl Cli {
     /// # Errors
     /// A [`ConfigError`](crate::config::ConfigError) where the configuration or a flag is wrong; otherwise something
     /// that this machine refuses.
-    pub async fn run(self) -> anyhow::Result<CommandResult> {
-        self.command.run().await
+    pub fn run(self) -> CommandFuture {
+        self.command.run()
     }
 }
 

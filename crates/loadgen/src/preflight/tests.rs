@@ -98,9 +98,9 @@ async fn what_a_server_says_of_itself_is_found() {
             "originate {loadgen_run=ffffffffffff,origination_uuid=ffffffff-ffff-4000-8000-000000000001}null/x &park()",
             "null/x",
             Severity::Warning,
-            "1 channels belong to loadgen run ffffffffffff",
+            "channels of loadgen run ffffffffffff, which is active or was killed: 1",
         ),
-        (roomy(), "originate null/x &park()", "null/x", Severity::Warning, "1 sessions are up already"),
+        (roomy(), "originate null/x &park()", "null/x", Severity::Warning, "sessions that are up already: 1"),
         (roomy(), "status", "null/x", Severity::Warning, "the server has been up for only 0s"),
     ] {
         let server = server(config).await;

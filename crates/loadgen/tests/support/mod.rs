@@ -93,14 +93,19 @@ impl Running {
 
     /// Waits until it says this on stderr. Returns the line.
     pub(crate) async fn says(&mut self, words: &str) -> String {
+        self.says_times(words, 1).await;
+        self.said.lines().find(|line| line.contains(words)).unwrap_or_default().to_owned()
+    }
+
+    /// Waits until it has said this so often on stderr.
+    pub(crate) async fn says_times(&mut self, words: &str, times: usize) {
         let said = async {
-            while !self.said.contains(words) {
+            while self.said.matches(words).count() < times {
                 let read = self.stderr.read_line(&mut self.said).await.expect("text");
                 assert!(read > 0, "it ended without {words:?}: {}", self.said);
             }
         };
-        timeout(DEADLINE, said).await.unwrap_or_else(|_| panic!("it does not say {words:?}"));
-        self.said.lines().find(|line| line.contains(words)).unwrap_or_default().to_owned()
+        timeout(DEADLINE, said).await.unwrap_or_else(|_| panic!("it does not say {words:?} {times} times"));
     }
 
     /// Waits for its end.

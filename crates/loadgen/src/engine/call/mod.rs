@@ -66,7 +66,7 @@ const FAR_GRACE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Call {
     labels: Labels,
-    /// How long it may ring, as the server was told.
+    /// How long the call may ring, as the originate has it.
     timeout: Duration,
     /// How long it lasts from its answer on.
     hold: Duration,

@@ -33,7 +33,7 @@ pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(sessions @ 1..) = subject.answers.health().sessions {
         findings.push(subject.warning(
-            format!("{sessions} sessions are up already: the results will include their load"),
+            format!("sessions that are up already: {sessions}; the results will include their load"),
             "wait until they have ended, or use a dedicated server for the test: \"show channels\" lists them",
         ));
     }
@@ -46,7 +46,7 @@ pub(super) fn evaluate(subject: &CheckInput<'_>) -> Vec<Finding> {
     }
     for (run, count) in runs.into_iter().filter(|(run, _)| *run != subject.need.run.to_string()) {
         findings.push(subject.warning(
-            format!("{count} channels belong to loadgen run {run}, which is active or was killed"),
+            format!("channels of loadgen run {run}, which is active or was killed: {count}"),
             format!("if it was killed: loadgen cleanup CONFIG --run-id {run}"),
         ));
     }

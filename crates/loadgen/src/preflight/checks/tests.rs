@@ -157,7 +157,7 @@ fn each_answer_that_does_not_fit_is_a_finding_with_its_remedy() {
             "status",
             "7 session(s) - peak 0\n1000 session(s) max\n",
             Warning,
-            "7 sessions are up already",
+            "sessions that are up already: 7",
             "show channels",
         ),
         (
@@ -313,7 +313,10 @@ fn channels_of_an_older_run_are_told_from_those_of_others() {
     answers.add("uuid_getvar bbbbbbbb-bbbb-4000-8000-000000000001 loadgen_run".into(), "_undef_".into());
     let found = found(&need("null/x"), &answers, load());
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found[1].what.contains("1 channels belong to loadgen run aaaaaaaaaaaa"), "{found:?}");
+    assert!(
+        found[1].what.contains("channels of loadgen run aaaaaaaaaaaa, which is active or was killed: 1"),
+        "{found:?}"
+    );
     assert!(found[1].remedy.contains("loadgen cleanup CONFIG --run-id aaaaaaaaaaaa"));
 }
 
